@@ -1,0 +1,100 @@
+//! How connections leave this process: directly, through the address map of a lab, or, in tests
+//! and benchmarks, into a simulated network.
+
+use futures_util::future::BoxFuture;
+use std::collections::HashMap;
+use std::fmt::Debug;
+use std::io;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::{TcpStream, UdpSocket};
+
+/// A byte stream, whatever carries it.
+pub trait ByteStream: AsyncRead + AsyncWrite + Debug + Send + Unpin {}
+impl<T: AsyncRead + AsyncWrite + Debug + Send + Unpin> ByteStream for T {}
+
+/// A datagram socket connected to one peer.
+pub trait Datagrams: Debug + Send + Sync {
+    /// Sends one datagram to the peer.
+    fn send<'a>(&'a self, datagram: &'a [u8]) -> BoxFuture<'a, io::Result<()>>;
+    /// Receives one datagram from the peer, at most 65,535 octets.
+    fn receive(&self) -> BoxFuture<'_, io::Result<Vec<u8>>>;
+}
+
+/// Opens connections. Timeouts are the caller's.
+pub trait Dialer: Debug + Send + Sync {
+    /// Opens a TCP connection to `peer`.
+    fn connect(&self, peer: SocketAddr) -> BoxFuture<'_, io::Result<Box<dyn ByteStream>>>;
+    /// Opens a UDP socket connected to `peer`, on a fresh unpredictable local port.
+    fn datagrams(&self, peer: SocketAddr) -> BoxFuture<'_, io::Result<Box<dyn Datagrams>>>;
+}
+
+/// Dials the addresses as they are.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct DirectDialer;
+
+impl Dialer for DirectDialer {
+    fn connect(&self, peer: SocketAddr) -> BoxFuture<'_, io::Result<Box<dyn ByteStream>>> {
+        Box::pin(async move {
+            let stream = TcpStream::connect(peer).await?;
+            stream.set_nodelay(true)?;
+            Ok(Box::new(stream) as Box<dyn ByteStream>)
+        })
+    }
+
+    fn datagrams(&self, peer: SocketAddr) -> BoxFuture<'_, io::Result<Box<dyn Datagrams>>> {
+        Box::pin(async move {
+            let local: SocketAddr = match peer.ip() {
+                IpAddr::V4(_) => (Ipv4Addr::UNSPECIFIED, 0).into(),
+                IpAddr::V6(_) => (Ipv6Addr::UNSPECIFIED, 0).into(),
+            };
+            let socket = UdpSocket::bind(local).await?;
+            socket.connect(peer).await?;
+            Ok(Box::new(socket) as Box<dyn Datagrams>)
+        })
+    }
+}
+
+impl Datagrams for UdpSocket {
+    fn send<'a>(&'a self, datagram: &'a [u8]) -> BoxFuture<'a, io::Result<()>> {
+        Box::pin(async move { Self::send(self, datagram).await.map(|_| ()) })
+    }
+
+    fn receive(&self) -> BoxFuture<'_, io::Result<Vec<u8>>> {
+        Box::pin(async move {
+            let mut buffer = vec![0; 65_535];
+            let length = self.recv(&mut buffer).await?;
+            buffer.truncate(length);
+            Ok(buffer)
+        })
+    }
+}
+
+/// Dials through the address map of a lab: an address outside the map is unreachable, so nothing
+/// of a lab run ever leaves the machine.
+#[derive(Debug, Clone, Default)]
+pub struct MappedDialer {
+    /// Where each TCP address of the lab really listens.
+    pub tcp: HashMap<SocketAddr, SocketAddr>,
+    /// Where each UDP address of the lab really listens.
+    pub udp: HashMap<SocketAddr, SocketAddr>,
+}
+
+fn real(map: &HashMap<SocketAddr, SocketAddr>, peer: SocketAddr) -> io::Result<SocketAddr> {
+    map.get(&peer).copied().ok_or_else(|| {
+        io::Error::new(
+            io::ErrorKind::HostUnreachable,
+            format!("{peer} is not part of the lab"),
+        )
+    })
+}
+
+impl Dialer for MappedDialer {
+    fn connect(&self, peer: SocketAddr) -> BoxFuture<'_, io::Result<Box<dyn ByteStream>>> {
+        Box::pin(async move { DirectDialer.connect(real(&self.tcp, peer)?).await })
+    }
+
+    fn datagrams(&self, peer: SocketAddr) -> BoxFuture<'_, io::Result<Box<dyn Datagrams>>> {
+        Box::pin(async move { DirectDialer.datagrams(real(&self.udp, peer)?).await })
+    }
+}

@@ -1,0 +1,6 @@
+//! The only crate with DNS, TCP, TLS, HTTPS and the clock. It drives the pure crates:
+//! `elsinore-dane` decides, `elsinore-smtp` speaks, this crate carries.
+
+pub mod clock;
+pub mod dialer;
+pub mod resolver;

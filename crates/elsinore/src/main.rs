@@ -1,0 +1,2 @@
+//! The `elsinore` command.
+fn main() {}
