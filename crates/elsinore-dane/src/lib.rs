@@ -16,6 +16,7 @@
 pub mod answer;
 pub mod finding;
 pub mod name;
+pub mod network;
 pub mod obligation;
 pub mod plan;
 pub mod rule;

@@ -80,6 +80,58 @@ pub struct MappedDialer {
     pub udp: HashMap<SocketAddr, SocketAddr>,
 }
 
+/// Why a text is not an address map.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("line {line}: {problem}")]
+pub struct AddressMapError {
+    /// Line of the text, from 1.
+    pub line: usize,
+    /// What is wrong with it.
+    pub problem: &'static str,
+}
+
+impl MappedDialer {
+    /// Reads an address map: a line each of `tcp ADDRESS:PORT REAL:PORT` or `udp …`; empty lines
+    /// and lines that begin with `#` are skipped.
+    ///
+    /// # Errors
+    /// [`AddressMapError`] names the first line that is none of these.
+    pub fn from_text(text: &str) -> Result<Self, AddressMapError> {
+        let mut dialer = Self::default();
+        for (index, line) in text.lines().enumerate() {
+            if line.trim().is_empty() || line.starts_with('#') {
+                continue;
+            }
+            let fault = |problem| AddressMapError {
+                line: index + 1,
+                problem,
+            };
+            let fields: Vec<&str> = line.split_whitespace().collect();
+            let [transport, name, real] = fields.as_slice() else {
+                return Err(fault("not three fields"));
+            };
+            let name = name.parse().map_err(|_| fault("not an address and port"))?;
+            let real = real.parse().map_err(|_| fault("not an address and port"))?;
+            match *transport {
+                "tcp" => dialer.tcp.insert(name, real),
+                "udp" => dialer.udp.insert(name, real),
+                _ => return Err(fault("neither tcp nor udp")),
+            };
+        }
+        Ok(dialer)
+    }
+
+    /// The map as text that [`MappedDialer::from_text`] reads, sorted.
+    #[must_use]
+    pub fn to_text(&self) -> String {
+        let mut lines: Vec<String> = Vec::with_capacity(self.tcp.len() + self.udp.len());
+        lines.extend(self.tcp.iter().map(|(n, r)| format!("tcp {n} {r}\n")));
+        lines.extend(self.udp.iter().map(|(n, r)| format!("udp {n} {r}\n")));
+        lines.sort();
+        lines.concat()
+    }
+}
+
 fn real(map: &HashMap<SocketAddr, SocketAddr>, peer: SocketAddr) -> io::Result<SocketAddr> {
     map.get(&peer).copied().ok_or_else(|| {
         io::Error::new(
@@ -96,5 +148,25 @@ impl Dialer for MappedDialer {
 
     fn datagrams(&self, peer: SocketAddr) -> BoxFuture<'_, io::Result<Box<dyn Datagrams>>> {
         Box::pin(async move { DirectDialer.datagrams(real(&self.udp, peer)?).await })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn address_map_text() {
+        let text = "tcp 192.0.2.1:25 127.0.0.1:4000\nudp [2001:db8::53]:53 127.0.0.1:4001\n";
+        let dialer = MappedDialer::from_text(&format!("# lab\n\n{text}")).unwrap();
+        assert_eq!(dialer.to_text(), text);
+        for (bad, line) in [
+            ("tcp 192.0.2.1:25\n", 1),
+            ("\nsctp 192.0.2.1:25 127.0.0.1:1\n", 2),
+            ("tcp 192.0.2.1 127.0.0.1:1\n", 1),
+        ] {
+            let error = MappedDialer::from_text(bad).unwrap_err();
+            assert_eq!(error.line, line, "{bad}");
+        }
     }
 }

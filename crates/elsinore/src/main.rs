@@ -1,2 +1,29 @@
-//! The `elsinore` command.
-fn main() {}
+//! The `elsinore` command: reads flags and configuration, runs one subcommand, and turns what
+//! happened into an exit code. stdout carries the result, stderr everything else.
+
+#![allow(
+    dead_code,
+    unused_imports,
+    clippy::needless_pass_by_value,
+    reason = "subcommands are being filled in"
+)]
+
+mod cli;
+mod config;
+mod exit;
+mod network;
+mod output;
+
+use clap::Parser;
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    let arguments = match cli::Arguments::try_parse() {
+        Ok(arguments) => arguments,
+        Err(error) => return exit::clap_error(&error),
+    };
+    match cli::run(arguments) {
+        Ok(code) => code,
+        Err(error) => exit::failure(&error),
+    }
+}

@@ -1,0 +1,8 @@
+//! The configuration in two stages: [`file`] is exactly what was written, [`resolved`] is what
+//! the commands use, flags applied.
+
+pub(crate) mod file;
+pub(crate) mod resolved;
+
+pub(crate) use file::{DnsMode, InsecureMx, Level, Match, Mode, Upstream};
+pub(crate) use resolved::{Destination, Settings};

@@ -1,0 +1,386 @@
+//! The configuration file as written: TOML, every key optional, unknown keys refused with their
+//! line. Each value is parsed here, so that each error can name its line.
+
+use crate::exit::Refusal;
+use anyhow::Result;
+use clap::ValueEnum;
+use elsinore_dane::name::DomainName;
+use elsinore_dane::network::Network;
+use elsinore_dane::time::UnixTime;
+use serde::Deserialize;
+use std::collections::BTreeMap;
+use std::net::{IpAddr, SocketAddr};
+use std::path::{Path, PathBuf};
+use std::str::FromStr;
+
+/// The whole file.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct ConfigFile {
+    pub(crate) dns: DnsSection,
+    pub(crate) tls: TlsSection,
+    pub(crate) smtp: SmtpSection,
+    pub(crate) policy: PolicySection,
+    pub(crate) lab: LabSection,
+    pub(crate) state_dir: Option<PathBuf>,
+    /// Keys of the relay: accepted in every mode, read by the relay alone.
+    #[serde(rename = "relay")]
+    _relay: toml::Table,
+    /// Keys of the survey: accepted in every mode, read by the survey alone.
+    #[serde(rename = "survey")]
+    _survey: toml::Table,
+    #[serde(rename = "destination")]
+    pub(crate) destinations: Vec<DestinationSection>,
+}
+
+/// `[dns]`.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct DnsSection {
+    pub(crate) mode: Option<DnsMode>,
+    pub(crate) root_hints: Option<PathBuf>,
+    pub(crate) trust_anchor: Option<PathBuf>,
+    pub(crate) upstream: Vec<Upstream>,
+    pub(crate) allow_nets: Vec<Parsed<Network>>,
+    pub(crate) nta: Vec<Parsed<DomainName>>,
+}
+
+/// Where DNS answers come from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize, ValueEnum)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum DnsMode {
+    /// From the root downwards, validated here.
+    #[default]
+    Recursive,
+    /// From an upstream resolver, validated here.
+    Forward,
+    /// From a local resolver whose AD bit is believed.
+    Ad,
+}
+
+/// `[tls]`.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct TlsSection {
+    pub(crate) ca_file: Option<PathBuf>,
+    pub(crate) legacy: Option<bool>,
+    pub(crate) min_authenticated: Option<MinimumTls>,
+}
+
+/// The lowest protocol version of an authenticated session.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
+pub(crate) enum MinimumTls {
+    /// TLS 1.2 (RFC 5246).
+    #[default]
+    #[serde(rename = "1.2")]
+    Tls12,
+    /// TLS 1.3 (RFC 8446).
+    #[serde(rename = "1.3")]
+    Tls13,
+}
+
+/// `[smtp]`.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct SmtpSection {
+    pub(crate) helo: Option<Parsed<DomainName>>,
+    pub(crate) port: Option<u16>,
+    pub(crate) allow_nets: Vec<Parsed<Network>>,
+    pub(crate) timeouts: TimeoutsSection,
+}
+
+/// `[smtp.timeouts]`: seconds per phase (RFC 5321 §4.5.3.2).
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct TimeoutsSection {
+    pub(crate) connect: Option<Seconds>,
+    pub(crate) greeting: Option<Seconds>,
+    pub(crate) ehlo: Option<Seconds>,
+    pub(crate) starttls: Option<Seconds>,
+    pub(crate) tls: Option<Seconds>,
+    pub(crate) mail: Option<Seconds>,
+    pub(crate) rcpt: Option<Seconds>,
+    pub(crate) data: Option<Seconds>,
+    pub(crate) block: Option<Seconds>,
+    pub(crate) end_of_data: Option<Seconds>,
+    pub(crate) quit: Option<Seconds>,
+}
+
+/// A whole number of seconds, at least 1 and at most a day.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(try_from = "u32")]
+pub(crate) struct Seconds(pub(crate) u32);
+
+impl TryFrom<u32> for Seconds {
+    type Error = &'static str;
+
+    fn try_from(seconds: u32) -> Result<Self, Self::Error> {
+        match seconds {
+            1..=86_400 => Ok(Self(seconds)),
+            _ => Err("not between 1 and 86400 seconds"),
+        }
+    }
+}
+
+/// `[policy]`.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct PolicySection {
+    pub(crate) insecure_mx: Option<InsecureMx>,
+}
+
+/// What TLSA records of an MX host count for when the MX records are insecure.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum InsecureMx {
+    /// The host must still match them (RFC 7672 §2.2.1).
+    #[default]
+    Dane,
+    /// TLS is required, the certificate decides nothing.
+    Encrypt,
+    /// They count for nothing.
+    May,
+}
+
+/// `[lab]`.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct LabSection {
+    pub(crate) map: Option<PathBuf>,
+}
+
+/// One `[[destination]]`.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct DestinationSection {
+    pub(crate) domain: Parsed<DomainPattern>,
+    pub(crate) level: Option<Level>,
+    #[serde(default)]
+    pub(crate) mode: Mode,
+    #[serde(default, rename = "match")]
+    pub(crate) matches: Vec<Parsed<Match>>,
+    #[serde(default)]
+    pub(crate) pins: Vec<Parsed<Pin>>,
+    pub(crate) relay: Option<String>,
+    pub(crate) port: Option<u16>,
+    pub(crate) insecure_mx: Option<InsecureMx>,
+    #[serde(default)]
+    pub(crate) nta: bool,
+    pub(crate) expires: Option<Expiry>,
+    pub(crate) reason: Option<String>,
+}
+
+/// The domain of a destination, or all domains below it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum DomainPattern {
+    /// `example.org`: this domain alone.
+    Exact(DomainName),
+    /// `.example.org`: every domain below.
+    Below(DomainName),
+}
+
+impl FromStr for DomainPattern {
+    type Err = elsinore_dane::name::NameError;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        match text.strip_prefix('.') {
+            Some(parent) if !parent.is_empty() => DomainName::parse(parent).map(Self::Below),
+            _ => DomainName::parse(text).map(Self::Exact),
+        }
+    }
+}
+
+impl std::fmt::Display for DomainPattern {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Exact(name) => write!(f, "{name}"),
+            Self::Below(name) => write!(f, ".{name}"),
+        }
+    }
+}
+
+/// Security levels in Postfix' words.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+#[allow(missing_docs, reason = "the words of Postfix' smtp_tls_security_level")]
+pub(crate) enum Level {
+    None,
+    May,
+    Encrypt,
+    Dane,
+    DaneOnly,
+    Verify,
+    Secure,
+    Fingerprint,
+}
+
+/// Whether a level may be exceeded.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum Mode {
+    /// What the recipient publishes may demand more.
+    #[default]
+    Minimum,
+    /// The level decides alone.
+    Exact,
+}
+
+/// One strategy for the names a certificate may carry, in Postfix' words.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Match {
+    /// The MX host's name.
+    Hostname,
+    /// The next-hop domain.
+    Nexthop,
+    /// The next-hop domain and every name below it.
+    DotNexthop,
+    /// This name.
+    Name(DomainName),
+    /// Every name below this one, written with a leading dot.
+    Below(DomainName),
+}
+
+impl FromStr for Match {
+    type Err = elsinore_dane::name::NameError;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        match text {
+            "hostname" => Ok(Self::Hostname),
+            "nexthop" => Ok(Self::Nexthop),
+            "dot-nexthop" => Ok(Self::DotNexthop),
+            other => Ok(match other.parse()? {
+                DomainPattern::Exact(name) => Self::Name(name),
+                DomainPattern::Below(name) => Self::Below(name),
+            }),
+        }
+    }
+}
+
+/// `sha256:HEX`, colons between octets allowed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Pin(pub(crate) [u8; 32]);
+
+impl FromStr for Pin {
+    type Err = &'static str;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        const FORM: &str = "a pin is sha256: and 64 hexadecimal digits";
+        let digits = text.strip_prefix("sha256:").ok_or(FORM)?.replace(':', "");
+        if digits.len() != 64 || !digits.bytes().all(|octet| octet.is_ascii_hexdigit()) {
+            return Err(FORM);
+        }
+        let mut digest = [0; 32];
+        for (octet, pair) in digest.iter_mut().zip(digits.as_bytes().chunks(2)) {
+            let pair = std::str::from_utf8(pair).map_err(|_| FORM)?;
+            *octet = u8::from_str_radix(pair, 16).map_err(|_| FORM)?;
+        }
+        Ok(Self(digest))
+    }
+}
+
+/// The moment a destination's override ends: a date (its beginning, UTC) or a date and time, as
+/// a TOML value or as text.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(try_from = "toml::Value")]
+pub(crate) struct Expiry(pub(crate) UnixTime);
+
+impl TryFrom<toml::Value> for Expiry {
+    type Error = &'static str;
+
+    fn try_from(value: toml::Value) -> Result<Self, Self::Error> {
+        const FORM: &str = "not a date (2027-01-31) or a date and time (2027-01-31T00:00:00Z)";
+        let text = match &value {
+            toml::Value::Datetime(datetime) => datetime.to_string(),
+            toml::Value::String(text) => text.clone(),
+            _ => return Err(FORM),
+        };
+        if let Ok(timestamp) = text.parse::<jiff::Timestamp>() {
+            return Ok(Self(UnixTime(timestamp.as_second())));
+        }
+        let date: jiff::civil::Date = text.parse().map_err(|_| FORM)?;
+        let midnight = date.to_zoned(jiff::tz::TimeZone::UTC).map_err(|_| FORM)?;
+        Ok(Self(UnixTime(midnight.timestamp().as_second())))
+    }
+}
+
+/// The address of an upstream resolver; port 53 unless given.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(try_from = "String")]
+pub(crate) struct Upstream(pub(crate) SocketAddr);
+
+impl FromStr for Upstream {
+    type Err = &'static str;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        if let Ok(address) = text.parse::<IpAddr>() {
+            return Ok(Self(SocketAddr::new(address, 53)));
+        }
+        text.parse().map(Self).map_err(|_| "not IP or IP:PORT")
+    }
+}
+
+impl TryFrom<String> for Upstream {
+    type Error = &'static str;
+
+    fn try_from(text: String) -> Result<Self, Self::Error> {
+        text.parse()
+    }
+}
+
+/// A value written as a string and parsed by its own `FromStr`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Parsed<T>(pub(crate) T);
+
+impl<'de, T> Deserialize<'de> for Parsed<T>
+where
+    T: FromStr,
+    T::Err: std::fmt::Display,
+{
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        text.parse()
+            .map(Self)
+            .map_err(|problem| serde::de::Error::custom(format_args!("{text:?}: {problem}")))
+    }
+}
+
+impl ConfigFile {
+    /// Reads and parses `path`.
+    ///
+    /// # Errors
+    /// A configuration error of one line, with the line of the file where there is one.
+    pub(crate) fn read(path: &Path) -> Result<Self> {
+        let shown = path.display();
+        let text = std::fs::read_to_string(path)
+            .map_err(|error| Refusal::configuration(format!("{shown}: {error}")))?;
+        toml::from_str(&text).map_err(|error| {
+            let line = error
+                .span()
+                .map_or(1, |span| 1 + text[..span.start].matches('\n').count());
+            let message = error.message().replace('\n', " ");
+            Refusal::configuration(format!("{shown}:{line}: {message}"))
+        })
+    }
+}
+
+impl TimeoutsSection {
+    /// The phases that were set, by key.
+    pub(crate) fn set(&self) -> BTreeMap<&'static str, u32> {
+        [
+            ("connect", self.connect),
+            ("greeting", self.greeting),
+            ("ehlo", self.ehlo),
+            ("starttls", self.starttls),
+            ("tls", self.tls),
+            ("mail", self.mail),
+            ("rcpt", self.rcpt),
+            ("data", self.data),
+            ("block", self.block),
+            ("end_of_data", self.end_of_data),
+            ("quit", self.quit),
+        ]
+        .into_iter()
+        .filter_map(|(key, seconds)| seconds.map(|Seconds(value)| (key, value)))
+        .collect()
+    }
+}

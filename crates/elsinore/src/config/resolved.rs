@@ -1,0 +1,231 @@
+//! The configuration as the commands use it: file and flags merged, paths made absolute, defaults
+//! filled in, contradictions refused.
+
+use super::file::{
+    ConfigFile, DestinationSection, DnsMode, DomainPattern, InsecureMx, Level, Match, MinimumTls,
+    Mode, Parsed, Pin, Upstream,
+};
+use crate::cli::{Format, GlobalArguments};
+use crate::exit::Refusal;
+use anyhow::Result;
+use elsinore_dane::name::DomainName;
+use elsinore_dane::network::{Network, NetworkPolicy};
+use elsinore_dane::time::UnixTime;
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+
+/// Everything a command may need to know.
+#[derive(Debug, Clone)]
+pub(crate) struct Settings {
+    /// Form of the result.
+    pub(crate) format: Format,
+    /// `[dns]`.
+    pub(crate) dns: DnsSettings,
+    /// `[tls]`.
+    pub(crate) tls: TlsSettings,
+    /// `[smtp]`.
+    pub(crate) smtp: SmtpSettings,
+    /// `[policy] insecure_mx`.
+    pub(crate) insecure_mx: InsecureMx,
+    /// Folder for what is learnt; `None` when neither the configuration nor the environment
+    /// (`XDG_STATE_HOME`, `HOME`) names one.
+    pub(crate) state_dir: Option<PathBuf>,
+    /// Address map of a running lab. Present only together with `dns.trust_anchor`.
+    pub(crate) lab_map: Option<PathBuf>,
+    /// `[[destination]]`, in the order written.
+    pub(crate) destinations: Vec<Destination>,
+}
+
+/// `[dns]`, resolved.
+#[derive(Debug, Clone)]
+pub(crate) struct DnsSettings {
+    /// Where answers come from.
+    pub(crate) mode: DnsMode,
+    /// Zone-file text with NS, A and AAAA records; the built-in hints when `None`.
+    pub(crate) root_hints: Option<PathBuf>,
+    /// Zone-file text with DS or DNSKEY records; the built-in anchors when `None`.
+    pub(crate) trust_anchor: Option<PathBuf>,
+    /// Upstream resolvers of the modes `forward` and `ad`; exempt from `networks`.
+    pub(crate) upstream: Vec<SocketAddr>,
+    /// Addresses that name servers may have.
+    pub(crate) networks: NetworkPolicy,
+    /// Negative trust anchors (RFC 7646).
+    pub(crate) nta: Vec<DomainName>,
+}
+
+/// `[tls]`, resolved.
+#[derive(Debug, Clone)]
+pub(crate) struct TlsSettings {
+    /// Certification authorities beside the built-in ones, PEM.
+    pub(crate) ca_file: Option<PathBuf>,
+    /// Whether the legacy rung of the TLS ladder is used.
+    pub(crate) legacy: bool,
+    /// Lowest protocol version of an authenticated session.
+    pub(crate) min_authenticated: MinimumTls,
+}
+
+/// `[smtp]`, resolved.
+#[derive(Debug, Clone)]
+pub(crate) struct SmtpSettings {
+    /// Name for EHLO; the machine's own when `None`.
+    pub(crate) helo: Option<DomainName>,
+    /// TCP port of MX hosts.
+    pub(crate) port: u16,
+    /// Addresses that mail servers and MTA-STS policy hosts may have.
+    pub(crate) networks: NetworkPolicy,
+    /// Seconds per phase, by key, where the default is overridden.
+    pub(crate) timeouts: BTreeMap<&'static str, u32>,
+}
+
+/// One administrator's override, resolved.
+#[derive(Debug, Clone)]
+pub(crate) struct Destination {
+    /// Which recipient domains it is for.
+    pub(crate) domain: DomainPattern,
+    /// Security level.
+    pub(crate) level: Option<Level>,
+    /// Whether the level may be exceeded.
+    pub(crate) mode: Mode,
+    /// Names a certificate may carry at the levels `verify` and `secure`.
+    pub(crate) matches: Vec<Match>,
+    /// SHA-256 digests of a certificate or of its SubjectPublicKeyInfo.
+    pub(crate) pins: Vec<[u8; 32]>,
+    /// Next hop instead of the domain's own MX hosts: `name`, `[name]` or `[address]`, each
+    /// optionally with `:port`.
+    pub(crate) relay: Option<String>,
+    /// TCP port instead of `[smtp] port`.
+    pub(crate) port: Option<u16>,
+    /// Instead of `[policy] insecure_mx`.
+    pub(crate) insecure_mx: Option<InsecureMx>,
+    /// Whether the domain is treated as unsigned.
+    pub(crate) nta: bool,
+    /// When the override ends.
+    pub(crate) expires: Option<UnixTime>,
+    /// Why it exists.
+    pub(crate) reason: Option<String>,
+}
+
+impl Settings {
+    /// Reads the file that `arguments` name (none is fine) and applies the flags.
+    ///
+    /// # Errors
+    /// A configuration error of one line.
+    pub(crate) fn resolve(arguments: &GlobalArguments) -> Result<Self> {
+        let (file, folder) = match &arguments.config {
+            Some(path) => {
+                let folder = path.parent().map(Path::to_path_buf).unwrap_or_default();
+                (ConfigFile::read(path)?, folder)
+            }
+            None => (ConfigFile::default(), PathBuf::new()),
+        };
+        // Paths in the file are relative to the file, paths in flags to the working folder.
+        let path = |flag: &Option<PathBuf>, key: Option<PathBuf>| {
+            flag.clone().or_else(|| key.map(|path| folder.join(path)))
+        };
+        let trust_anchor = path(&arguments.trust_anchor, file.dns.trust_anchor);
+        let lab_map = path(&None, file.lab.map);
+        if lab_map.is_some() && trust_anchor.is_none() {
+            return Err(Refusal::configuration(
+                "[lab] map needs an explicit [dns] trust_anchor: addresses of a lab are never \
+                 mixed with the trust of the open Internet",
+            ));
+        }
+        let mode = arguments.dns_mode.or(file.dns.mode).unwrap_or_default();
+        let upstream = if arguments.upstream.is_empty() {
+            file.dns.upstream
+        } else {
+            arguments.upstream.clone()
+        };
+        if mode != DnsMode::Recursive && upstream.is_empty() {
+            return Err(Refusal::configuration(
+                "[dns] mode \"forward\" and \"ad\" need an [dns] upstream",
+            ));
+        }
+        let mut nta: Vec<DomainName> = unwrap_all(file.dns.nta);
+        nta.extend(arguments.nta.iter().cloned());
+        let port = file.smtp.port.unwrap_or(25);
+        if port == 0 {
+            return Err(Refusal::configuration("[smtp] port: 0 is not a port"));
+        }
+        Ok(Self {
+            format: arguments.format,
+            dns: DnsSettings {
+                mode,
+                root_hints: path(&arguments.root_hints, file.dns.root_hints),
+                trust_anchor,
+                upstream: upstream.into_iter().map(|Upstream(at)| at).collect(),
+                networks: networks(file.dns.allow_nets),
+                nta,
+            },
+            tls: TlsSettings {
+                ca_file: path(&arguments.ca_file, file.tls.ca_file),
+                legacy: file.tls.legacy.unwrap_or(true),
+                min_authenticated: file.tls.min_authenticated.unwrap_or_default(),
+            },
+            smtp: SmtpSettings {
+                helo: file.smtp.helo.map(|Parsed(name)| name),
+                port,
+                networks: networks(file.smtp.allow_nets),
+                timeouts: file.smtp.timeouts.set(),
+            },
+            insecure_mx: file.policy.insecure_mx.unwrap_or_default(),
+            state_dir: path(&arguments.state_dir, file.state_dir).or_else(default_state_dir),
+            lab_map,
+            destinations: file
+                .destinations
+                .into_iter()
+                .map(destination)
+                .collect::<Result<_>>()?,
+        })
+    }
+}
+
+fn networks(allowed: Vec<Parsed<Network>>) -> NetworkPolicy {
+    NetworkPolicy {
+        allowed: unwrap_all(allowed),
+    }
+}
+
+fn unwrap_all<T>(values: Vec<Parsed<T>>) -> Vec<T> {
+    values.into_iter().map(|Parsed(value)| value).collect()
+}
+
+fn destination(section: DestinationSection) -> Result<Destination> {
+    let Parsed(domain) = section.domain;
+    let pins: Vec<Pin> = unwrap_all(section.pins);
+    if section.level == Some(Level::Fingerprint) && pins.is_empty() {
+        return Err(Refusal::configuration(format!(
+            "[[destination]] {domain}: level \"fingerprint\" needs pins"
+        )));
+    }
+    if section.port == Some(0) {
+        return Err(Refusal::configuration(format!(
+            "[[destination]] {domain}: 0 is not a port"
+        )));
+    }
+    Ok(Destination {
+        domain,
+        level: section.level,
+        mode: section.mode,
+        matches: unwrap_all(section.matches),
+        pins: pins.into_iter().map(|Pin(digest)| digest).collect(),
+        relay: section.relay,
+        port: section.port,
+        insecure_mx: section.insecure_mx,
+        nta: section.nta,
+        expires: section.expires.map(|expiry| expiry.0),
+        reason: section.reason,
+    })
+}
+
+/// `$XDG_STATE_HOME/elsinore`, else `$HOME/.local/state/elsinore`.
+fn default_state_dir() -> Option<PathBuf> {
+    let folder = |name| {
+        std::env::var_os(name)
+            .map(PathBuf::from)
+            .filter(|path| path.is_absolute())
+    };
+    let state = folder("XDG_STATE_HOME").or_else(|| Some(folder("HOME")?.join(".local/state")));
+    Some(state?.join("elsinore"))
+}

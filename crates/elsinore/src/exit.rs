@@ -1,0 +1,92 @@
+//! Exit codes (those of `sysexits.h`, which mail software has always used) and the one place
+//! where an error becomes one of them.
+
+use crate::output;
+use std::fmt;
+use std::process::ExitCode;
+
+/// Wrong flags or operands.
+pub(crate) const USAGE: u8 = 64;
+/// A message or an address that cannot be sent.
+pub(crate) const DATA: u8 = 65;
+/// Something was bounced.
+pub(crate) const UNAVAILABLE: u8 = 69;
+/// A fault of the program itself.
+pub(crate) const SOFTWARE: u8 = 70;
+/// A local file could not be read or written.
+pub(crate) const IO: u8 = 74;
+/// Something was deferred: try again later.
+pub(crate) const TEMPORARY: u8 = 75;
+/// The configuration, or a file it names, is wrong.
+pub(crate) const CONFIGURATION: u8 = 78;
+
+/// An error that knows its exit code. The message is one line that names the subject.
+#[derive(Debug)]
+pub(crate) struct Refusal {
+    code: u8,
+    message: String,
+}
+
+impl Refusal {
+    /// An error of the command line ([`USAGE`]).
+    pub(crate) fn usage(message: impl Into<String>) -> anyhow::Error {
+        Self::with(USAGE, message)
+    }
+
+    /// An error of the configuration ([`CONFIGURATION`]).
+    pub(crate) fn configuration(message: impl Into<String>) -> anyhow::Error {
+        Self::with(CONFIGURATION, message)
+    }
+
+    /// A message, an address or a file given as input that cannot be used ([`DATA`]).
+    pub(crate) fn unusable_input(message: impl Into<String>) -> anyhow::Error {
+        Self::with(DATA, message)
+    }
+
+    fn with(code: u8, message: impl Into<String>) -> anyhow::Error {
+        Self {
+            code,
+            message: message.into(),
+        }
+        .into()
+    }
+}
+
+impl fmt::Display for Refusal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.message)
+    }
+}
+
+impl std::error::Error for Refusal {}
+
+/// Prints `error` as one line on stderr and returns its exit code. A closed pipe on stdout is not
+/// an error: whoever read has seen enough.
+pub(crate) fn failure(error: &anyhow::Error) -> ExitCode {
+    let mut code = SOFTWARE;
+    for cause in error.chain() {
+        if let Some(refusal) = cause.downcast_ref::<Refusal>() {
+            code = refusal.code;
+            break;
+        }
+        if let Some(io) = cause.downcast_ref::<std::io::Error>() {
+            if io.kind() == std::io::ErrorKind::BrokenPipe {
+                return ExitCode::SUCCESS;
+            }
+            code = IO;
+        }
+    }
+    output::diagnose(&format!("{error:#}"));
+    ExitCode::from(code)
+}
+
+/// Prints what clap has to say: help and version go to stdout with code 0, errors are [`USAGE`].
+pub(crate) fn clap_error(error: &clap::Error) -> ExitCode {
+    // Nothing useful can be done when the text cannot be printed.
+    let _ = error.print();
+    if error.use_stderr() {
+        ExitCode::from(USAGE)
+    } else {
+        ExitCode::SUCCESS
+    }
+}
