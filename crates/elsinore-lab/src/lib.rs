@@ -1,1 +1,5 @@
-//! Skeleton.
+//! A small signed Internet: for tests, for `elsinore lab`, for benchmarks.
+
+pub mod policy_host;
+pub mod receiver;
+pub mod scenario;

@@ -1,0 +1,99 @@
+//! How a scenario describes a certificate.
+
+use serde::Deserialize;
+
+/// A server certificate and its chain, made at start.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct CertificateRecipe {
+    /// dNSName entries; when absent, the receiver's name below the scenario's first zone.
+    pub names: Option<Vec<String>>,
+    /// commonName of the subject; none when absent.
+    pub common_name: Option<String>,
+    /// Who signs.
+    pub issuer: Issuer,
+    /// What the server sends, in this order.
+    pub sends: Vec<ChainPart>,
+    /// The key.
+    pub key: KeyKind,
+    /// When it is valid.
+    pub validity: Validity,
+    /// When the issuing root is valid.
+    pub root_validity: Validity,
+    /// Extended key usage.
+    pub purpose: Purpose,
+}
+
+impl Default for CertificateRecipe {
+    fn default() -> Self {
+        Self {
+            names: None,
+            common_name: None,
+            issuer: Issuer::Itself,
+            sends: vec![ChainPart::Leaf, ChainPart::Intermediate, ChainPart::Root],
+            key: KeyKind::P256,
+            validity: Validity::Current,
+            root_validity: Validity::Current,
+            purpose: Purpose::Server,
+        }
+    }
+}
+
+/// Who signs a certificate.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Issuer {
+    /// Self-signed: a leaf without a chain.
+    #[serde(rename = "self")]
+    Itself,
+    /// A root and an intermediate of the server's own.
+    Private,
+    /// The lab's public CA, which stands in the lab's `ca.pem`.
+    Public,
+}
+
+/// A certificate of a chain.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum ChainPart {
+    /// The server's own.
+    Leaf,
+    /// The one that signed it.
+    Intermediate,
+    /// The self-signed one at the top.
+    Root,
+}
+
+/// A key.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum KeyKind {
+    /// ECDSA P-256.
+    P256,
+    /// RSA, 2048 bits.
+    Rsa2048,
+    /// RSA, 1024 bits.
+    Rsa1024,
+}
+
+/// When a certificate is valid, seen from the start of the lab.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Validity {
+    /// Now.
+    Current,
+    /// No longer.
+    Expired,
+    /// Not yet.
+    Future,
+}
+
+/// Extended key usage.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Purpose {
+    /// serverAuth.
+    Server,
+    /// clientAuth alone.
+    Client,
+}
