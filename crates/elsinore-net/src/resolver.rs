@@ -1,9 +1,26 @@
 //! The boundary between mail and DNS: a question goes in, an [`Answer`] with the security of each
 //! link comes out. A lookup never fails: failure is an answer.
 
-use elsinore_dane::answer::{Answer, Question};
+mod anchors;
+mod config;
+mod hints;
+mod limits;
+mod nets;
+mod zone_text;
+
+pub use anchors::{AnchorError, TrustAnchors};
+pub use config::{AdTrust, ConfigError, Mode, ResolverConfig, Sha1Signatures};
+pub use hints::{HintsError, RootHints};
+pub use limits::Limits;
+pub use nets::{Net, NetError, may_contact};
+
+use crate::clock::Clock;
+use crate::dialer::Dialer;
+use elsinore_dane::answer::{Answer, Failure, Last, Question};
+use elsinore_dane::security::Status;
 use futures_util::future::BoxFuture;
 use std::fmt::Debug;
+use std::sync::Arc;
 
 /// Whether a cached answer will do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -18,4 +35,49 @@ pub enum Freshness {
 pub trait SecureResolver: Debug + Send + Sync {
     /// Answers `question`, following aliases, each link with its own security.
     fn lookup<'a>(&'a self, question: &'a Question, freshness: Freshness) -> BoxFuture<'a, Answer>;
+}
+
+/// The resolver of this project in its three modes. Cheap to share behind an [`Arc`]; caches are
+/// its own.
+#[derive(Debug)]
+pub struct Resolver {
+    config: ResolverConfig,
+    dialer: Arc<dyn Dialer>,
+    clock: Arc<dyn Clock>,
+}
+
+impl Resolver {
+    /// A resolver that asks through `dialer` and judges signature times by `clock`.
+    ///
+    /// # Errors
+    /// [`ConfigError`] when the configuration cannot work: no upstream, a remote AD bit, no
+    /// anchor, no root server.
+    pub fn new(
+        config: ResolverConfig,
+        dialer: Arc<dyn Dialer>,
+        clock: Arc<dyn Clock>,
+    ) -> Result<Self, ConfigError> {
+        config.check()?;
+        Ok(Self {
+            config,
+            dialer,
+            clock,
+        })
+    }
+}
+
+impl SecureResolver for Resolver {
+    fn lookup<'a>(&'a self, question: &'a Question, _: Freshness) -> BoxFuture<'a, Answer> {
+        Box::pin(async move {
+            let _ = (&self.config, &self.dialer, &self.clock);
+            Answer {
+                question: question.clone(),
+                chain: Vec::new(),
+                last: Last::Failed(Failure {
+                    status: Status::indeterminate("the resolver is not connected yet"),
+                    ede: None,
+                }),
+            }
+        })
+    }
 }

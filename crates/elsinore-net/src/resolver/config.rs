@@ -1,0 +1,164 @@
+//! What a resolver is told: the mode, where to ask, whom to trust, how far to go.
+
+use super::anchors::TrustAnchors;
+use super::hints::RootHints;
+use super::limits::Limits;
+use super::nets::Net;
+use elsinore_dane::name::DomainName;
+use std::net::SocketAddr;
+use std::time::Duration;
+
+/// How answers are found and who vouches for them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Mode {
+    /// Iterate from the root hints and validate here.
+    #[default]
+    Recursive,
+    /// Ask the upstream resolvers with CD=1 and DO=1 and validate here.
+    Forward,
+    /// Believe the AD bit of the upstream resolvers (RFC 6698 §A.3).
+    Ad,
+}
+
+/// Whose AD bit is believed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum AdTrust {
+    /// Only that of a resolver on a loopback address; any other upstream is refused.
+    #[default]
+    LoopbackOnly,
+    /// That of every configured upstream: the administrator vouches for the path.
+    AnyUpstream,
+}
+
+/// What signatures of algorithms 5 and 7 (SHA-1) count for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Sha1Signatures {
+    /// They validate, as they still do nearly everywhere.
+    #[default]
+    Accepted,
+    /// The algorithms count as unknown: a zone that has no other is insecure (RFC 4035 §5.2).
+    Unknown,
+}
+
+/// Everything a [`Resolver`](super::Resolver) is built from.
+#[derive(Debug, Clone)]
+pub struct ResolverConfig {
+    /// Recursive, forward or ad.
+    pub mode: Mode,
+    /// Root servers, for [`Mode::Recursive`].
+    pub hints: RootHints,
+    /// Anchors of the root, for [`Mode::Recursive`] and [`Mode::Forward`].
+    pub anchors: TrustAnchors,
+    /// Upstream resolvers, for [`Mode::Forward`] and [`Mode::Ad`]; exempt from `allow_nets`.
+    pub upstreams: Vec<SocketAddr>,
+    /// Whose AD bit is believed, for [`Mode::Ad`].
+    pub ad_trust: AdTrust,
+    /// Names at and below which signatures are not asked for: all there is insecure (RFC 7646).
+    pub negative_anchors: Vec<DomainName>,
+    /// Ranges opened for name servers beside the globally routable addresses.
+    pub allow_nets: Vec<Net>,
+    /// Whether SHA-1 signatures validate.
+    pub sha1: Sha1Signatures,
+    /// How long one lookup may take, all included.
+    pub deadline: Duration,
+    /// Bounds on the work of one lookup.
+    pub limits: Limits,
+    /// Entries kept per cache, at most.
+    pub cache_entries: usize,
+    /// Octets kept per cache, at most, estimated.
+    pub cache_octets: usize,
+}
+
+impl Default for ResolverConfig {
+    fn default() -> Self {
+        Self {
+            mode: Mode::Recursive,
+            hints: RootHints::shipped(),
+            anchors: TrustAnchors::shipped(),
+            upstreams: Vec::new(),
+            ad_trust: AdTrust::LoopbackOnly,
+            negative_anchors: Vec::new(),
+            allow_nets: Vec::new(),
+            sha1: Sha1Signatures::Accepted,
+            deadline: Duration::from_secs(12),
+            limits: Limits::default(),
+            cache_entries: 20_000,
+            cache_octets: 16 << 20,
+        }
+    }
+}
+
+/// Why a configuration cannot work.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum ConfigError {
+    /// `forward` and `ad` need somebody to ask.
+    #[error("dns: this mode needs at least one upstream resolver")]
+    NoUpstream,
+    /// The AD bit of a resolver that is not on this machine.
+    #[error("dns: {0} is not on loopback: its AD bit cannot be trusted over the network")]
+    RemoteAd(SocketAddr),
+    /// No root server to start from.
+    #[error("dns: no root server to start from")]
+    NoHints,
+    /// No trust anchor.
+    #[error("dns: no trust anchor")]
+    NoAnchor,
+}
+
+impl ResolverConfig {
+    pub(super) fn check(&self) -> Result<(), ConfigError> {
+        let needs_upstream = matches!(self.mode, Mode::Forward | Mode::Ad);
+        if needs_upstream && self.upstreams.is_empty() {
+            return Err(ConfigError::NoUpstream);
+        }
+        if self.mode == Mode::Recursive && self.hints.addresses().is_empty() {
+            return Err(ConfigError::NoHints);
+        }
+        if self.mode != Mode::Ad && self.anchors.all().is_empty() {
+            return Err(ConfigError::NoAnchor);
+        }
+        if self.mode == Mode::Ad && self.ad_trust == AdTrust::LoopbackOnly {
+            for upstream in &self.upstreams {
+                if !upstream.ip().to_canonical().is_loopback() {
+                    return Err(ConfigError::RemoteAd(*upstream));
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn checked() {
+        let with = |mode, upstreams: &[&str], ad_trust| ResolverConfig {
+            mode,
+            upstreams: upstreams.iter().map(|text| text.parse().unwrap()).collect(),
+            ad_trust,
+            ..ResolverConfig::default()
+        };
+        let local = AdTrust::LoopbackOnly;
+        for (config, expected) in [
+            (with(Mode::Recursive, &[], local), Ok(())),
+            (
+                with(Mode::Forward, &[], local),
+                Err(ConfigError::NoUpstream),
+            ),
+            (with(Mode::Forward, &["192.0.2.1:53"], local), Ok(())),
+            (with(Mode::Ad, &["127.0.0.1:53", "[::1]:53"], local), Ok(())),
+            (
+                with(Mode::Ad, &["127.0.0.1:53", "192.0.2.1:53"], local),
+                Err(ConfigError::RemoteAd("192.0.2.1:53".parse().unwrap())),
+            ),
+            (
+                with(Mode::Ad, &["192.0.2.1:53"], AdTrust::AnyUpstream),
+                Ok(()),
+            ),
+        ] {
+            assert_eq!(config.check(), expected, "{config:?}");
+        }
+    }
+}

@@ -1,0 +1,98 @@
+//! How far one lookup goes. Every bound is against a known way of making a resolver work for
+//! nothing (KeyTrap and its kin: many keys of one tag, many signatures, many NSEC3 hashes,
+//! delegations that fan out); reaching one ends the lookup with a reason that names it.
+
+use std::sync::atomic::{AtomicU32, Ordering};
+
+/// Bounds on the work of one lookup.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Limits {
+    /// Alias links followed.
+    pub alias_links: usize,
+    /// Queries sent, all servers and sub-lookups together.
+    pub queries: u32,
+    /// Signature verifications.
+    pub signatures: u32,
+    /// Signatures of one RRset that are looked at.
+    pub signatures_per_rrset: usize,
+    /// Keys of one tag and algorithm that are tried for a signature.
+    pub keys_per_tag: usize,
+    /// NSEC3 hash computations, each with its iterations.
+    pub nsec3_hashes: u32,
+    /// NSEC3 iterations above which a proof counts as insecure (RFC 9276 §3.2).
+    pub nsec3_iterations_insecure: u16,
+    /// NSEC3 iterations above which a proof is not looked at and the answer is bogus.
+    pub nsec3_iterations_bogus: u16,
+    /// Referrals followed for one question.
+    pub referrals: usize,
+    /// Name servers of one delegation that are looked at.
+    pub servers: usize,
+    /// Nested lookups of name server addresses.
+    pub depth: u8,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            alias_links: 11,
+            queries: 150,
+            signatures: 60,
+            signatures_per_rrset: 8,
+            keys_per_tag: 4,
+            nsec3_hashes: 60,
+            nsec3_iterations_insecure: 100,
+            nsec3_iterations_bogus: 500,
+            referrals: 24,
+            servers: 16,
+            depth: 4,
+        }
+    }
+}
+
+/// What is left of the [`Limits`] during one lookup.
+#[derive(Debug)]
+pub(super) struct Budget {
+    pub(super) limits: Limits,
+    queries: AtomicU32,
+    signatures: AtomicU32,
+    hashes: AtomicU32,
+}
+
+impl Budget {
+    pub(super) fn new(limits: Limits) -> Self {
+        Self {
+            limits,
+            queries: AtomicU32::new(limits.queries),
+            signatures: AtomicU32::new(limits.signatures),
+            hashes: AtomicU32::new(limits.nsec3_hashes),
+        }
+    }
+
+    /// Pays for one query.
+    pub(super) fn query(&self) -> Result<(), String> {
+        let limit = self.limits.queries;
+        take(&self.queries).ok_or_else(|| format!("more than {limit} queries for one lookup"))
+    }
+
+    /// Pays for one signature verification.
+    pub(super) fn signature(&self) -> Result<(), String> {
+        let limit = self.limits.signatures;
+        take(&self.signatures)
+            .ok_or_else(|| format!("more than {limit} signature checks for one lookup"))
+    }
+
+    /// Pays for one NSEC3 hash.
+    pub(super) fn hash(&self) -> Result<(), String> {
+        let limit = self.limits.nsec3_hashes;
+        take(&self.hashes).ok_or_else(|| format!("more than {limit} NSEC3 hashes for one lookup"))
+    }
+}
+
+fn take(counter: &AtomicU32) -> Option<()> {
+    counter
+        .fetch_update(Ordering::Relaxed, Ordering::Relaxed, |left| {
+            left.checked_sub(1)
+        })
+        .ok()
+        .map(|_| ())
+}
