@@ -1,38 +1,87 @@
-//! Project automation: `cargo xtask test` installs what the tests need and runs every check.
+//! Project automation. `cargo xtask test` installs what the tests need and runs every check;
+//! the other tasks are its parts, and what is too slow for it.
 
-use anyhow::{Context, Result, bail};
-use std::process::Command;
+mod bench;
+mod docs;
+mod fuzz;
+mod packages;
+mod spec;
+mod step;
+mod test;
+mod tidy;
+
+use anyhow::{Result, bail};
+use std::path::{Path, PathBuf};
+
+const USAGE: &str = "\
+cargo xtask TASK
+
+  test               install missing Debian packages, then run every check (CI runs this)
+  tidy               house rules that no compiler checks
+  spec [--list]      RFC 7672 requirements against code and tests
+  docs [--check]     write the generated documents (or fail when they differ)
+  bench              the benchmarks, with results as a table
+  fuzz-smoke [SECS]  each fuzz target for SECS seconds (30), with cargo-fuzz";
 
 fn main() -> Result<()> {
-    let task = std::env::args().nth(1).unwrap_or_default();
-    match task.as_str() {
-        "test" => test(),
-        other => bail!("no task {other:?}; tasks: test"),
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    match arguments.as_slice() {
+        ["test"] => test::run(),
+        ["tidy"] => tidy::run(),
+        ["spec"] => spec::run(spec::Output::Faults),
+        ["spec", "--list"] => spec::run(spec::Output::Everything),
+        ["docs"] => docs::run(docs::Purpose::Write),
+        ["docs", "--check"] => docs::run(docs::Purpose::Check),
+        ["bench"] => bench::run(),
+        ["fuzz-smoke"] => fuzz::smoke(30),
+        ["fuzz-smoke", seconds] => fuzz::smoke(seconds.parse()?),
+        ["help" | "--help" | "-h"] => {
+            println!("{USAGE}");
+            Ok(())
+        }
+        _ => bail!("no such task\n\n{USAGE}"),
     }
 }
 
-/// Everything that CI checks, cheapest first.
-fn test() -> Result<()> {
-    cargo(&["fmt", "--all", "--check"])?;
-    cargo(&[
-        "clippy",
-        "--workspace",
-        "--all-targets",
-        "--",
-        "--deny",
-        "warnings",
-    ])?;
-    cargo(&["test", "--workspace"])
+/// The root of the repository.
+fn root() -> PathBuf {
+    // The manifest folder of this crate is one below the root.
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+        .parent()
+        .unwrap_or(Path::new("."))
+        .to_path_buf()
 }
 
-fn cargo(arguments: &[&str]) -> Result<()> {
-    eprintln!("xtask: cargo {}", arguments.join(" "));
-    let status = Command::new(env!("CARGO"))
-        .args(arguments)
-        .status()
-        .context("cannot run cargo")?;
-    if !status.success() {
-        bail!("cargo {} failed", arguments.join(" "));
+/// All files below `folder` (relative to the root) whose name ends with one of `endings`, sorted;
+/// hidden folders and build output are left out.
+fn files(folder: &str, endings: &[&str]) -> Result<Vec<PathBuf>> {
+    let mut found = Vec::new();
+    let mut open = vec![root().join(folder)];
+    while let Some(folder) = open.pop() {
+        if !folder.is_dir() {
+            continue;
+        }
+        for entry in std::fs::read_dir(&folder)? {
+            let path = entry?.path();
+            let name = path.file_name().unwrap_or_default().to_string_lossy();
+            if path.is_dir() {
+                if !name.starts_with('.') && name != "target" {
+                    open.push(path);
+                }
+            } else if endings.iter().any(|ending| name.ends_with(ending)) {
+                found.push(path);
+            }
+        }
     }
-    Ok(())
+    found.sort();
+    Ok(found)
+}
+
+/// `path` as seen from the root.
+fn shown(path: &Path) -> String {
+    path.strip_prefix(root())
+        .unwrap_or(path)
+        .display()
+        .to_string()
 }

@@ -1,0 +1,111 @@
+//! The Debian packages that tests run against: software that is not ours. Installed only when
+//! missing, without questions, and without starting any daemon.
+
+use crate::step::{command, skipped};
+use anyhow::{Context, Result, bail};
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
+use std::process::Command;
+
+/// Package, and what it is for.
+const NEEDED: &[(&str, &str)] = &[
+    ("nsd", "serves the lab's zones, to compare answers"),
+    ("knot", "serves and signs zones with its own tools"),
+    ("unbound", "validates the lab's zones, upstream resolver"),
+    ("postfix", "receives mail; posttls-finger as second opinion"),
+    ("openssl", "s_server with odd certificates"),
+    ("bind9-dnsutils", "dig"),
+    ("bind9-utils", "dnssec-signzone"),
+    ("ldnsutils", "ldns-signzone, ldns-verify-zone"),
+    ("swaks", "an SMTP client to test receivers with"),
+    ("iproute2", "network namespaces of lab up --real"),
+];
+
+/// Where Debian asks whether a freshly installed daemon may start.
+const POLICY: &str = "/usr/sbin/policy-rc.d";
+
+/// Installs the packages that are missing.
+///
+/// # Errors
+/// When apt cannot install them.
+pub(crate) fn install_missing() -> Result<()> {
+    if !Path::new("/usr/bin/dpkg-query").exists() {
+        skipped("package installation", "not a Debian system");
+        return Ok(());
+    }
+    let missing: Vec<&str> = NEEDED
+        .iter()
+        .map(|(name, _)| *name)
+        .filter(|name| !installed(name))
+        .collect();
+    if missing.is_empty() {
+        eprintln!("xtask: all packages present");
+        return Ok(());
+    }
+    let as_root = am_root()?;
+    if !as_root && !crate::step::exists("sudo", "-nV") {
+        bail!("missing packages (install as root): {}", missing.join(" "));
+    }
+    eprintln!("xtask: installing {}", missing.join(" "));
+    let guard = DaemonsStayDown::new(as_root)?;
+    let outcome = apt(as_root, &["update", "-qq"]).and_then(|()| {
+        let mut arguments = vec!["install", "-y", "-qq", "--no-install-recommends"];
+        arguments.extend(&missing);
+        apt(as_root, &arguments)
+    });
+    drop(guard);
+    outcome
+}
+
+fn installed(package: &str) -> bool {
+    Command::new("dpkg-query")
+        .args(["-W", "-f", "${Status}", package])
+        .output()
+        .is_ok_and(|output| output.stdout.ends_with(b" installed"))
+}
+
+fn am_root() -> Result<bool> {
+    let output = Command::new("id").arg("-u").output().context("id")?;
+    Ok(output.stdout.trim_ascii() == b"0")
+}
+
+fn apt(as_root: bool, arguments: &[&str]) -> Result<()> {
+    let mut apt = if as_root {
+        Command::new("apt-get")
+    } else {
+        let mut sudo = Command::new("sudo");
+        sudo.args(["-n", "DEBIAN_FRONTEND=noninteractive", "apt-get"]);
+        sudo
+    };
+    command(
+        apt.args(["-o", "Dpkg::Use-Pty=0"])
+            .args(arguments)
+            .env("DEBIAN_FRONTEND", "noninteractive")
+            .stdout(std::process::Stdio::null()),
+    )
+}
+
+/// While this lives, installed daemons are not started. An existing policy is left as it is.
+struct DaemonsStayDown {
+    ours: bool,
+}
+
+impl DaemonsStayDown {
+    fn new(as_root: bool) -> Result<Self> {
+        let ours = as_root && !Path::new(POLICY).exists();
+        if ours {
+            std::fs::write(POLICY, "#!/bin/sh\nexit 101\n")?;
+            std::fs::set_permissions(POLICY, std::fs::Permissions::from_mode(0o755))?;
+        }
+        Ok(Self { ours })
+    }
+}
+
+impl Drop for DaemonsStayDown {
+    fn drop(&mut self) {
+        if self.ours {
+            // A policy that stays behind only keeps later packages' daemons down.
+            let _ = std::fs::remove_file(POLICY);
+        }
+    }
+}

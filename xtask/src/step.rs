@@ -1,0 +1,53 @@
+//! Running one command as a step, with its duration printed.
+
+use anyhow::{Context, Result, bail};
+use std::process::Command;
+use std::time::Instant;
+
+/// Runs `work` under a heading and prints how long it took.
+///
+/// # Errors
+/// Those of `work`, with the heading.
+pub(crate) fn step(heading: &str, work: impl FnOnce() -> Result<()>) -> Result<()> {
+    eprintln!("xtask: {heading}");
+    let start = Instant::now();
+    work().with_context(|| format!("{heading} failed"))?;
+    eprintln!("xtask: {heading}: {} s", start.elapsed().as_secs());
+    Ok(())
+}
+
+/// Tells that something was left out and why.
+pub(crate) fn skipped(what: &str, why: &str) {
+    eprintln!("xtask: SKIPPED {what}: {why}");
+}
+
+/// Runs cargo in the root.
+///
+/// # Errors
+/// When cargo cannot be run or says no.
+pub(crate) fn cargo(arguments: &[&str]) -> Result<()> {
+    command(Command::new(env!("CARGO")).args(arguments))
+}
+
+/// Runs a command in the root.
+///
+/// # Errors
+/// When it cannot be run or exits with anything but 0.
+pub(crate) fn command(command: &mut Command) -> Result<()> {
+    let status = command
+        .current_dir(crate::root())
+        .status()
+        .with_context(|| format!("cannot run {command:?}"))?;
+    if !status.success() {
+        bail!("{command:?}: {status}");
+    }
+    Ok(())
+}
+
+/// Whether `program` can be run (it is asked for its version).
+pub(crate) fn exists(program: &str, argument: &str) -> bool {
+    Command::new(program)
+        .arg(argument)
+        .output()
+        .is_ok_and(|output| output.status.success())
+}

@@ -1,0 +1,61 @@
+//! `cargo xtask test`: all that CI checks, cheapest first. One profile and one feature set
+//! throughout, so that dependencies are built once.
+
+use crate::step::{cargo, command, exists, skipped, step};
+use crate::{docs, packages, spec, tidy};
+use anyhow::Result;
+use std::process::Command;
+
+/// Installs what is missing and runs every check.
+///
+/// # Errors
+/// That of the first check which fails.
+pub(crate) fn run() -> Result<()> {
+    step("packages", packages::install_missing)?;
+    step("format", || cargo(&["fmt", "--all", "--check"]))?;
+    step("tidy", tidy::run)?;
+    step("requirements of RFC 7672", || {
+        spec::run(spec::Output::Faults)
+    })?;
+    step("clippy", || {
+        cargo(&[
+            "clippy",
+            "--workspace",
+            "--all-targets",
+            "--",
+            "--deny",
+            "warnings",
+        ])
+    })?;
+    step("tests", tests)?;
+    step("generated documents", || docs::run(docs::Purpose::Check))?;
+    step("licences and sources", deny)?;
+    Ok(())
+}
+
+/// Every test of the workspace. Peers' own suites are read from a folder beside the repository
+/// when it is there; the tests print a notice when it is not.
+fn tests() -> Result<()> {
+    let mut test = Command::new(env!("CARGO"));
+    test.args(["test", "--workspace"]);
+    if std::env::var_os("ELSINORE_TESTDATA").is_none() {
+        let beside = crate::root().join("../shared/testdata");
+        if beside.is_dir() {
+            test.env("ELSINORE_TESTDATA", beside);
+        } else {
+            skipped(
+                "peers' test suites",
+                "set ELSINORE_TESTDATA to a folder that holds them",
+            );
+        }
+    }
+    command(&mut test)
+}
+
+fn deny() -> Result<()> {
+    if !exists("cargo-deny", "--version") {
+        skipped("cargo deny", "cargo-deny is not installed");
+        return Ok(());
+    }
+    cargo(&["deny", "--offline", "check", "bans", "licenses", "sources"])
+}
