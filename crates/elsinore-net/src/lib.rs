@@ -2,5 +2,8 @@
 //! `elsinore-dane` decides, `elsinore-smtp` speaks, this crate carries.
 
 pub mod clock;
+pub mod deliver;
 pub mod dialer;
 pub mod resolver;
+pub mod sts;
+pub mod tls;

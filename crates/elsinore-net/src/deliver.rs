@@ -1,0 +1,13 @@
+//! The delivery of one message: per recipient domain the discovery, per host and address a
+//! session, per recipient an outcome.
+
+pub mod config;
+pub mod envelope;
+pub mod report;
+
+pub use config::{LegacyTls, Limits, SenderConfig, StateFolder, Timeouts};
+pub use envelope::{Spool, SpooledBytes, SpooledFile, TlsWish};
+pub use report::{
+    Attempt, MatchedTlsa, ObligationWord, Outcome, RecipientReport, ReplyText, SaidBy, SendReport,
+    SessionFacts, SessionSecurity,
+};

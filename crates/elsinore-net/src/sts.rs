@@ -1,0 +1,5 @@
+//! MTA-STS policies: fetched over HTTPS (RFC 8461 §3.3) and kept on disk.
+
+pub mod cache;
+
+pub use cache::{PolicyCache, StoredPolicy};

@@ -1,0 +1,173 @@
+//! The second rung: OpenSSL, for peers that rustls cannot speak to. TLS 1.0 and 1.1, CBC suites,
+//! RSA and DHE key exchange, certificate messages beyond 64 KiB.
+//!
+//! OpenSSL's own verification is off and its session cache too: the judge sees the chain of every
+//! session right after the handshake. Post-quantum groups are not offered here, because their
+//! long ClientHello is one of the reasons to come to this rung.
+//!
+//! # Limitations
+//! OpenSSL parses every certificate and hands it back encoded anew, so a chain that is not DER
+//! fails here, or does not match records over the octets as sent.
+
+use crate::dialer::ByteStream;
+use crate::tls::{
+    Backend, Established, HandshakeTrouble, KeyProof, MinProtocol, Resumption, TlsDemand,
+    TlsFacts, TlsFailure, TlsVersion,
+};
+use elsinore_dane::obligation::Obligation;
+use openssl::error::ErrorStack;
+use openssl::pkey::Id;
+use openssl::ssl::{
+    self, Ssl, SslContext, SslMethod, SslOptions, SslRef, SslSessionCacheMode, SslVerifyMode,
+    SslVersion,
+};
+use std::io;
+use std::pin::Pin;
+use tokio_openssl::SslStream;
+
+/// The back end. It holds no state: nothing is resumed on this rung.
+#[derive(Debug)]
+pub(crate) struct OpenSslBackend;
+
+const GROUPS: &str = "X25519:P-256:X448:P-521:P-384:ffdhe2048:ffdhe3072:ffdhe4096";
+
+impl OpenSslBackend {
+    pub(crate) const fn new() -> Self {
+        Self
+    }
+
+    pub(crate) async fn connect(
+        &self,
+        stream: Box<dyn ByteStream>,
+        demand: &TlsDemand<'_>,
+    ) -> Result<Established, TlsFailure> {
+        let ssl = prepare(demand).map_err(|error| TlsFailure::local(Backend::OpenSsl, &error))?;
+        let mut tls = SslStream::new(ssl, stream)
+            .map_err(|error| TlsFailure::local(Backend::OpenSsl, &error))?;
+        Pin::new(&mut tls)
+            .connect()
+            .await
+            .map_err(|error| failure(&error))?;
+        let ssl = tls.ssl();
+        let version = match ssl.version2() {
+            Some(SslVersion::TLS1_3) => TlsVersion::Tls13,
+            Some(SslVersion::TLS1_2) => TlsVersion::Tls12,
+            Some(SslVersion::TLS1_1) => TlsVersion::Tls11,
+            _ => TlsVersion::Tls10,
+        };
+        let cipher = ssl.current_cipher();
+        let facts = TlsFacts {
+            version,
+            cipher: cipher.map_or("unknown", |c| c.name()).to_owned(),
+            cipher_bits: cipher
+                .and_then(|c| u16::try_from(c.bits().secret).ok())
+                .unwrap_or_default(),
+            group: group(ssl),
+            backend: Backend::OpenSsl,
+            resumption: Resumption::Full,
+        };
+        let chain: Vec<Vec<u8>> = ssl
+            .peer_cert_chain()
+            .map(|chain| chain.iter().filter_map(|c| c.to_der().ok()).collect())
+            .unwrap_or_default();
+        // OpenSSL checks the handshake signature whatever the verification mode; an anonymous
+        // suite has none.
+        let key_proof = if chain.is_empty() {
+            KeyProof::Missing
+        } else {
+            KeyProof::Given
+        };
+        Ok(Established {
+            stream: Box::new(tls),
+            facts,
+            chain,
+            key_proof,
+        })
+    }
+}
+
+fn prepare(demand: &TlsDemand<'_>) -> Result<Ssl, ErrorStack> {
+    let mut context = SslContext::builder(SslMethod::tls_client())?;
+    context.set_security_level(0);
+    context.set_verify(SslVerifyMode::NONE);
+    context.set_session_cache_mode(SslSessionCacheMode::OFF);
+    // A server from before RFC 5746 is no weaker than cleartext, and proves itself as any other;
+    // this client never renegotiates.
+    context.set_options(
+        SslOptions::NO_TICKET | SslOptions::NO_RENEGOTIATION | SslOptions::LEGACY_SERVER_CONNECT,
+    );
+    let (minimum, ciphers) = match demand.min_protocol {
+        MinProtocol::Any => (SslVersion::TLS1, "ALL:!eNULL:+aNULL:@SECLEVEL=0"),
+        MinProtocol::Tls12 => (SslVersion::TLS1_2, "ALL:!aNULL:!eNULL:@SECLEVEL=0"),
+        MinProtocol::Tls13 => (SslVersion::TLS1_3, "ALL:!aNULL:!eNULL:@SECLEVEL=0"),
+    };
+    let ciphers = match demand.obligation {
+        // A certificate is wanted wherever one must be judged.
+        Obligation::Authenticate(_) => "ALL:!aNULL:!eNULL:@SECLEVEL=0",
+        Obligation::Skip
+        | Obligation::Cleartext
+        | Obligation::Opportunistic
+        | Obligation::Encrypt => ciphers,
+    };
+    context.set_cipher_list(ciphers)?;
+    context.set_min_proto_version(Some(minimum))?;
+    context.set_groups_list(GROUPS)?;
+    let mut ssl = Ssl::new(&context.build())?;
+    if let Some(name) = demand.sni {
+        // A name that cannot be sent is not a reason to fail.
+        if ssl.set_hostname(name.as_str()).is_err() {
+            drop(ErrorStack::get());
+        }
+    }
+    Ok(ssl)
+}
+
+/// The key exchange group, as the peer's ephemeral key tells it.
+fn group(ssl: &SslRef) -> Option<String> {
+    let key = ssl.peer_tmp_key().ok()?;
+    match key.id() {
+        Id::X25519 => Some("X25519".to_owned()),
+        Id::X448 => Some("X448".to_owned()),
+        Id::DH => Some(format!("DHE-{}", key.bits())),
+        Id::EC => key
+            .ec_key()
+            .ok()
+            .and_then(|key| key.group().curve_name())
+            .and_then(|nid| nid.short_name().ok())
+            .map(|name| match name {
+                "prime256v1" => "secp256r1".to_owned(),
+                other => other.to_owned(),
+            }),
+        _ => None,
+    }
+}
+
+fn failure(error: &ssl::Error) -> TlsFailure {
+    if let Some(io) = error.io_error() {
+        return TlsFailure::handshake(
+            Backend::OpenSsl,
+            HandshakeTrouble::Connection(io.kind()),
+            io.to_string(),
+        );
+    }
+    let Some(stack) = error.ssl_error() else {
+        return TlsFailure::handshake(
+            Backend::OpenSsl,
+            HandshakeTrouble::Connection(io::ErrorKind::UnexpectedEof),
+            "the server closed the connection".to_owned(),
+        );
+    };
+    let reason = stack
+        .errors()
+        .first()
+        .and_then(|first| first.reason())
+        .unwrap_or("protocol error");
+    let trouble = if reason.contains("unrecognized name") {
+        HandshakeTrouble::UnrecognisedName
+    } else if reason.contains("alert") {
+        HandshakeTrouble::Alert
+    } else {
+        HandshakeTrouble::Protocol
+    };
+    TlsFailure::handshake(Backend::OpenSsl, trouble, reason.to_owned())
+}
