@@ -1,11 +1,13 @@
-//! From settings to the network: the dialer and the clock every command uses, and a place for
+//! From settings to the network: the dialer, the clock and the resolver every command uses, and
 //! the async runtime.
 
-use crate::config::Settings;
+use crate::config::{DnsMode, Settings};
 use crate::exit::Refusal;
 use anyhow::{Context, Result};
 use elsinore_net::clock::{Clock, SystemClock};
 use elsinore_net::dialer::{Dialer, DirectDialer, MappedDialer};
+use elsinore_net::resolver::{Mode, Net, Resolver, ResolverConfig, RootHints, TrustAnchors};
+use std::path::Path;
 use std::sync::Arc;
 
 /// How connections leave this process: directly, or through the address map of a lab.
@@ -16,17 +18,71 @@ pub(crate) fn dialer(settings: &Settings) -> Result<Arc<dyn Dialer>> {
     let Some(path) = &settings.lab_map else {
         return Ok(Arc::new(DirectDialer));
     };
-    let shown = path.display();
-    let text = std::fs::read_to_string(path)
-        .map_err(|error| Refusal::configuration(format!("[lab] map {shown}: {error}")))?;
-    let mapped = MappedDialer::from_text(&text)
-        .map_err(|error| Refusal::configuration(format!("[lab] map {shown}: {error}")))?;
+    const KEY: &str = "[lab] map";
+    let mapped =
+        MappedDialer::from_text(&read(KEY, path)?).map_err(|error| in_file(KEY, path, &error))?;
     Ok(Arc::new(mapped))
 }
 
 /// The clock of this machine.
 pub(crate) fn clock() -> Arc<dyn Clock> {
     Arc::new(SystemClock)
+}
+
+/// The resolver of `[dns]`, with a cache of its own.
+///
+/// # Errors
+/// A configuration error when hints or anchors cannot be read, or the mode cannot work.
+pub(crate) fn resolver(settings: &Settings) -> Result<Arc<Resolver>> {
+    let config = resolver_config(settings)?;
+    let resolver = Resolver::new(config, dialer(settings)?, clock())
+        .map_err(|error| Refusal::configuration(error.to_string()))?;
+    Ok(Arc::new(resolver))
+}
+
+/// `[dns]` in the resolver's own terms.
+fn resolver_config(settings: &Settings) -> Result<ResolverConfig> {
+    let dns = &settings.dns;
+    let mut config = ResolverConfig {
+        mode: match dns.mode {
+            DnsMode::Recursive => Mode::Recursive,
+            DnsMode::Forward => Mode::Forward,
+            DnsMode::Ad => Mode::Ad,
+        },
+        upstreams: dns.upstream.clone(),
+        negative_anchors: dns.nta.clone(),
+        allow_nets: dns
+            .networks
+            .allowed
+            .iter()
+            .map(|network| network.to_string().parse::<Net>())
+            .collect::<Result<_, _>>()
+            .map_err(|error| Refusal::configuration(format!("[dns] allow_nets: {error}")))?,
+        anchors: trust_anchors(settings)?,
+        ..ResolverConfig::default()
+    };
+    if let Some(path) = &dns.root_hints {
+        config.hints = RootHints::parse(&read("[dns] root_hints", path)?)
+            .map_err(|error| in_file("[dns] root_hints", path, &error))?;
+    }
+    Ok(config)
+}
+
+/// The anchors of `[dns] trust_anchor`, or those that come with the program.
+fn trust_anchors(settings: &Settings) -> Result<TrustAnchors> {
+    const KEY: &str = "[dns] trust_anchor";
+    let Some(path) = &settings.dns.trust_anchor else {
+        return Ok(TrustAnchors::shipped());
+    };
+    TrustAnchors::parse(&read(KEY, path)?).map_err(|error| in_file(KEY, path, &error))
+}
+
+fn read(key: &str, path: &Path) -> Result<String> {
+    std::fs::read_to_string(path).map_err(|error| in_file(key, path, &error))
+}
+
+fn in_file(key: &str, path: &Path, error: &dyn std::error::Error) -> anyhow::Error {
+    Refusal::configuration(format!("{key} {}: {error}", path.display()))
 }
 
 /// Runs `work` to its end on a runtime of its own.
