@@ -1,4 +1,12 @@
-//! The TLSA record (RFC 6698 §2, RFC 7218).
+//! The TLSA record (RFC 6698 §2, RFC 7218), which records are usable and which of those count.
+
+mod agility;
+mod text;
+mod usability;
+
+pub use agility::effective;
+pub use text::TlsaTextError;
+pub use usability::{MatchingType, Selector, Unusable, UsableTlsa, Usage};
 
 use std::fmt;
 
