@@ -1,0 +1,1 @@
+//! Where in a message a line stands.
