@@ -13,10 +13,16 @@
 //!
 //! Every decision names its [`rule::Rule`], and every rule its RFC and section.
 
+pub mod achieved;
 pub mod answer;
+pub mod destination;
+pub mod discovery;
 pub mod finding;
+pub mod ladder;
+pub mod mta_sts;
 pub mod name;
 pub mod network;
+pub mod next_hop;
 pub mod obligation;
 pub mod plan;
 pub mod rule;

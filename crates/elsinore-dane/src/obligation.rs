@@ -7,8 +7,8 @@ use crate::tlsa::TlsaRecord;
 /// protocol, never this.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Obligation {
-    /// The host is not contacted: its security could not be found out.
-    Skip,
+    /// The host is not contacted, and why.
+    Skip(SkipReason),
     /// The administrator set level `none`: TLS is not attempted.
     Cleartext,
     /// TLS if offered, any certificate; cleartext otherwise (RFC 3207, RFC 7435).
@@ -19,8 +19,78 @@ pub enum Obligation {
     Authenticate(Requirements),
 }
 
+impl Obligation {
+    /// The word used in JSON, logs and tables.
+    #[must_use]
+    pub const fn word(&self) -> &'static str {
+        match self {
+            Self::Skip(_) => "skip",
+            Self::Cleartext => "cleartext",
+            Self::Opportunistic => "opportunistic",
+            Self::Encrypt => "encrypt",
+            Self::Authenticate(_) => "authenticate",
+        }
+    }
+
+    /// Whether a session without TLS breaks the obligation.
+    #[must_use]
+    pub const fn requires_tls(&self) -> bool {
+        match self {
+            Self::Encrypt | Self::Authenticate(_) => true,
+            Self::Skip(_) | Self::Cleartext | Self::Opportunistic => false,
+        }
+    }
+}
+
+/// Why a host is not contacted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum SkipReason {
+    /// The lookups of its addresses failed (RFC 7672 §2.1.2).
+    AddressLookupFailed,
+    /// Its addresses are shown to be absent (RFC 5321 §5.1).
+    NoAddress,
+    /// Every address lies in a network that this sender does not talk to.
+    AddressesRefused,
+    /// Whether the zone of its own name is signed could not be found out (RFC 7672 §2.1.3).
+    ZoneStatusUnknown,
+    /// A lookup of its TLSA records failed (RFC 7672 §2.1.2, §2.2).
+    TlsaLookupFailed,
+    /// It is this sender itself, or its preference is no better (RFC 5321 §5.1).
+    Loop,
+    /// An enforced MTA-STS policy does not list its name (RFC 8461 §5).
+    StsMismatch,
+    /// Level `dane-only`, and the MX RRset is insecure (RFC 7672 §2.2.1, §6).
+    DaneOnlyInsecureMx,
+    /// Level `dane-only`, and there is no usable TLSA record (RFC 7672 §6).
+    DaneOnlyNoUsableTlsa,
+    /// Level `verify`, `secure` or `fingerprint` cannot be met: there is no name or no pin.
+    Unverifiable,
+    /// REQUIRETLS, and nothing vouches for the host's name (RFC 8689 §4.2.1).
+    RequireTlsUnmet,
+}
+
+impl SkipReason {
+    /// The word used in JSON, logs and tables.
+    #[must_use]
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::AddressLookupFailed => "address-lookup-failed",
+            Self::NoAddress => "no-address",
+            Self::AddressesRefused => "addresses-refused",
+            Self::ZoneStatusUnknown => "zone-status-unknown",
+            Self::TlsaLookupFailed => "tlsa-lookup-failed",
+            Self::Loop => "loop",
+            Self::StsMismatch => "sts-mismatch",
+            Self::DaneOnlyInsecureMx => "dane-only-insecure-mx",
+            Self::DaneOnlyNoUsableTlsa => "dane-only-no-usable-tlsa",
+            Self::Unverifiable => "unverifiable",
+            Self::RequireTlsUnmet => "requiretls-unmet",
+        }
+    }
+}
+
 /// The conjunction of proofs a server must give. At least one is present.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Requirements {
     /// Match the usable TLSA records.
     pub dane: Option<DaneRequirement>,
@@ -69,6 +139,8 @@ pub enum WebPkiReason {
     Sts,
     /// A destination of level `verify` or `secure`.
     Administrator,
+    /// A message under REQUIRETLS (RFC 8689 §4.2.1) where DANE does not authenticate.
+    RequireTls,
 }
 
 /// Pinned digests (destination level `fingerprint`).

@@ -1,4 +1,8 @@
-//! Every rule that a finding can name, with its RFC and section.
+//! Every rule that a finding can name, with its RFC and section, in words for people.
+
+mod catalogue;
+
+pub use catalogue::Rule;
 
 /// Where a rule is written down.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -9,36 +13,52 @@ pub struct Citation {
     pub section: &'static str,
 }
 
-/// One rule of the decision, of the session or of verification.
-///
-/// The identifier (`Rule::id`) is stable: it stands in JSON, in logs and in `elsinore explain`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-#[non_exhaustive]
-pub enum Rule {
-    /// The TLSA RRset holds usable records: the session must be authenticated by DANE.
-    TlsaUsable,
-    /// TLSA records exist, none is usable: TLS is required, unauthenticated.
-    TlsaUnusable,
+impl std::fmt::Display for Citation {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "RFC {} section {}", self.rfc, self.section)
+    }
 }
 
 impl Rule {
-    /// The stable identifier, upper case with hyphens.
+    /// The rule with that identifier, upper or lower case.
     #[must_use]
-    pub const fn id(self) -> &'static str {
-        match self {
-            Self::TlsaUsable => "TLSA-USABLE",
-            Self::TlsaUnusable => "TLSA-UNUSABLE",
-        }
+    pub fn from_id(id: &str) -> Option<Self> {
+        Self::all()
+            .iter()
+            .copied()
+            .find(|rule| rule.id().eq_ignore_ascii_case(id))
     }
+}
 
-    /// The RFC section that decides.
-    #[must_use]
-    pub const fn citation(self) -> Citation {
-        match self {
-            Self::TlsaUsable | Self::TlsaUnusable => Citation {
-                rfc: 7672,
-                section: "2.2",
-            },
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::collections::HashSet;
+
+    #[test]
+    fn every_rule_is_complete_and_found_again() {
+        let mut seen = HashSet::new();
+        for rule in Rule::all() {
+            let id = rule.id();
+            assert!(seen.insert(id), "{id} twice");
+            assert_eq!(Rule::from_id(&id.to_lowercase()), Some(*rule));
+            assert!(
+                id.bytes()
+                    .all(|b| b.is_ascii_uppercase() || b.is_ascii_digit() || b == b'-'),
+                "{id}"
+            );
+            let title = rule.title();
+            assert!(!title.is_empty() && !title.ends_with('.'), "{id}: {title}");
+            let sentences = rule.explanation().matches(". ").count() + 1;
+            assert!((2..=6).contains(&sentences), "{id}: {sentences} sentences");
+            assert!(rule.explanation().ends_with('.'), "{id}");
+            assert!(!rule.example().is_empty(), "{id}");
+            let section = rule.citation().section;
+            assert!(
+                section.split('.').all(|part| !part.is_empty()) && rule.citation().rfc > 0,
+                "{id}"
+            );
         }
+        assert_eq!(Rule::from_id("no-such-rule"), None);
     }
 }
