@@ -1,5 +1,8 @@
 //! A small signed Internet: for tests, for `elsinore lab`, for benchmarks.
 
+pub mod authority;
 pub mod policy_host;
 pub mod receiver;
 pub mod scenario;
+pub mod sign;
+pub mod zone;

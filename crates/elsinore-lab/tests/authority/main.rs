@@ -1,0 +1,7 @@
+//! The authoritative side of the lab: tables of answers, and the same answers compared with
+//! software that is not ours (NSD, Unbound, ldns), where that is installed.
+#![allow(missing_docs, reason = "a test binary has no public items")]
+
+mod tables;
+mod tree;
+mod wire;
