@@ -61,6 +61,9 @@ pub struct ZoneSpec {
     pub name: String,
     /// Zone-file text relative to the apex, with [places](places). SOA and NS are added.
     pub records: String,
+    /// What servers that disagree have instead; replies of kind `other-version` come from it.
+    #[serde(default)]
+    pub other_records: Option<String>,
     /// How it is signed.
     #[serde(default)]
     pub signing: Signing,
@@ -169,6 +172,9 @@ pub enum FaultReply {
     NoData,
     /// "No such name", with the SOA and no proof.
     NxDomain,
+    /// The answer of the zone's other version.
+    #[serde(rename = "other-version")]
+    OtherVersion,
 }
 
 /// A mail server.

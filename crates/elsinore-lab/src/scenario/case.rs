@@ -98,6 +98,8 @@ pub struct CaseSettings {
     pub legacy: Option<bool>,
     /// `dns.nta`.
     pub nta: Vec<String>,
+    /// Seconds each step may take; ten when absent.
+    pub timeout: Option<u64>,
     /// How often the message is sent; the last attempt is judged.
     pub attempts: Option<u8>,
 }
@@ -183,6 +185,8 @@ pub struct Expectation {
     pub not_contacted: Vec<String>,
     /// What the receiver that took the message must have seen: text in the message it stored.
     pub received: Vec<String>,
+    /// Parameters of MAIL, such as `BODY=8BITMIME`, that receiver must have seen.
+    pub received_parameters: Vec<String>,
     /// How many messages all receivers of the scenario took; 1 or 0 after `outcome` when absent.
     pub messages: Option<usize>,
 }

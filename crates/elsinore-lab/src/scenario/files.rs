@@ -170,10 +170,12 @@ fn check(scenario: &Scenario) -> Result<(), ScenarioError> {
             );
             return wrong("zone.name", reason);
         }
-        for place in places::find(&zone.records)
-            .map_err(|reason| meaning(scenario, "zone.records", reason))?
-        {
-            check_place(scenario, "zone.records", &place)?;
+        for text in [Some(&zone.records), zone.other_records.as_ref()] {
+            let found = places::find(text.map_or("", String::as_str))
+                .map_err(|reason| meaning(scenario, "zone.records", reason))?;
+            for place in found {
+                check_place(scenario, "zone.records", &place)?;
+            }
         }
     }
     check_cases(scenario)
@@ -279,4 +281,73 @@ fn check_words(scenario: &Scenario, expect: &Expectation) -> Result<(), Scenario
         }
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn embedded_files_are_right() {
+        let scenarios = embedded().unwrap_or_else(|error| panic!("{error}"));
+        assert!(scenarios.len() > 60, "{}", scenarios.len());
+    }
+
+    #[test]
+    fn mistakes_are_named_with_file_and_key() {
+        let zone = "[[scenario.zone]]\nname = \"a.example\"\nrecords = \"@ MX 10 {mx}\"\n";
+        let case = "[[scenario.case]]\nexpect = { outcome = \"delivered\" }\n";
+        let head = "[[scenario]]\nid = \"x\"\ntitle = \"t\"\nshows = []\n";
+        let receiver = "[[scenario.receiver]]\nname = \"mx\"\naddresses = \"ipv4\"\n";
+        for (text, expected) in [
+            (
+                format!("{head}colour = 1\n{case}"),
+                "f.toml:5: unknown field `colour`",
+            ),
+            (
+                "[[scenario]]\nid = \"x\"\n".to_owned(),
+                "f.toml:1: missing field `title`",
+            ),
+            ("scenario = 3".to_owned(), "f.toml:1: invalid type"),
+            (format!("{head}{zone}"), "f.toml:1: missing field `case`"),
+            (
+                format!("{head}{zone}{case}"),
+                "f.toml: scenario x: zone.records: there is no receiver \"mx\"",
+            ),
+            (
+                format!("{head}{zone}{case}").replace("{mx}", "{mx"),
+                "f.toml: scenario x: zone.records: a brace is not closed",
+            ),
+            (
+                format!("{head}{zone}{receiver}{case}").replace("{mx}", "{mx:6}"),
+                "f.toml: scenario x: zone.records: \"mx\" has no address of that family",
+            ),
+            (
+                format!("{head}{zone}{receiver}{case}").replace("{mx}", "{tlsa 3 1 mx}"),
+                "f.toml: scenario x: zone.records: {tlsa 3 1 mx} is not a place",
+            ),
+            (
+                format!("{head}{zone}{receiver}{case}").replace("a.example", "a.org"),
+                "f.toml: scenario x: zone.name: \"a.org\" is not a lower-case name below",
+            ),
+            (
+                format!("{head}{zone}{receiver}{case}").replace("delivered", "fine"),
+                "f.toml: scenario x: case.expect.outcome: \"fine\" is none of delivered",
+            ),
+            (
+                format!("{head}{zone}{receiver}{case}{case}"),
+                "f.toml: scenario x: case.id: \"\" is used twice",
+            ),
+            (
+                format!("{head}{zone}{receiver}{case}").repeat(2),
+                "f.toml: scenario x: id: another scenario has the same one",
+            ),
+        ] {
+            let error = read_all([("f.toml", text.as_str())])
+                .unwrap_err()
+                .to_string();
+            assert!(error.starts_with(expected), "{error}\nexpected {expected}");
+            assert!(!error.contains('\n'), "{error}");
+        }
+    }
 }
