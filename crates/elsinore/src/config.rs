@@ -4,5 +4,5 @@
 pub(crate) mod file;
 pub(crate) mod resolved;
 
-pub(crate) use file::{DnsMode, InsecureMx, Level, Match, Mode, Upstream};
-pub(crate) use resolved::{Destination, Settings};
+pub(crate) use file::{DnsMode, MinimumTls, Upstream};
+pub(crate) use resolved::Settings;

@@ -13,6 +13,7 @@ mod config;
 mod exit;
 mod network;
 mod output;
+mod report;
 
 use clap::Parser;
 use std::process::ExitCode;

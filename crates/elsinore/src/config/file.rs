@@ -4,8 +4,10 @@
 use crate::exit::Refusal;
 use anyhow::Result;
 use clap::ValueEnum;
+use elsinore_dane::destination::{DomainPattern, InsecureMx, Level, MatchName, Mode};
 use elsinore_dane::name::DomainName;
 use elsinore_dane::network::Network;
+use elsinore_dane::next_hop::{NextHop, NextHopError};
 use elsinore_dane::time::UnixTime;
 use serde::Deserialize;
 use std::collections::BTreeMap;
@@ -126,20 +128,7 @@ impl TryFrom<u32> for Seconds {
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub(crate) struct PolicySection {
-    pub(crate) insecure_mx: Option<InsecureMx>,
-}
-
-/// What TLSA records of an MX host count for when the MX records are insecure.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub(crate) enum InsecureMx {
-    /// The host must still match them (RFC 7672 §2.2.1).
-    #[default]
-    Dane,
-    /// TLS is required, the certificate decides nothing.
-    Encrypt,
-    /// They count for nothing.
-    May,
+    pub(crate) insecure_mx: Option<Parsed<InsecureMx>>,
 }
 
 /// `[lab]`.
@@ -154,105 +143,30 @@ pub(crate) struct LabSection {
 #[serde(deny_unknown_fields)]
 pub(crate) struct DestinationSection {
     pub(crate) domain: Parsed<DomainPattern>,
-    pub(crate) level: Option<Level>,
-    #[serde(default)]
-    pub(crate) mode: Mode,
+    pub(crate) level: Option<Parsed<Level>>,
+    pub(crate) mode: Option<Parsed<Mode>>,
     #[serde(default, rename = "match")]
-    pub(crate) matches: Vec<Parsed<Match>>,
+    pub(crate) matches: Vec<Parsed<MatchName>>,
     #[serde(default)]
     pub(crate) pins: Vec<Parsed<Pin>>,
-    pub(crate) relay: Option<String>,
+    pub(crate) relay: Option<Parsed<Relay>>,
     pub(crate) port: Option<u16>,
-    pub(crate) insecure_mx: Option<InsecureMx>,
+    pub(crate) insecure_mx: Option<Parsed<InsecureMx>>,
     #[serde(default)]
     pub(crate) nta: bool,
     pub(crate) expires: Option<Expiry>,
     pub(crate) reason: Option<String>,
 }
 
-/// The domain of a destination, or all domains below it.
+/// A next hop instead of the domain's own MX hosts.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum DomainPattern {
-    /// `example.org`: this domain alone.
-    Exact(DomainName),
-    /// `.example.org`: every domain below.
-    Below(DomainName),
-}
+pub(crate) struct Relay(pub(crate) NextHop);
 
-impl FromStr for DomainPattern {
-    type Err = elsinore_dane::name::NameError;
+impl FromStr for Relay {
+    type Err = NextHopError;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        match text.strip_prefix('.') {
-            Some(parent) if !parent.is_empty() => DomainName::parse(parent).map(Self::Below),
-            _ => DomainName::parse(text).map(Self::Exact),
-        }
-    }
-}
-
-impl std::fmt::Display for DomainPattern {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match self {
-            Self::Exact(name) => write!(f, "{name}"),
-            Self::Below(name) => write!(f, ".{name}"),
-        }
-    }
-}
-
-/// Security levels in Postfix' words.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-#[allow(missing_docs, reason = "the words of Postfix' smtp_tls_security_level")]
-pub(crate) enum Level {
-    None,
-    May,
-    Encrypt,
-    Dane,
-    DaneOnly,
-    Verify,
-    Secure,
-    Fingerprint,
-}
-
-/// Whether a level may be exceeded.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub(crate) enum Mode {
-    /// What the recipient publishes may demand more.
-    #[default]
-    Minimum,
-    /// The level decides alone.
-    Exact,
-}
-
-/// One strategy for the names a certificate may carry, in Postfix' words.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Match {
-    /// The MX host's name.
-    Hostname,
-    /// The next-hop domain.
-    Nexthop,
-    /// The next-hop domain and every name below it.
-    DotNexthop,
-    /// This name.
-    Name(DomainName),
-    /// Every name below this one, written with a leading dot.
-    Below(DomainName),
-}
-
-impl FromStr for Match {
-    type Err = elsinore_dane::name::NameError;
-
-    fn from_str(text: &str) -> Result<Self, Self::Err> {
-        match text {
-            "hostname" => Ok(Self::Hostname),
-            "nexthop" => Ok(Self::Nexthop),
-            "dot-nexthop" => Ok(Self::DotNexthop),
-            other => Ok(match other.parse()? {
-                DomainPattern::Exact(name) => Self::Name(name),
-                DomainPattern::Below(name) => Self::Below(name),
-            }),
-        }
+        NextHop::parse(text).map(Self)
     }
 }
 

@@ -2,15 +2,16 @@
 //! filled in, contradictions refused.
 
 use super::file::{
-    ConfigFile, DestinationSection, DnsMode, DomainPattern, InsecureMx, Level, Match, MinimumTls,
-    Mode, Parsed, Pin, Upstream,
+    ConfigFile, DestinationSection, DnsMode, MinimumTls, Parsed, Pin, Relay, Upstream,
 };
 use crate::cli::{Format, GlobalArguments};
 use crate::exit::Refusal;
 use anyhow::Result;
+use elsinore_dane::destination::{Destination, DomainPattern, InsecureMx, Level};
 use elsinore_dane::name::DomainName;
 use elsinore_dane::network::{Network, NetworkPolicy};
 use elsinore_dane::time::UnixTime;
+use elsinore_net::clock::{Clock, SystemClock};
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -33,7 +34,7 @@ pub(crate) struct Settings {
     pub(crate) state_dir: Option<PathBuf>,
     /// Address map of a running lab. Present only together with `dns.trust_anchor`.
     pub(crate) lab_map: Option<PathBuf>,
-    /// `[[destination]]`, in the order written.
+    /// `[[destination]]`, in the order written; their `nta` is part of `dns.nta` already.
     pub(crate) destinations: Vec<Destination>,
 }
 
@@ -78,34 +79,6 @@ pub(crate) struct SmtpSettings {
     pub(crate) timeouts: BTreeMap<&'static str, u32>,
 }
 
-/// One administrator's override, resolved.
-#[derive(Debug, Clone)]
-pub(crate) struct Destination {
-    /// Which recipient domains it is for.
-    pub(crate) domain: DomainPattern,
-    /// Security level.
-    pub(crate) level: Option<Level>,
-    /// Whether the level may be exceeded.
-    pub(crate) mode: Mode,
-    /// Names a certificate may carry at the levels `verify` and `secure`.
-    pub(crate) matches: Vec<Match>,
-    /// SHA-256 digests of a certificate or of its SubjectPublicKeyInfo.
-    pub(crate) pins: Vec<[u8; 32]>,
-    /// Next hop instead of the domain's own MX hosts: `name`, `[name]` or `[address]`, each
-    /// optionally with `:port`.
-    pub(crate) relay: Option<String>,
-    /// TCP port instead of `[smtp] port`.
-    pub(crate) port: Option<u16>,
-    /// Instead of `[policy] insecure_mx`.
-    pub(crate) insecure_mx: Option<InsecureMx>,
-    /// Whether the domain is treated as unsigned.
-    pub(crate) nta: bool,
-    /// When the override ends.
-    pub(crate) expires: Option<UnixTime>,
-    /// Why it exists.
-    pub(crate) reason: Option<String>,
-}
-
 impl Settings {
     /// Reads the file that `arguments` name (none is fine) and applies the flags.
     ///
@@ -144,6 +117,15 @@ impl Settings {
         }
         let mut nta: Vec<DomainName> = unwrap_all(file.dns.nta);
         nta.extend(arguments.nta.iter().cloned());
+        let now = SystemClock.now();
+        for section in &file.destinations {
+            let runs = section.expires.is_none_or(|expiry| now < expiry.0);
+            if section.nta && runs {
+                let Parsed(DomainPattern::Domain(name) | DomainPattern::Below(name)) =
+                    &section.domain;
+                nta.push(name.clone());
+            }
+        }
         let port = file.smtp.port.unwrap_or(25);
         if port == 0 {
             return Err(Refusal::configuration("[smtp] port: 0 is not a port"));
@@ -169,7 +151,7 @@ impl Settings {
                 networks: networks(file.smtp.allow_nets),
                 timeouts: file.smtp.timeouts.set(),
             },
-            insecure_mx: file.policy.insecure_mx.unwrap_or_default(),
+            insecure_mx: unwrap_one(file.policy.insecure_mx).unwrap_or_default(),
             state_dir: path(&arguments.state_dir, file.state_dir).or_else(default_state_dir),
             lab_map,
             destinations: file
@@ -191,31 +173,32 @@ fn unwrap_all<T>(values: Vec<Parsed<T>>) -> Vec<T> {
     values.into_iter().map(|Parsed(value)| value).collect()
 }
 
+fn unwrap_one<T>(value: Option<Parsed<T>>) -> Option<T> {
+    value.map(|Parsed(value)| value)
+}
+
 fn destination(section: DestinationSection) -> Result<Destination> {
     let Parsed(domain) = section.domain;
+    let wrong = |fault: &str| Refusal::configuration(format!("[[destination]] {domain}: {fault}"));
+    let level = unwrap_one(section.level);
     let pins: Vec<Pin> = unwrap_all(section.pins);
-    if section.level == Some(Level::Fingerprint) && pins.is_empty() {
-        return Err(Refusal::configuration(format!(
-            "[[destination]] {domain}: level \"fingerprint\" needs pins"
-        )));
+    if level == Some(Level::Fingerprint) && pins.is_empty() {
+        return Err(wrong("level \"fingerprint\" needs pins"));
     }
     if section.port == Some(0) {
-        return Err(Refusal::configuration(format!(
-            "[[destination]] {domain}: 0 is not a port"
-        )));
+        return Err(wrong("0 is not a port"));
     }
     Ok(Destination {
-        domain,
-        level: section.level,
-        mode: section.mode,
-        matches: unwrap_all(section.matches),
+        level,
+        mode: unwrap_one(section.mode).unwrap_or_default(),
+        match_names: unwrap_all(section.matches),
         pins: pins.into_iter().map(|Pin(digest)| digest).collect(),
-        relay: section.relay,
+        relay: unwrap_one(section.relay).map(|Relay(hop)| hop),
         port: section.port,
-        insecure_mx: section.insecure_mx,
-        nta: section.nta,
+        insecure_mx: unwrap_one(section.insecure_mx),
         expires: section.expires.map(|expiry| expiry.0),
         reason: section.reason,
+        ..Destination::new(domain)
     })
 }
 

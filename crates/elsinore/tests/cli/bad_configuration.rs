@@ -1,0 +1,121 @@
+//! Wrong configuration: exit code 78 and one line that names the file, the line and the fault.
+
+use crate::command::Workplace;
+
+/// A command that needs the resolver, so that hints and anchors are read.
+const LOOKUP: &[&str] = &["--config", "elsinore.toml", "dns", "example.org", "MX"];
+
+#[test]
+fn faults_in_the_file() {
+    for (text, line, part) in [
+        ("[dns]\nmodus = \"ad\"\n", 2, "unknown field `modus`"),
+        ("dns = 3\n", 1, "invalid type"),
+        ("[tsl]\n", 1, "unknown field `tsl`"),
+        ("[smtp]\nport = 25\nport = 26\n", 3, "duplicate key"),
+        ("[smtp]\nport = 70000\n", 2, "70000"),
+        ("[smtp]\nport = \"25\"\n", 2, "invalid type"),
+        ("[dns]\nmode = \"iterative\"\n", 2, "`recursive`"),
+        ("[dns]\nallow_nets = [\"10.0.0.1/8\"]\n", 2, "address bits"),
+        ("[smtp]\nallow_nets = [\"lan\"]\n", 2, "not an IP address"),
+        ("[dns]\nupstream = [\"localhost\"]\n", 2, "IP:PORT"),
+        ("[dns]\nnta = [\"a..b\"]\n", 2, "empty label"),
+        ("[tls]\nmin_authenticated = \"1.1\"\n", 2, "`1.2`"),
+        ("[smtp.timeouts]\ngreeting = 0\n", 2, "between 1 and"),
+        ("[smtp.timeouts]\nlunch = 3600\n", 2, "unknown field"),
+        (
+            "[[destination]]\nlevel = \"dane\"\n",
+            1,
+            "missing field `domain`",
+        ),
+        (
+            "[[destination]]\ndomain = \"example.org\"\nlevel = \"strict\"\n",
+            3,
+            "dane-only",
+        ),
+        (
+            "[[destination]]\ndomain = \"example.org\"\npins = [\"md5:00\"]\n",
+            3,
+            "sha256:",
+        ),
+        (
+            "[[destination]]\ndomain = \"example.org\"\nexpires = \"soon\"\n",
+            3,
+            "not a date",
+        ),
+        ("[dns\n", 1, ""),
+        ("\u{0}", 1, ""),
+    ] {
+        let run = Workplace::new().with("elsinore.toml", text).run(LOOKUP);
+        run.assert_refused(78, &format!("elsinore.toml:{line}: "));
+        assert!(run.stderr.contains(part), "{part:?} for {text:?}: {run:?}");
+    }
+}
+
+#[test]
+fn contradictions() {
+    for (text, part) in [
+        ("[lab]\nmap = \"map\"\n", "trust_anchor"),
+        ("[dns]\nmode = \"forward\"\n", "upstream"),
+        (
+            "[dns]\nmode = \"ad\"\nupstream = [\"192.0.2.1\"]\n",
+            "not on loopback",
+        ),
+        ("[smtp]\nport = 0\n", "not a port"),
+        (
+            "[[destination]]\ndomain = \"example.org\"\nlevel = \"fingerprint\"\n",
+            "needs pins",
+        ),
+        ("[dns]\ntrust_anchor = \"nowhere\"\n", "nowhere"),
+        ("[dns]\nroot_hints = \"nowhere\"\n", "nowhere"),
+        (
+            "[dns]\ntrust_anchor = \"anchor\"\n[lab]\nmap = \"nowhere\"\n",
+            "nowhere",
+        ),
+    ] {
+        Workplace::new()
+            .with("elsinore.toml", text)
+            .with("anchor", ANCHOR)
+            .run(LOOKUP)
+            .assert_refused(78, part);
+    }
+}
+
+const ANCHOR: &str =
+    ". IN DS 20326 8 2 e06d44b80b8f1d39a95c0b0d7c65d08458e880409bbc683457104237c7f8ec8d\n";
+
+#[test]
+fn anchors_and_hints() {
+    for (name, text, part) in [
+        ("trust_anchor", "", "no DS or DNSKEY"),
+        ("trust_anchor", "; nothing here\n", "no DS or DNSKEY"),
+        ("trust_anchor", "example. DS 1 8 2 00\n", ""),
+        (
+            "trust_anchor",
+            &ANCHOR.replacen('.', "example.org.", 1),
+            "example.org, not for the root",
+        ),
+        (
+            "trust_anchor",
+            ". IN A 192.0.2.1\n",
+            "neither DS nor DNSKEY",
+        ),
+        ("root_hints", "", ""),
+        ("root_hints", ". IN NS a.root.\n", ""),
+        ("root_hints", "what is this\n", ""),
+        ("root_hints", "\u{0}\u{1}\n", ""),
+    ] {
+        let run = Workplace::new()
+            .with("file", text)
+            .with("elsinore.toml", format!("[dns]\n{name} = \"file\"\n"))
+            .run(LOOKUP);
+        run.assert_refused(78, "file");
+        assert!(run.stderr.contains(part), "{part:?} for {text:?}: {run:?}");
+    }
+}
+
+#[test]
+fn no_such_configuration_file() {
+    Workplace::new()
+        .run(LOOKUP)
+        .assert_refused(78, "elsinore.toml");
+}

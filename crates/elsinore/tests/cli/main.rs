@@ -1,0 +1,10 @@
+//! The built binary, run as a person or a script would: exit codes, one-line errors, output.
+#![allow(
+    clippy::unwrap_used,
+    reason = "a test binary: a failed precondition is a failed test"
+)]
+
+mod bad_configuration;
+mod command;
+mod explain;
+mod usage;
