@@ -1,6 +1,339 @@
 //! TLS with a server that must, or need not, prove who it is.
+//!
+//! One interface, two back ends: rustls for everybody, OpenSSL (feature `legacy-tls`) for peers
+//! that rustls cannot speak to. Both hand the chain to the same judge.
 
 pub mod facts;
+pub mod judge;
 pub mod webpki;
 
+mod rustls_backend;
+mod session_key;
+mod verifier;
+
+#[cfg(feature = "legacy-tls")]
+mod openssl_backend;
+
 pub use facts::{Backend, MinProtocol, Resumption, TlsFacts, TlsVersion};
+
+use crate::clock::Clock;
+use crate::dialer::ByteStream;
+use crate::tls::judge::{Proofs, Refusal, judge};
+use crate::tls::rustls_backend::RustlsBackend;
+use crate::tls::verifier::Trial;
+use crate::tls::webpki::WebPkiRoots;
+use elsinore_dane::name::DomainName;
+use elsinore_dane::obligation::{NamePattern, Obligation};
+use elsinore_dane::verify::VerifyOptions;
+use rustls::pki_types::UnixTime as RustlsTime;
+use rustls::time_provider::TimeProvider;
+use std::fmt;
+use std::io;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// What a TLS session is for.
+#[derive(Debug, Clone, Copy)]
+pub struct TlsDemand<'a> {
+    /// What the server must prove.
+    pub obligation: &'a Obligation,
+    /// The server name to send (RFC 7672 §8.1), if any.
+    pub sni: Option<&'a DomainName>,
+    /// The name in the MX record: part of the session key, and the name for which a WebPKI
+    /// validation that nobody demanded is tried.
+    pub mx_host: &'a str,
+    /// The oldest version that will do.
+    pub min_protocol: MinProtocol,
+}
+
+impl<'a> TlsDemand<'a> {
+    /// The demand of `obligation`: authenticated sessions need `min_authenticated`, others
+    /// anything.
+    #[must_use]
+    pub const fn new(
+        obligation: &'a Obligation,
+        sni: Option<&'a DomainName>,
+        mx_host: &'a str,
+        min_authenticated: MinProtocol,
+    ) -> Self {
+        Self {
+            obligation,
+            sni,
+            mx_host,
+            min_protocol: match obligation {
+                Obligation::Authenticate(_) => min_authenticated,
+                Obligation::Skip
+                | Obligation::Cleartext
+                | Obligation::Opportunistic
+                | Obligation::Encrypt => MinProtocol::Any,
+            },
+        }
+    }
+}
+
+/// An established session that meets its obligation.
+#[derive(Debug)]
+pub struct TlsSession {
+    /// The protected stream.
+    pub stream: Box<dyn ByteStream>,
+    /// What was negotiated.
+    pub facts: TlsFacts,
+    /// What the server proved. Under an obligation that demands nothing, `webpki` says whether
+    /// the chain happened to validate for the MX host.
+    pub proofs: Proofs,
+    /// The certificates as sent, DER, leaf first; empty for an anonymous cipher suite.
+    pub chain: Vec<Vec<u8>>,
+    /// Whether the server showed that it holds the key of its certificate.
+    pub key_proof: KeyProof,
+}
+
+/// Whether the handshake was signed with the key of the presented certificate.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum KeyProof {
+    /// It was.
+    Given,
+    /// It was not, or could not be checked; tolerated only where no identity is claimed.
+    Missing,
+}
+
+/// Why there is no session. The connection is spent: the next rung needs a new one.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TlsFailure {
+    /// The library that spoke.
+    pub backend: Backend,
+    /// What went wrong.
+    pub cause: TlsFailureCause,
+}
+
+/// What went wrong in a handshake.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum TlsFailureCause {
+    /// The server did not prove what it must. Another back end would say the same.
+    Refused(Refusal),
+    /// The two sides found no common protocol, or one of them broke off.
+    Handshake {
+        /// Which kind.
+        trouble: HandshakeTrouble,
+        /// What the library said.
+        text: String,
+    },
+    /// The version agreed upon is older than an authenticated session allows.
+    TooOld(TlsVersion),
+    /// Nothing to do with the peer: this program could not set the session up.
+    Local(String),
+}
+
+/// How a handshake failed, as far as it matters to what is tried next.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum HandshakeTrouble {
+    /// The connection broke.
+    Connection(io::ErrorKind),
+    /// The peer sent a fatal alert.
+    Alert,
+    /// The peer knows no such server name and made it fatal.
+    UnrecognisedName,
+    /// The peer presented no certificate.
+    NoCertificate,
+    /// The peer's messages cannot be understood or agreed to.
+    Protocol,
+}
+
+impl TlsFailure {
+    pub(crate) const fn refused(backend: Backend, refusal: Refusal) -> Self {
+        Self {
+            backend,
+            cause: TlsFailureCause::Refused(refusal),
+        }
+    }
+
+    pub(crate) const fn handshake(
+        backend: Backend,
+        trouble: HandshakeTrouble,
+        text: String,
+    ) -> Self {
+        Self {
+            backend,
+            cause: TlsFailureCause::Handshake { trouble, text },
+        }
+    }
+
+    pub(crate) fn local(backend: Backend, error: &dyn fmt::Display) -> Self {
+        Self {
+            backend,
+            cause: TlsFailureCause::Local(error.to_string()),
+        }
+    }
+}
+
+impl fmt::Display for TlsFailure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.cause {
+            TlsFailureCause::Refused(refusal) => write!(f, "{refusal}"),
+            TlsFailureCause::Handshake { text, .. } => {
+                write!(f, "TLS handshake failed ({}): {text}", self.backend)
+            }
+            TlsFailureCause::TooOld(version) => {
+                write!(f, "{version} is too old for an authenticated session")
+            }
+            TlsFailureCause::Local(text) => {
+                write!(f, "TLS could not be set up ({}): {text}", self.backend)
+            }
+        }
+    }
+}
+
+impl std::error::Error for TlsFailure {}
+
+/// What a back end hands over before the common conclusion.
+#[derive(Debug)]
+pub(crate) struct Established {
+    pub(crate) stream: Box<dyn ByteStream>,
+    pub(crate) facts: TlsFacts,
+    pub(crate) chain: Vec<Vec<u8>>,
+    pub(crate) key_proof: KeyProof,
+}
+
+/// rustls reads the same clock as everything else.
+#[derive(Debug)]
+pub(crate) struct ClockForRustls(pub(crate) Arc<dyn Clock>);
+
+impl TimeProvider for ClockForRustls {
+    fn current_time(&self) -> Option<RustlsTime> {
+        let seconds = u64::try_from(self.0.now().0).ok()?;
+        Some(RustlsTime::since_unix_epoch(Duration::from_secs(seconds)))
+    }
+}
+
+/// What a session under `obligation` must be put to.
+pub(crate) fn trial_of(obligation: &Obligation) -> Trial {
+    match obligation {
+        Obligation::Authenticate(requirements) => {
+            Trial::Requirements(Box::new(requirements.clone()))
+        }
+        Obligation::Skip
+        | Obligation::Cleartext
+        | Obligation::Opportunistic
+        | Obligation::Encrypt => Trial::Anything,
+    }
+}
+
+/// Makes TLS sessions. One per process: it keeps the sessions that may be resumed.
+#[derive(Debug)]
+pub struct TlsConnector {
+    rustls: RustlsBackend,
+    #[cfg(feature = "legacy-tls")]
+    openssl: openssl_backend::OpenSslBackend,
+    roots: WebPkiRoots,
+    clock: Arc<dyn Clock>,
+    options: VerifyOptions,
+}
+
+impl TlsConnector {
+    /// A connector that trusts `roots` for WebPKI and judges by `clock`.
+    #[must_use]
+    pub fn new(roots: WebPkiRoots, clock: Arc<dyn Clock>, options: VerifyOptions) -> Self {
+        Self {
+            rustls: RustlsBackend::new(roots.clone(), Arc::clone(&clock), options),
+            #[cfg(feature = "legacy-tls")]
+            openssl: openssl_backend::OpenSslBackend::new(),
+            roots,
+            clock,
+            options,
+        }
+    }
+
+    /// The authorities trusted for WebPKI.
+    #[must_use]
+    pub const fn roots(&self) -> &WebPkiRoots {
+        &self.roots
+    }
+
+    /// Performs the handshake on `stream` with `backend` and puts the server to the proof that
+    /// `demand` asks for. The deadline is the caller's.
+    ///
+    /// # Errors
+    /// [`TlsFailure`]; `stream` is then closed.
+    pub async fn connect(
+        &self,
+        backend: Backend,
+        stream: Box<dyn ByteStream>,
+        demand: &TlsDemand<'_>,
+    ) -> Result<TlsSession, TlsFailure> {
+        let established = match backend {
+            Backend::Rustls => self.rustls.connect(stream, demand).await?,
+            #[cfg(feature = "legacy-tls")]
+            Backend::OpenSsl => self.openssl.connect(stream, demand).await?,
+            #[cfg(not(feature = "legacy-tls"))]
+            Backend::OpenSsl => {
+                return Err(TlsFailure::local(
+                    backend,
+                    &"built without the feature legacy-tls",
+                ));
+            }
+        };
+        self.conclude(established, demand)
+    }
+
+    /// The last word, the same for both back ends and for resumed sessions: nothing is written
+    /// to the stream before the chain has been judged here.
+    fn conclude(
+        &self,
+        established: Established,
+        demand: &TlsDemand<'_>,
+    ) -> Result<TlsSession, TlsFailure> {
+        let Established {
+            stream,
+            facts,
+            chain,
+            key_proof,
+        } = established;
+        let enough = match demand.min_protocol {
+            MinProtocol::Any => true,
+            MinProtocol::Tls12 => facts.version >= TlsVersion::Tls12,
+            MinProtocol::Tls13 => facts.version >= TlsVersion::Tls13,
+        };
+        if !enough {
+            return Err(TlsFailure {
+                backend: facts.backend,
+                cause: TlsFailureCause::TooOld(facts.version),
+            });
+        }
+        let now = self.clock.now();
+        let proofs = match demand.obligation {
+            Obligation::Authenticate(requirements) => {
+                if key_proof == KeyProof::Missing {
+                    return Err(TlsFailure::refused(facts.backend, Refusal::Signature));
+                }
+                let names = requirements.webpki.as_ref().map(|w| w.names.as_slice());
+                judge(requirements, &chain, now, &self.options, || {
+                    self.roots.validate(&chain, names.unwrap_or_default(), now)
+                })
+                .map_err(|refusal| TlsFailure::refused(facts.backend, refusal))?
+            }
+            Obligation::Skip
+            | Obligation::Cleartext
+            | Obligation::Opportunistic
+            | Obligation::Encrypt => {
+                // Nothing was demanded: say what happened to be true, if the key was proven.
+                let by_chance = match (DomainName::parse(demand.mx_host), key_proof) {
+                    (Ok(name), KeyProof::Given) => self
+                        .roots
+                        .validate(&chain, &[NamePattern::Exact(name)], now)
+                        .ok(),
+                    _ => None,
+                };
+                Proofs {
+                    webpki: by_chance,
+                    ..Proofs::default()
+                }
+            }
+        };
+        Ok(TlsSession {
+            stream,
+            facts,
+            proofs,
+            chain,
+            key_proof,
+        })
+    }
+}

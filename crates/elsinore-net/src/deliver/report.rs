@@ -155,6 +155,8 @@ pub enum ObligationWord {
     Sts,
     /// The administrator wants a WebPKI certificate.
     Secure,
+    /// The message itself wants an authenticated server (REQUIRETLS, RFC 8689 §4.2.1).
+    RequireTls,
     /// The administrator pinned digests.
     Fingerprint,
 }
@@ -172,6 +174,7 @@ impl ObligationWord {
             Self::DaneAndSts => "dane+sts",
             Self::Sts => "sts",
             Self::Secure => "secure",
+            Self::RequireTls => "requiretls",
             Self::Fingerprint => "fingerprint",
         }
     }

@@ -11,8 +11,8 @@
 
 use crate::dialer::ByteStream;
 use crate::tls::{
-    Backend, Established, HandshakeTrouble, KeyProof, MinProtocol, Resumption, TlsDemand,
-    TlsFacts, TlsFailure, TlsVersion,
+    Backend, Established, HandshakeTrouble, KeyProof, MinProtocol, Resumption, TlsDemand, TlsFacts,
+    TlsFailure, TlsVersion,
 };
 use elsinore_dane::obligation::Obligation;
 use openssl::error::ErrorStack;
@@ -28,6 +28,9 @@ use tokio_openssl::SslStream;
 /// The back end. It holds no state: nothing is resumed on this rung.
 #[derive(Debug)]
 pub(crate) struct OpenSslBackend;
+
+/// `SSL_OP_LEGACY_SERVER_CONNECT` of OpenSSL's `ssl.h`, which the bindings do not name.
+const LEGACY_SERVER_CONNECT: SslOptions = SslOptions::from_bits_retain(0x4);
 
 const GROUPS: &str = "X25519:P-256:X448:P-521:P-384:ffdhe2048:ffdhe3072:ffdhe4096";
 
@@ -93,9 +96,8 @@ fn prepare(demand: &TlsDemand<'_>) -> Result<Ssl, ErrorStack> {
     context.set_session_cache_mode(SslSessionCacheMode::OFF);
     // A server from before RFC 5746 is no weaker than cleartext, and proves itself as any other;
     // this client never renegotiates.
-    context.set_options(
-        SslOptions::NO_TICKET | SslOptions::NO_RENEGOTIATION | SslOptions::LEGACY_SERVER_CONNECT,
-    );
+    context
+        .set_options(SslOptions::NO_TICKET | SslOptions::NO_RENEGOTIATION | LEGACY_SERVER_CONNECT);
     let (minimum, ciphers) = match demand.min_protocol {
         MinProtocol::Any => (SslVersion::TLS1, "ALL:!eNULL:+aNULL:@SECLEVEL=0"),
         MinProtocol::Tls12 => (SslVersion::TLS1_2, "ALL:!aNULL:!eNULL:@SECLEVEL=0"),

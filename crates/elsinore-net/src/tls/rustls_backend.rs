@@ -6,8 +6,8 @@ use crate::tls::session_key::{SessionKey, SessionKeys};
 use crate::tls::verifier::{ObligationVerifier, Trial, refusal_in};
 use crate::tls::webpki::{WebPkiRoots, provider};
 use crate::tls::{
-    Backend, ClockForRustls, Established, HandshakeTrouble, MinProtocol, Resumption, TlsDemand, TlsFacts,
-    TlsFailure, TlsVersion, trial_of,
+    Backend, ClockForRustls, Established, HandshakeTrouble, MinProtocol, Resumption, TlsDemand,
+    TlsFacts, TlsFailure, TlsVersion, trial_of,
 };
 use elsinore_dane::verify::VerifyOptions;
 use rustls::client::Resumption as RustlsResumption;
@@ -47,7 +47,7 @@ impl RustlsBackend {
         let verifier = Arc::new(ObligationVerifier::new(
             trial,
             self.roots.clone(),
-            self.options.clone(),
+            self.options,
         ));
         let versions = match demand.min_protocol {
             MinProtocol::Tls13 => &[&rustls::version::TLS13][..],
@@ -167,7 +167,9 @@ fn openssl_cipher_name(iana: &str) -> String {
     if let Some(rest) = iana.strip_prefix("TLS13_") {
         return format!("TLS_{rest}");
     }
-    let Some((exchange, cipher)) = iana.strip_prefix("TLS_").and_then(|n| n.split_once("_WITH_"))
+    let Some((exchange, cipher)) = iana
+        .strip_prefix("TLS_")
+        .and_then(|n| n.split_once("_WITH_"))
     else {
         return iana.to_owned();
     };
@@ -209,7 +211,10 @@ mod tests {
     fn cipher_names_are_those_of_openssl() {
         for (iana, expected) in [
             ("TLS13_AES_256_GCM_SHA384", "TLS_AES_256_GCM_SHA384"),
-            ("TLS13_CHACHA20_POLY1305_SHA256", "TLS_CHACHA20_POLY1305_SHA256"),
+            (
+                "TLS13_CHACHA20_POLY1305_SHA256",
+                "TLS_CHACHA20_POLY1305_SHA256",
+            ),
             (
                 "TLS_ECDHE_RSA_WITH_AES_256_GCM_SHA384",
                 "ECDHE-RSA-AES256-GCM-SHA384",

@@ -22,6 +22,7 @@ use std::time::Duration;
 #[derive(Debug, Clone)]
 pub struct WebPkiRoots {
     verifier: Arc<WebPkiServerVerifier>,
+    store: Arc<RootCertStore>,
     fingerprint: [u8; 32],
 }
 
@@ -132,11 +133,13 @@ impl WebPkiRoots {
     }
 
     fn from_store(store: RootCertStore, own: &[u8]) -> Result<Self, RootsError> {
-        let verifier = WebPkiServerVerifier::builder_with_provider(Arc::new(store), provider())
+        let store = Arc::new(store);
+        let verifier = WebPkiServerVerifier::builder_with_provider(Arc::clone(&store), provider())
             .build()
             .map_err(|error| RootsError::Verifier(error.to_string()))?;
         Ok(Self {
             verifier,
+            store,
             fingerprint: openssl::sha::sha256(own),
         })
     }
@@ -146,6 +149,12 @@ impl WebPkiRoots {
     #[must_use]
     pub const fn fingerprint(&self) -> [u8; 32] {
         self.fingerprint
+    }
+
+    /// The trust store, for the HTTPS client.
+    #[must_use]
+    pub fn store(&self) -> Arc<RootCertStore> {
+        Arc::clone(&self.store)
     }
 
     /// Validates `chain` (DER, leaf first) at `now` for any one of `names`.
