@@ -62,7 +62,7 @@ impl<'a> TlsDemand<'a> {
             mx_host,
             min_protocol: match obligation {
                 Obligation::Authenticate(_) => min_authenticated,
-                Obligation::Skip
+                Obligation::Skip(_)
                 | Obligation::Cleartext
                 | Obligation::Opportunistic
                 | Obligation::Encrypt => MinProtocol::Any,
@@ -210,7 +210,7 @@ pub(crate) fn trial_of(obligation: &Obligation) -> Trial {
         Obligation::Authenticate(requirements) => {
             Trial::Requirements(Box::new(requirements.clone()))
         }
-        Obligation::Skip
+        Obligation::Skip(_)
         | Obligation::Cleartext
         | Obligation::Opportunistic
         | Obligation::Encrypt => Trial::Anything,
@@ -310,7 +310,7 @@ impl TlsConnector {
                 })
                 .map_err(|refusal| TlsFailure::refused(facts.backend, refusal))?
             }
-            Obligation::Skip
+            Obligation::Skip(_)
             | Obligation::Cleartext
             | Obligation::Opportunistic
             | Obligation::Encrypt => {

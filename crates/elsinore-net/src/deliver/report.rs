@@ -3,6 +3,7 @@
 //! The words are those of the JSON output, the logs and the metrics.
 
 use crate::tls::{Backend, TlsFacts};
+pub use elsinore_dane::achieved::SecurityWord as SessionSecurity;
 use elsinore_dane::finding::Finding;
 use elsinore_dane::name::DomainName;
 use elsinore_dane::time::UnixTime;
@@ -205,47 +206,6 @@ pub struct SessionFacts {
     pub tls: Option<TlsFacts>,
     /// The TLSA record that matched.
     pub matched: Option<MatchedTlsa>,
-}
-
-/// What the session used achieved by obligation.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum SessionSecurity {
-    /// Authenticated by DANE under a secure MX.
-    Dane,
-    /// Authenticated by DANE as the MX host named by an insecure MX.
-    DaneInsecureMx,
-    /// Authenticated as an enforced MTA-STS policy demands.
-    Sts,
-    /// The pinned certificate or key.
-    Pinned,
-    /// A WebPKI certificate for the MX host, demanded by the administrator or by chance.
-    WebPki,
-    /// TLS, unauthenticated.
-    Encrypted,
-    /// No TLS.
-    Plaintext,
-}
-
-impl SessionSecurity {
-    /// The word used in JSON, logs and metrics.
-    #[must_use]
-    pub const fn word(self) -> &'static str {
-        match self {
-            Self::Dane => "dane",
-            Self::DaneInsecureMx => "dane-insecure-mx",
-            Self::Sts => "sts",
-            Self::Pinned => "pinned",
-            Self::WebPki => "webpki",
-            Self::Encrypted => "encrypted",
-            Self::Plaintext => "plaintext",
-        }
-    }
-}
-
-impl fmt::Display for SessionSecurity {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.word())
-    }
 }
 
 /// The TLSA record that authenticated a server.

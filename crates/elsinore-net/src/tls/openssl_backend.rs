@@ -106,7 +106,7 @@ fn prepare(demand: &TlsDemand<'_>) -> Result<Ssl, ErrorStack> {
     let ciphers = match demand.obligation {
         // A certificate is wanted wherever one must be judged.
         Obligation::Authenticate(_) => "ALL:!aNULL:!eNULL:@SECLEVEL=0",
-        Obligation::Skip
+        Obligation::Skip(_)
         | Obligation::Cleartext
         | Obligation::Opportunistic
         | Obligation::Encrypt => ciphers,

@@ -22,7 +22,7 @@ impl SessionKey {
             MinProtocol::Tls13 => 3,
         }]);
         match demand.obligation {
-            Obligation::Skip | Obligation::Cleartext => field.put(b"none"),
+            Obligation::Skip(_) | Obligation::Cleartext => field.put(b"none"),
             Obligation::Opportunistic => field.put(b"may"),
             Obligation::Encrypt => field.put(b"encrypt"),
             Obligation::Authenticate(requirements) => {
@@ -46,6 +46,7 @@ impl SessionKey {
                     field.put(match webpki.because {
                         WebPkiReason::Sts => b"webpki-sts".as_slice(),
                         WebPkiReason::Administrator => b"webpki-administrator",
+                        WebPkiReason::RequireTls => b"webpki-requiretls",
                     });
                     field.count(webpki.names.len());
                     for name in &webpki.names {

@@ -107,6 +107,7 @@ const fn obliged(obligation: ObligationWord) -> &'static str {
         ObligationWord::DaneAndSts => "obliged to TLS, authenticated by DANE and as MTA-STS asks",
         ObligationWord::Sts => "obliged to TLS, authenticated as MTA-STS asks",
         ObligationWord::Secure => "obliged to TLS with a public certificate, by the administrator",
+        ObligationWord::RequireTls => "obliged to TLS with a public certificate, by REQUIRETLS",
         ObligationWord::Fingerprint => "obliged to TLS with a pinned key, by the administrator",
     }
 }
