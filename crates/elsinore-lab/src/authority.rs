@@ -10,6 +10,7 @@ mod behaviour;
 mod denial;
 mod forwarder;
 mod message;
+mod serve;
 
 use crate::sign::SignedTree;
 use crate::zone::{Fqdn, Rdata, Zone, fqdn};
@@ -21,6 +22,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 pub use attack::Attack;
 pub use behaviour::{Act, Behaviour, Names, When};
 pub use forwarder::{ForwardMode, Forwarder};
+pub use serve::{Listeners, Responder};
 
 /// How a query arrived.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]

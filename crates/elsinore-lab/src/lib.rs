@@ -1,6 +1,7 @@
 //! A small signed Internet: for tests, for `elsinore lab`, for benchmarks.
 
 pub mod authority;
+pub mod pki;
 pub mod policy_host;
 pub mod receiver;
 pub mod scenario;
