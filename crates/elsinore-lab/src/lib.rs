@@ -4,6 +4,8 @@ pub mod authority;
 pub mod pki;
 pub mod policy_host;
 pub mod receiver;
+pub mod running;
 pub mod scenario;
 pub mod sign;
+pub mod world;
 pub mod zone;
