@@ -1,22 +1,17 @@
 //! A world on real sockets: free loopback ports behind an address map, or, in a network namespace
 //! of its own, the world's own addresses and ports.
 
-use crate::authority::{Reaction, Transport};
+use crate::authority::{Listeners, Reaction, Responder, Transport};
 use crate::world::{Service, World};
 use crate::zone::key_name;
 use domain::base::Message;
 use elsinore_dane::answer::{Question, RecordType};
 use elsinore_net::dialer::MappedDialer;
 use std::io;
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::{TcpListener, TcpStream, UdpSocket};
+use tokio::net::TcpListener;
 use tokio::task::JoinSet;
-
-/// How long an idle DNS connection is kept open.
-const DNS_IDLE: Duration = Duration::from_secs(30);
 
 /// Where a world's sockets are bound.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -31,7 +26,7 @@ pub enum Placement {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LoggedQuery {
     /// Who was asked.
-    pub server: SocketAddr,
+    pub server: IpAddr,
     /// What.
     pub question: Question,
 }
@@ -67,7 +62,7 @@ impl QueryLog {
     }
 
     /// Notes a query; what cannot be read is not noted.
-    pub fn note(&self, server: SocketAddr, query: &[u8]) {
+    pub fn note(&self, server: IpAddr, query: &[u8]) {
         let Ok(message) = Message::from_octets(query) else {
             return;
         };
@@ -89,6 +84,7 @@ pub struct Running {
     world: Arc<World>,
     queries: Arc<QueryLog>,
     map: MappedDialer,
+    _listeners: Listeners,
     tasks: JoinSet<()>,
 }
 
@@ -99,35 +95,40 @@ impl Running {
     /// The operating system's, with the address that could not be bound.
     pub async fn start(world: Arc<World>, placement: Placement) -> io::Result<Self> {
         let queries = Arc::new(QueryLog::default());
+        let responder = Arc::new(Logged {
+            world: Arc::clone(&world),
+            queries: Arc::clone(&queries),
+        });
+        let servers = world.dns_addresses();
+        let listeners = match placement {
+            Placement::Loopback => Listeners::on_loopback(responder, servers).await,
+            Placement::Real => {
+                let places = (servers.into_iter()).map(|address| (address, (address, 53).into()));
+                Listeners::at(responder, places).await
+            }
+        }?;
         let mut map = MappedDialer::default();
-        let mut tasks = JoinSet::new();
-        let bind_at = |address: SocketAddr| match placement {
-            Placement::Loopback => SocketAddr::from((Ipv4Addr::LOCALHOST, 0)),
-            Placement::Real => address,
-        };
-        let named = |address: SocketAddr| {
-            move |error: io::Error| io::Error::new(error.kind(), format!("{address}: {error}"))
-        };
-        for address in world.dns_addresses() {
-            let socket = UdpSocket::bind(bind_at(address))
-                .await
-                .map_err(named(address))?;
-            map.udp.insert(address, socket.local_addr()?);
-            let (world, queries) = (Arc::clone(&world), Arc::clone(&queries));
-            tasks.spawn(serve_datagrams(world, queries, socket, address));
+        for (server, place) in listeners.places() {
+            map.udp.insert((*server, 53).into(), *place);
+            map.tcp.insert((*server, 53).into(), *place);
         }
+        let mut tasks = JoinSet::new();
         for (address, service) in world.services() {
-            let listener = TcpListener::bind(bind_at(address))
+            let place = match placement {
+                Placement::Loopback => (Ipv4Addr::LOCALHOST, 0).into(),
+                Placement::Real => address,
+            };
+            let listener = TcpListener::bind(place)
                 .await
-                .map_err(named(address))?;
+                .map_err(|error| io::Error::new(error.kind(), format!("{address}: {error}")))?;
             map.tcp.insert(address, listener.local_addr()?);
-            let (world, queries) = (Arc::clone(&world), Arc::clone(&queries));
-            tasks.spawn(serve_streams(world, queries, listener, address, service));
+            tasks.spawn(serve_streams(listener, address, service));
         }
         Ok(Self {
             world,
             queries,
             map,
+            _listeners: listeners,
             tasks,
         })
     }
@@ -150,88 +151,41 @@ impl Running {
         &self.queries
     }
 
-    /// How many sockets are served.
+    /// How many TCP services there are.
     #[must_use]
-    pub fn sockets(&self) -> usize {
+    pub fn services(&self) -> usize {
         self.tasks.len()
     }
 }
 
-async fn serve_datagrams(
-    world: Arc<World>,
-    queries: Arc<QueryLog>,
-    socket: UdpSocket,
-    address: SocketAddr,
-) {
-    let mut buffer = vec![0; 65_535];
-    loop {
-        // An ICMP error of an earlier reply is reported here; the socket stays good.
-        let Ok((length, client)) = socket.recv_from(&mut buffer).await else {
-            continue;
-        };
-        let query = &buffer[..length];
-        queries.note(address, query);
-        if let Reaction::Reply(reply) = world.respond(address, Transport::Udp, query) {
-            // The client may be gone.
-            let _ = socket.send_to(&reply, client).await;
-        }
-    }
-}
-
-async fn serve_streams(
-    world: Arc<World>,
-    queries: Arc<QueryLog>,
-    listener: TcpListener,
-    address: SocketAddr,
-    service: Service,
-) {
+async fn serve_streams(listener: TcpListener, address: SocketAddr, service: Service) {
     let mut connections = JoinSet::new();
     loop {
-        tokio::select! {
-            accepted = listener.accept() => {
-                // A connection that failed before it was accepted is no reason to stop.
-                let Ok((stream, _)) = accepted else { continue };
-                let (world, queries, service) =
-                    (Arc::clone(&world), Arc::clone(&queries), service.clone());
-                connections.spawn(async move {
-                    // Small replies must not wait for each other.
-                    let _ = stream.set_nodelay(true);
-                    match service {
-                        Service::Dns => dns_stream(&world, &queries, stream, address).await,
-                        other => other.serve(Box::new(stream), address).await,
-                    }
-                });
-            }
-            Some(_) = connections.join_next() => {}
-        }
+        // A connection that failed before it was accepted is no reason to stop.
+        let Ok((stream, _)) = listener.accept().await else {
+            tokio::task::yield_now().await;
+            continue;
+        };
+        let service = service.clone();
+        connections.spawn(async move {
+            // Small replies must not wait for each other.
+            let _ = stream.set_nodelay(true);
+            service.serve(Box::new(stream), address).await;
+        });
+        while connections.try_join_next().is_some() {}
     }
 }
 
-async fn dns_stream(world: &World, queries: &QueryLog, mut stream: TcpStream, address: SocketAddr) {
-    while let Ok(Ok(query)) = tokio::time::timeout(DNS_IDLE, read_framed(&mut stream)).await {
-        queries.note(address, &query);
-        match world.respond(address, Transport::Tcp, &query) {
-            Reaction::Reply(reply) => {
-                // A reply is at most 65,535 octets.
-                let length = u16::try_from(reply.len()).unwrap_or(u16::MAX);
-                let mut framed = length.to_be_bytes().to_vec();
-                framed.extend_from_slice(&reply[..usize::from(length)]);
-                if stream.write_all(&framed).await.is_err() {
-                    return;
-                }
-            }
-            Reaction::Silence => {}
-            Reaction::Close => return,
-        }
-    }
+/// The world's name servers, with a log.
+#[derive(Debug)]
+struct Logged {
+    world: Arc<World>,
+    queries: Arc<QueryLog>,
 }
 
-/// One message with its two octets of length (RFC 1035 §4.2.2).
-pub(crate) async fn read_framed(
-    stream: &mut (impl tokio::io::AsyncRead + Unpin),
-) -> io::Result<Vec<u8>> {
-    let length = stream.read_u16().await?;
-    let mut message = vec![0; usize::from(length)];
-    stream.read_exact(&mut message).await?;
-    Ok(message)
+impl Responder for Logged {
+    fn respond(&self, server: IpAddr, transport: Transport, query: &[u8]) -> Reaction {
+        self.queries.note(server, query);
+        self.world.respond(server, transport, query)
+    }
 }

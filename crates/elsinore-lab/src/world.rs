@@ -15,7 +15,7 @@ use crate::policy_host::PolicyHost;
 use crate::receiver::{Receiver, tls};
 use crate::scenario::places::{self, Place};
 use crate::scenario::{
-    ChainPart, Families, Family, PolicyFault, ReceiverSpec, Scenario, TOP_LEVEL_DOMAINS, TlsKind,
+    Families, Family, PolicyFault, ReceiverSpec, Scenario, TOP_LEVEL_DOMAINS, TlsKind,
 };
 use crate::sign::SignedTree;
 use addresses::Addresses;
@@ -26,12 +26,10 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::Arc;
 
 /// The lab's validating resolver, for the modes `forward` and `ad`.
-pub const VALIDATING_RESOLVER: SocketAddr =
-    SocketAddr::new(IpAddr::V4(Ipv4Addr::new(127, 0, 0, 53)), 53);
+pub const VALIDATING_RESOLVER: IpAddr = IpAddr::V4(Ipv4Addr::new(127, 0, 0, 53));
 
 /// The lab's resolver that validates nothing.
-pub const CARELESS_RESOLVER: SocketAddr =
-    SocketAddr::new(IpAddr::V4(Ipv4Addr::new(127, 0, 0, 54)), 53);
+pub const CARELESS_RESOLVER: IpAddr = IpAddr::V4(Ipv4Addr::new(127, 0, 0, 54));
 
 /// The networks a command must be allowed to contact (RFC 5737, RFC 3849).
 pub const NETWORKS: [&str; 4] = [
@@ -88,11 +86,9 @@ impl<T> Placed<T> {
     }
 }
 
-/// Somebody who listens on TCP.
+/// Somebody who listens on TCP, name servers apart.
 #[derive(Debug, Clone)]
 pub enum Service {
-    /// A name server, or one of the lab's resolvers.
-    Dns,
     /// A mail server.
     Mail(Arc<Receiver>),
     /// An MTA-STS policy host.
@@ -138,8 +134,8 @@ impl World {
                 let name = format!("mta-sts.{}", spec.domain);
                 let made =
                     Credentials::for_policy_host(&name, spec.fault, &ca, now).map_err(openssl)?;
-                let context =
-                    tls::context(&made.sent, &made.key, TlsKind::Modern).map_err(openssl)?;
+                let context = tls::context(&made.sent(), made.leaf().key(), TlsKind::Modern)
+                    .map_err(openssl)?;
                 let (ipv4, ipv6) = addresses
                     .host()
                     .ok_or_else(|| WorldError::new(&scenario.id, "no address is left"))?;
@@ -218,21 +214,18 @@ impl World {
         self.ca.pem()
     }
 
-    /// The addresses on which a name server or resolver answers, UDP and TCP.
+    /// The addresses on which a name server or resolver answers, UDP and TCP port 53.
     #[must_use]
-    pub fn dns_addresses(&self) -> Vec<SocketAddr> {
-        let servers = self.authority.addresses();
-        let mut all: Vec<SocketAddr> = servers.map(|address| (address, 53).into()).collect();
+    pub fn dns_addresses(&self) -> Vec<IpAddr> {
+        let mut all: Vec<IpAddr> = self.authority.addresses().collect();
         all.extend([VALIDATING_RESOLVER, CARELESS_RESOLVER]);
         all
     }
 
-    /// Everybody who listens on TCP, with the address.
+    /// Everybody but the name servers who listens, with the address.
     #[must_use]
     pub fn services(&self) -> Vec<(SocketAddr, Service)> {
-        let mut all: Vec<(SocketAddr, Service)> = (self.dns_addresses().into_iter())
-            .map(|address| (address, Service::Dns))
-            .collect();
+        let mut all = Vec::new();
         for placed in self.receivers.values() {
             let service = Service::Mail(Arc::clone(&placed.host));
             all.extend(placed.listening().map(|address| (address, service.clone())));
@@ -261,13 +254,13 @@ impl World {
 
     /// What the name server or resolver at `server` does with a query.
     #[must_use]
-    pub fn respond(&self, server: SocketAddr, transport: Transport, query: &[u8]) -> Reaction {
+    pub fn respond(&self, server: IpAddr, transport: Transport, query: &[u8]) -> Reaction {
         if server == VALIDATING_RESOLVER {
             self.validating.respond(transport, query)
         } else if server == CARELESS_RESOLVER {
             self.careless.respond(transport, query)
         } else {
-            self.authority.respond(server.ip(), transport, query)
+            self.authority.respond(server, transport, query)
         }
     }
 
@@ -290,11 +283,9 @@ impl World {
 }
 
 impl Service {
-    /// Serves one TCP connection that is not DNS to its end; [`Service::Dns`] is served by whoever
-    /// carries the octets, because it needs [`World::respond`].
+    /// Serves one connection to its end.
     pub async fn serve(&self, stream: Box<dyn ByteStream>, address: SocketAddr) {
         match self {
-            Self::Dns => {}
             Self::Mail(receiver) => receiver.serve(stream, address).await,
             Self::Policy(host) => host.serve(stream).await,
         }
@@ -341,7 +332,7 @@ fn place_receiver(
     credentials: &Credentials,
     addresses: &mut Addresses,
 ) -> Result<Placed<Receiver>, WorldError> {
-    let context = tls::context(&credentials.sent, &credentials.key, spec.tls)
+    let context = tls::context(&credentials.sent(), credentials.leaf().key(), spec.tls)
         .map_err(|error| WorldError::new(&scenario.id, error))?;
     let (ipv4, ipv6) = addresses
         .host()
@@ -384,14 +375,7 @@ fn place_value(
             matching_type,
             host,
             part,
-        } => {
-            let octets = credentials_of(host)?.selected(*part, *selector)?;
-            let association = credentials::matched(*matching_type, &octets)?;
-            Ok(format!(
-                "{usage} {selector} {matching_type} {}",
-                credentials::hex(&association)
-            ))
-        }
+        } => credentials_of(host)?.tlsa(*part, (*usage, *selector, *matching_type)),
         Place::WrongTlsa {
             usage,
             selector,
@@ -401,14 +385,10 @@ fn place_value(
                 2 => 64,
                 _ => 32,
             };
-            let association = credentials::hex(&vec![0x5a; length]);
+            let association = "5a".repeat(length);
             Ok(format!("{usage} {selector} {matching_type} {association}"))
         }
-        Place::Pin { host, of_key } => {
-            let octets = credentials_of(host)?.selected(ChainPart::Leaf, u8::from(*of_key))?;
-            let digest = credentials::matched(1, &octets)?;
-            Ok(format!("sha256:{}", credentials::hex(&digest)))
-        }
+        Place::Pin { host, of_key } => credentials_of(host)?.pin(*of_key),
     }
 }
 
