@@ -1,11 +1,23 @@
 //! The boundary between mail and DNS: a question goes in, an [`Answer`] with the security of each
 //! link comes out. A lookup never fails: failure is an answer.
 
+mod ad;
 mod anchors;
+mod cache;
+mod chain;
 mod config;
+mod core;
+mod exchange;
+mod fetch;
 mod hints;
+mod iterate;
 mod limits;
 mod nets;
+mod servers;
+mod step;
+mod trust;
+mod validate;
+mod wire;
 mod zone_text;
 
 pub use anchors::{AnchorError, TrustAnchors};
@@ -16,8 +28,7 @@ pub use nets::{Net, NetError, may_contact};
 
 use crate::clock::Clock;
 use crate::dialer::Dialer;
-use elsinore_dane::answer::{Answer, Failure, Last, Question};
-use elsinore_dane::security::Status;
+use elsinore_dane::answer::{Answer, Question};
 use futures_util::future::BoxFuture;
 use std::fmt::Debug;
 use std::sync::Arc;
@@ -41,9 +52,7 @@ pub trait SecureResolver: Debug + Send + Sync {
 /// its own.
 #[derive(Debug)]
 pub struct Resolver {
-    config: ResolverConfig,
-    dialer: Arc<dyn Dialer>,
-    clock: Arc<dyn Clock>,
+    core: core::Core,
 }
 
 impl Resolver {
@@ -59,24 +68,17 @@ impl Resolver {
     ) -> Result<Self, ConfigError> {
         config.check()?;
         Ok(Self {
-            config,
-            dialer,
-            clock,
+            core: core::Core::new(config, dialer, clock),
         })
     }
 }
 
 impl SecureResolver for Resolver {
-    fn lookup<'a>(&'a self, question: &'a Question, _: Freshness) -> BoxFuture<'a, Answer> {
+    fn lookup<'a>(&'a self, question: &'a Question, freshness: Freshness) -> BoxFuture<'a, Answer> {
         Box::pin(async move {
-            let _ = (&self.config, &self.dialer, &self.clock);
-            Answer {
-                question: question.clone(),
-                chain: Vec::new(),
-                last: Last::Failed(Failure {
-                    status: Status::indeterminate("the resolver is not connected yet"),
-                    ede: None,
-                }),
+            match self.core.config.mode {
+                Mode::Recursive | Mode::Forward => self.core.follow(question, freshness).await,
+                Mode::Ad => self.core.ask_validator(question, freshness).await,
             }
         })
     }

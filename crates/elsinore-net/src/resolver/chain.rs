@@ -1,0 +1,180 @@
+//! A whole lookup with our own validation: alias by alias to the end, under one deadline.
+
+use super::Freshness;
+use super::core::{Core, Found, Trouble, Work};
+use super::limits::Budget;
+use super::step::Step;
+use super::wire::{Message, Name, Question, rtype};
+use elsinore_dane::answer::{self, AliasLink, Answer, Failure, Last, RrSet};
+use elsinore_dane::security::Status;
+use futures_util::stream::{FuturesUnordered, StreamExt};
+use std::sync::{Mutex, PoisonError};
+use tokio::sync::mpsc;
+use tokio::time::{Instant, timeout};
+
+impl Core {
+    /// Answers `question`; a failure keeps the links that were followed before it.
+    pub(super) async fn follow(&self, question: &answer::Question, freshness: Freshness) -> Answer {
+        let (wanted_keys, wanted) = mpsc::unbounded_channel();
+        let work = Work {
+            budget: Budget::new(self.config.limits),
+            freshness,
+            wanted_keys,
+        };
+        let chain = Mutex::new(Vec::new());
+        let lookup = async {
+            tokio::select! {
+                last = self.follow_chain(question, &work, &chain) => last,
+                never = self.fetch_wanted_keys(wanted, &work) => match never {},
+            }
+        };
+        let deadline = self.config.deadline;
+        let last = timeout(deadline, lookup).await.unwrap_or_else(|_| {
+            let text = format!("{question}: no answer within {} s", deadline.as_secs());
+            Last::Failed(Trouble::new(text).into_failure())
+        });
+        Answer {
+            question: question.clone(),
+            chain: chain.into_inner().unwrap_or_else(PoisonError::into_inner),
+            last,
+        }
+    }
+
+    /// Fetches the keys of zones as referrals announce them, beside the lookup itself.
+    async fn fetch_wanted_keys(
+        &self,
+        mut wanted: mpsc::UnboundedReceiver<Name>,
+        work: &Work,
+    ) -> std::convert::Infallible {
+        let mut running = FuturesUnordered::new();
+        running.push(self.fetch_keys(Name::root(), work));
+        loop {
+            tokio::select! {
+                Some(zone) = wanted.recv() => running.push(self.fetch_keys(zone, work)),
+                Some(()) = running.next() => {}
+                else => std::future::pending().await,
+            }
+        }
+    }
+
+    async fn follow_chain(
+        &self,
+        question: &answer::Question,
+        work: &Work,
+        chain: &Mutex<Vec<AliasLink>>,
+    ) -> Last {
+        let rtype = question.record_type.code();
+        let mut name = Name::from_domain(&question.name);
+        let mut visited = vec![name.clone()];
+        let mut given: Option<Found> = None;
+        loop {
+            let asked = Question {
+                name: name.clone(),
+                rtype,
+            };
+            let step = self.step(&asked, &mut given, work).await;
+            match step {
+                Step::Data(records, status, ttl) => {
+                    return Last::Data(RrSet {
+                        owner: name.to_domain(),
+                        records,
+                        status,
+                        ttl,
+                    });
+                }
+                Step::Denied(denial) => return Last::Denied(denial),
+                Step::Failed(failure) => return Last::Failed(failure),
+                Step::Alias(kind, target, status, ttl) => {
+                    let limit = work.budget.limits.alias_links;
+                    if visited.len() > limit {
+                        return failed(format!("{question}: more than {limit} aliases in a row"));
+                    }
+                    chain
+                        .lock()
+                        .unwrap_or_else(PoisonError::into_inner)
+                        .push(AliasLink {
+                            owner: name.to_domain(),
+                            kind,
+                            target: target.to_domain(),
+                            status,
+                            ttl,
+                        });
+                    if visited.contains(&target) {
+                        return failed(format!("{question}: alias loop at {target}"));
+                    }
+                    visited.push(target.clone());
+                    name = target;
+                }
+            }
+        }
+    }
+
+    /// One name of the chain: from the cache, from the reply at hand, or asked anew.
+    async fn step(&self, asked: &Question, given: &mut Option<Found>, work: &Work) -> Step {
+        if work.freshness == Freshness::Cached {
+            let known = self.shared().steps.find(asked, Instant::now());
+            if let Some((step, left)) = known {
+                return step.with_ttl(left);
+            }
+        }
+        if let Some(found) = given.as_ref().filter(|found| speaks_of(found, asked)) {
+            let step = self.judge(asked, found, work).await;
+            if !matches!(step, Step::Failed(_)) {
+                self.keep_step(asked, &step);
+                return step;
+            }
+        }
+        let step = match self.fetch_answer(asked, work).await {
+            Ok(found) => {
+                let step = self.judge(asked, &found, work).await;
+                *given = Some(found);
+                step
+            }
+            Err(trouble) => Step::Failed(trouble.into_failure()),
+        };
+        self.keep_step(asked, &step);
+        step
+    }
+
+    fn keep_step(&self, asked: &Question, step: &Step) {
+        let octets = match step {
+            Step::Data(records, ..) => 400 + records.len() * 120,
+            _ => 400,
+        };
+        self.shared().steps.insert(
+            asked.clone(),
+            step.clone(),
+            octets,
+            step.ttl(),
+            Instant::now(),
+        );
+    }
+}
+
+fn failed(text: String) -> Last {
+    Last::Failed(Failure {
+        status: Status::indeterminate(text),
+        ede: None,
+    })
+}
+
+/// Whether a reply to an earlier name of the chain also tells about `asked`: it has records for
+/// it, or it denies it with the SOA of a zone that holds it.
+fn speaks_of(found: &Found, asked: &Question) -> bool {
+    let message: &Message = &found.message;
+    let name = &asked.name;
+    if !name.is_at_or_below(&found.bailiwick) {
+        return false;
+    }
+    let has = |wanted: u16| {
+        message
+            .answer
+            .iter()
+            .any(|record| record.rtype == wanted && record.owner == *name)
+    };
+    let denied = message
+        .authority
+        .iter()
+        .any(|record| record.rtype == rtype::SOA && name.is_at_or_below(&record.owner));
+    has(asked.rtype) || has(rtype::CNAME) || denied
+}

@@ -1,0 +1,141 @@
+//! What all modes share: configuration, connections, caches, and the account of one lookup.
+
+use super::Freshness;
+use super::cache::Cache;
+use super::config::ResolverConfig;
+use super::iterate::Delegation;
+use super::limits::Budget;
+use super::servers::ServerBook;
+use super::step::Step;
+use super::trust::Cut;
+use super::wire::{Message, Name, Question};
+use crate::clock::Clock;
+use crate::dialer::Dialer;
+use elsinore_dane::answer::{Answer, ExtendedError, Failure};
+use elsinore_dane::security::Status;
+use elsinore_dane::time::UnixTime;
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use tokio::sync::{OnceCell, mpsc};
+
+/// A reply and the zone whose servers gave it (the root for an upstream resolver): only records
+/// at or below it count.
+#[derive(Debug, Clone)]
+pub(super) struct Found {
+    pub(super) message: Arc<Message>,
+    pub(super) bailiwick: Name,
+}
+
+/// Why no reply could be had.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Trouble {
+    /// One line: who failed and how.
+    pub(super) text: String,
+    /// What the server said of it.
+    pub(super) ede: Option<ExtendedError>,
+}
+
+impl Trouble {
+    pub(super) fn new(text: impl Into<String>) -> Self {
+        Self {
+            text: text.into(),
+            ede: None,
+        }
+    }
+
+    /// The failure to report; codes 1, 2 and 5 to 12 mean that a validator rejected the data
+    /// (RFC 8914 §4), all else that nothing was found out.
+    pub(super) fn into_failure(self) -> Failure {
+        let rejected = self
+            .ede
+            .as_ref()
+            .is_some_and(|ede| matches!(ede.code, 6..=12));
+        Failure {
+            status: if rejected {
+                Status::bogus(self.text)
+            } else {
+                Status::indeterminate(self.text)
+            },
+            ede: self.ede,
+        }
+    }
+}
+
+/// One question under way at one set of servers; whoever asks the same joins.
+pub(super) type InFlight = Arc<OnceCell<Result<Arc<Message>, Trouble>>>;
+
+/// Caches and counters behind one lock, which is never held across a wait.
+#[derive(Debug)]
+pub(super) struct Shared {
+    pub(super) steps: Cache<Question, Step>,
+    pub(super) answers: Cache<Question, Answer>,
+    pub(super) replies: Cache<Question, Found>,
+    pub(super) delegations: Cache<Name, Arc<Delegation>>,
+    pub(super) cuts: Cache<Name, Cut>,
+    pub(super) servers: ServerBook,
+    pub(super) in_flight: HashMap<(Name, Question), InFlight>,
+}
+
+/// The resolver itself.
+#[derive(Debug)]
+pub(super) struct Core {
+    pub(super) config: ResolverConfig,
+    pub(super) negative_anchors: Vec<Name>,
+    pub(super) dialer: Arc<dyn Dialer>,
+    clock: Arc<dyn Clock>,
+    shared: Mutex<Shared>,
+}
+
+impl Core {
+    pub(super) fn new(
+        config: ResolverConfig,
+        dialer: Arc<dyn Dialer>,
+        clock: Arc<dyn Clock>,
+    ) -> Self {
+        let (entries, octets) = (config.cache_entries, config.cache_octets);
+        Self {
+            negative_anchors: config
+                .negative_anchors
+                .iter()
+                .map(Name::from_domain)
+                .collect(),
+            shared: Mutex::new(Shared {
+                steps: Cache::new(entries, octets),
+                answers: Cache::new(entries, octets),
+                replies: Cache::new(entries, octets),
+                delegations: Cache::new(entries, octets),
+                cuts: Cache::new(entries, octets),
+                servers: ServerBook::default(),
+                in_flight: HashMap::new(),
+            }),
+            config,
+            dialer,
+            clock,
+        }
+    }
+
+    pub(super) fn now(&self) -> UnixTime {
+        self.clock.now()
+    }
+
+    pub(super) fn shared(&self) -> MutexGuard<'_, Shared> {
+        // A panic elsewhere leaves a cache that is at worst incomplete.
+        self.shared.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The negative trust anchor at or above `name`, if any (RFC 7646).
+    pub(super) fn negative_anchor(&self, name: &Name) -> Option<&Name> {
+        self.negative_anchors
+            .iter()
+            .find(|anchor| name.is_at_or_below(anchor))
+    }
+}
+
+/// The account of one lookup.
+#[derive(Debug)]
+pub(super) struct Work {
+    pub(super) budget: Budget,
+    pub(super) freshness: Freshness,
+    /// Zones whose keys will be needed, to be fetched while the answer is on its way.
+    pub(super) wanted_keys: mpsc::UnboundedSender<Name>,
+}

@@ -1,0 +1,156 @@
+//! One question in, one reply out, whichever way replies are had: iterating or from an upstream.
+//! Replies are kept for a short while, and the same question is never under way twice.
+
+use super::Freshness;
+use super::config::Mode;
+use super::core::{Core, Found, Trouble, Work};
+use super::exchange::Fault;
+use super::wire::{Message, Name, QueryBits, Question, Rcode, Record};
+use std::future::Future;
+use std::sync::Arc;
+use tokio::sync::OnceCell;
+use tokio::time::Instant;
+
+/// Longest reuse of a raw reply, in seconds: what is judged from it has caches of its own.
+const LONGEST_REPLY: u32 = 60;
+
+impl Core {
+    /// The reply to `question`, from the short-lived reply cache or from the servers.
+    pub(super) async fn fetch(&self, question: &Question, work: &Work) -> Result<Found, Trouble> {
+        self.fetch_at_depth(question, work, 0).await
+    }
+
+    /// The reply to a question of the lookup itself: [`Freshness::Fresh`] passes by the cache.
+    pub(super) async fn fetch_answer(
+        &self,
+        question: &Question,
+        work: &Work,
+    ) -> Result<Found, Trouble> {
+        if work.freshness == Freshness::Fresh {
+            self.shared().replies.remove(question);
+        }
+        self.fetch(question, work).await
+    }
+
+    pub(super) async fn fetch_at_depth(
+        &self,
+        question: &Question,
+        work: &Work,
+        depth: u8,
+    ) -> Result<Found, Trouble> {
+        let known = self.shared().replies.find(question, Instant::now());
+        if let Some((found, _)) = known {
+            return Ok(found);
+        }
+        let found = match self.config.mode {
+            Mode::Recursive => self.iterate(question, work, depth).await?,
+            Mode::Forward => {
+                self.ask_upstream(question, QueryBits::Unchecked, work)
+                    .await?
+            }
+            Mode::Ad => {
+                self.ask_upstream(question, QueryBits::Checked, work)
+                    .await?
+            }
+        };
+        let (octets, ttl) = (octets(&found.message), ttl(&found.message));
+        self.shared()
+            .replies
+            .insert(question.clone(), found.clone(), octets, ttl, Instant::now());
+        Ok(found)
+    }
+
+    /// Asks the configured upstream resolvers.
+    pub(super) async fn ask_upstream(
+        &self,
+        question: &Question,
+        bits: QueryBits,
+        work: &Work,
+    ) -> Result<Found, Trouble> {
+        let accept = |message: &Message| match message.rcode {
+            Rcode::NOERROR | Rcode::NXDOMAIN => Ok(()),
+            other => Err(Fault::Refused(other, message.ede.clone())),
+        };
+        let root = Name::root();
+        let message = self
+            .joined(&root, question, || {
+                self.ask_servers(&self.config.upstreams, question, bits, work, &accept)
+            })
+            .await?;
+        Ok(Found {
+            message,
+            bailiwick: root,
+        })
+    }
+
+    /// Runs `ask`, or waits for the one who already does. When that one is dropped half-way, the
+    /// next takes over.
+    pub(super) async fn joined<F>(
+        &self,
+        zone: &Name,
+        question: &Question,
+        ask: impl FnOnce() -> F,
+    ) -> Result<Arc<Message>, Trouble>
+    where
+        F: Future<Output = Result<Message, Trouble>>,
+    {
+        let key = (zone.clone(), question.clone());
+        let cell = Arc::clone(
+            self.shared()
+                .in_flight
+                .entry(key.clone())
+                .or_insert_with(|| Arc::new(OnceCell::new())),
+        );
+        let waiting = Leave {
+            core: self,
+            key,
+            cell,
+        };
+        waiting
+            .cell
+            .get_or_init(|| async { ask().await.map(Arc::new) })
+            .await
+            .clone()
+    }
+}
+
+/// Takes the entry out of the table when its question is answered or nobody waits any more.
+struct Leave<'a> {
+    core: &'a Core,
+    key: (Name, Question),
+    cell: super::core::InFlight,
+}
+
+impl Drop for Leave<'_> {
+    fn drop(&mut self) {
+        let mut shared = self.core.shared();
+        let is_mine = shared
+            .in_flight
+            .get(&self.key)
+            .is_some_and(|cell| Arc::ptr_eq(cell, &self.cell));
+        // Two owners are the table and this very guard.
+        if is_mine && (self.cell.initialized() || Arc::strong_count(&self.cell) <= 2) {
+            shared.in_flight.remove(&self.key);
+        }
+    }
+}
+
+fn sections(message: &Message) -> impl Iterator<Item = &Record> {
+    message.answer.iter().chain(&message.authority)
+}
+
+fn ttl(message: &Message) -> u32 {
+    sections(message)
+        .map(|record| record.ttl)
+        .min()
+        .unwrap_or(0)
+        .min(LONGEST_REPLY)
+}
+
+/// A rough size, for the bounds of the cache.
+pub(super) fn octets(message: &Message) -> usize {
+    let records = sections(message).chain(&message.additional);
+    300 + records
+        .map(|record| record.rdata.len() + 120)
+        .sum::<usize>()
+}

@@ -1,0 +1,232 @@
+//! Iteration from the root: which zone's servers to ask next, and what their replies mean
+//! (RFC 1034 §5.3.3, RFC 9156).
+
+mod referral;
+
+pub(super) use referral::Delegation;
+
+use super::core::{Core, Found, Trouble, Work};
+use super::exchange::Fault;
+use super::nets::may_contact;
+use super::servers::port_53;
+use super::wire::{Message, Name, QueryBits, Question, Rcode, rtype};
+use futures_util::future::{BoxFuture, join_all};
+use referral::Reply;
+use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
+use tokio::time::Instant;
+
+/// Zones of fewer labels than this see only as much of the name as they need.
+const MINIMISED_ABOVE: usize = 2;
+/// Labels added one by one before the whole name is asked.
+const MINIMISED_STEPS: usize = 2;
+/// Names of servers without address that are resolved for one delegation.
+const RESOLVED_SERVERS: usize = 3;
+
+impl Core {
+    /// Finds the reply to `question` at the servers of the zone it belongs to.
+    pub(super) fn iterate<'a>(
+        &'a self,
+        question: &'a Question,
+        work: &'a Work,
+        depth: u8,
+    ) -> BoxFuture<'a, Result<Found, Trouble>> {
+        Box::pin(async move {
+            let mut zone = self.closest_delegation(question);
+            let mut shown = zone.zone.label_count() + 1;
+            let mut steps = 0;
+            for _ in 0..work.budget.limits.referrals {
+                let asked = minimised(question, &zone.zone, shown, steps);
+                let outcome = self.ask_zone(&zone, &asked, work, depth).await;
+                let whole = asked == *question;
+                let message = match outcome {
+                    Ok(message) => message,
+                    Err(trouble) if whole => {
+                        // The servers may have moved since the delegation was learnt.
+                        self.shared().delegations.remove(&zone.zone);
+                        return Err(trouble);
+                    }
+                    Err(_) => {
+                        steps = MINIMISED_STEPS;
+                        continue;
+                    }
+                };
+                match referral::classify(&message, &zone.zone, &asked) {
+                    Reply::Referral(next) => {
+                        let next = Arc::new(next);
+                        if next.has_ds() {
+                            // The lookup may be over; then nobody needs the keys any more.
+                            let _ = work.wanted_keys.send(next.zone.clone());
+                        }
+                        self.shared().delegations.insert(
+                            next.zone.clone(),
+                            Arc::clone(&next),
+                            next.octets(),
+                            next.ttl,
+                            Instant::now(),
+                        );
+                        shown = next.zone.label_count() + 1;
+                        steps = 0;
+                        zone = next;
+                    }
+                    _ if whole => {
+                        return Ok(Found {
+                            message,
+                            bailiwick: zone.zone.clone(),
+                        });
+                    }
+                    // A broken server may deny an empty non-terminal: only the whole name counts.
+                    Reply::Lame(_) => steps = MINIMISED_STEPS,
+                    Reply::Answer if message.rcode != Rcode::NOERROR => steps = MINIMISED_STEPS,
+                    Reply::Answer => {
+                        shown += 1;
+                        steps += 1;
+                    }
+                }
+            }
+            let limit = work.budget.limits.referrals;
+            Err(Trouble::new(format!(
+                "{question}: more than {limit} referrals"
+            )))
+        })
+    }
+
+    /// The deepest known delegation above the name; for DS strictly above (RFC 4035 §4.2).
+    fn closest_delegation(&self, question: &Question) -> Arc<Delegation> {
+        let mut shared = self.shared();
+        let now = Instant::now();
+        let labels = question.name.label_count();
+        let deepest = if question.rtype == rtype::DS {
+            labels.saturating_sub(1)
+        } else {
+            labels
+        };
+        for count in (1..=deepest).rev() {
+            if let Some((delegation, _)) =
+                shared.delegations.find(&question.name.suffix(count), now)
+            {
+                return delegation;
+            }
+        }
+        Arc::new(Delegation::root(self.config.hints.addresses()))
+    }
+
+    /// The known delegation of `zone` itself.
+    pub(super) fn known_delegation(&self, zone: &Name) -> Option<Arc<Delegation>> {
+        let found = self.shared().delegations.find(zone, Instant::now());
+        found.map(|(delegation, _)| delegation)
+    }
+
+    /// Asks the servers of a zone; whoever asks the same at the same time shares the reply.
+    async fn ask_zone(
+        &self,
+        zone: &Arc<Delegation>,
+        question: &Question,
+        work: &Work,
+        depth: u8,
+    ) -> Result<Arc<Message>, Trouble> {
+        let accept = |message: &Message| match message.rcode {
+            Rcode::NOERROR | Rcode::NXDOMAIN => {
+                match referral::classify(message, &zone.zone, question) {
+                    Reply::Lame(text) => Err(Fault::Lame(text)),
+                    Reply::Answer | Reply::Referral(_) => Ok(()),
+                }
+            }
+            other => Err(Fault::Refused(other, message.ede.clone())),
+        };
+        let (known, missing) = self.addresses(zone);
+        let mut last = None;
+        if !known.is_empty() {
+            let asked = self.joined(&zone.zone, question, || {
+                self.ask_servers(&known, question, QueryBits::Iterative, work, &accept)
+            });
+            match asked.await {
+                Ok(message) => return Ok(message),
+                Err(trouble) => last = Some(trouble),
+            }
+        }
+        let resolved = self.resolve_servers(&missing, work, depth).await;
+        if resolved.is_empty() {
+            return Err(last.unwrap_or_else(|| {
+                Trouble::new(format!(
+                    "{question}: no name server of {} has an address that may be contacted",
+                    zone.zone
+                ))
+            }));
+        }
+        self.joined(&zone.zone, question, || {
+            self.ask_servers(&resolved, question, QueryBits::Iterative, work, &accept)
+        })
+        .await
+    }
+
+    /// The addresses that came with the delegation, and the servers that need resolving.
+    fn addresses(&self, zone: &Delegation) -> (Vec<SocketAddr>, Vec<Name>) {
+        let known = zone
+            .servers
+            .iter()
+            .flat_map(|(_, addresses)| addresses)
+            .filter(|address| self.may_ask(zone, **address))
+            .map(|address| port_53(*address))
+            .collect();
+        let missing = zone
+            .servers
+            .iter()
+            // A server below its own zone cannot be found without glue.
+            .filter(|(name, addresses)| addresses.is_empty() && !name.is_at_or_below(&zone.zone))
+            .map(|(name, _)| name.clone())
+            .take(RESOLVED_SERVERS)
+            .collect();
+        (known, missing)
+    }
+
+    fn may_ask(&self, zone: &Delegation, address: IpAddr) -> bool {
+        // The hints are the administrator's word, not a stranger's.
+        zone.zone.is_root() || may_contact(address, &self.config.allow_nets)
+    }
+
+    async fn resolve_servers(&self, names: &[Name], work: &Work, depth: u8) -> Vec<SocketAddr> {
+        if depth >= work.budget.limits.depth {
+            return Vec::new();
+        }
+        let questions: Vec<Question> = names
+            .iter()
+            .flat_map(|name| {
+                [rtype::AAAA, rtype::A].map(|rtype| Question {
+                    name: name.clone(),
+                    rtype,
+                })
+            })
+            .collect();
+        let replies = join_all(
+            questions
+                .iter()
+                .map(|question| self.fetch_at_depth(question, work, depth + 1)),
+        )
+        .await;
+        let mut addresses = Vec::new();
+        for (question, found) in questions.iter().zip(replies) {
+            let Ok(found) = found else { continue };
+            for record in Message::rrset(&found.message.answer, &question.name, question.rtype) {
+                if let Some(address) = referral::address(record)
+                    && may_contact(address, &self.config.allow_nets)
+                {
+                    addresses.push(port_53(address));
+                }
+            }
+        }
+        addresses
+    }
+}
+
+/// The question as the servers of `zone` get to see it.
+fn minimised(question: &Question, zone: &Name, shown: usize, steps: usize) -> Question {
+    let labels = question.name.label_count();
+    if zone.label_count() >= MINIMISED_ABOVE || steps >= MINIMISED_STEPS || shown >= labels {
+        return question.clone();
+    }
+    Question {
+        name: question.name.suffix(shown),
+        rtype: rtype::A,
+    }
+}

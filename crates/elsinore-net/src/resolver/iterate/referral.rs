@@ -1,0 +1,150 @@
+//! What a reply of an authoritative server is: an answer, a referral, or nothing.
+
+use crate::resolver::wire::{Message, Name, Question, Rcode, Record, rtype};
+use std::net::IpAddr;
+
+/// Name servers of one delegation that are kept.
+const MOST_SERVERS: usize = 16;
+/// Addresses of one name server that are kept.
+const MOST_ADDRESSES: usize = 8;
+
+/// A zone cut as the parent's servers told it. Nothing in it is believed beyond "ask there";
+/// the DS or its denial is judged by its signatures.
+#[derive(Debug, Clone)]
+pub(in crate::resolver) struct Delegation {
+    pub(in crate::resolver) zone: Name,
+    /// The zone whose servers gave the referral.
+    pub(in crate::resolver) parent: Name,
+    pub(super) servers: Vec<(Name, Vec<IpAddr>)>,
+    /// DS, NSEC, NSEC3 and RRSIG records of the referral.
+    pub(in crate::resolver) security: Vec<Record>,
+    pub(in crate::resolver) ttl: u32,
+}
+
+impl Delegation {
+    pub(super) fn root(addresses: &[IpAddr]) -> Self {
+        Self {
+            zone: Name::root(),
+            parent: Name::root(),
+            servers: vec![(Name::root(), addresses.to_vec())],
+            security: Vec::new(),
+            ttl: u32::MAX,
+        }
+    }
+
+    pub(super) fn has_ds(&self) -> bool {
+        self.security
+            .iter()
+            .any(|record| record.rtype == rtype::DS && record.owner == self.zone)
+    }
+
+    /// A rough size, for the bounds of the cache.
+    pub(super) fn octets(&self) -> usize {
+        let records: usize = self
+            .security
+            .iter()
+            .map(|record| record.rdata.len() + 100)
+            .sum();
+        let servers: usize = self
+            .servers
+            .iter()
+            .map(|(_, list)| list.len() * 20 + 100)
+            .sum();
+        200 + records + servers
+    }
+}
+
+/// The kinds of reply.
+#[derive(Debug)]
+pub(super) enum Reply {
+    Answer,
+    Referral(Delegation),
+    /// Neither; the text says what is missing.
+    Lame(&'static str),
+}
+
+/// Reads a reply without error code from a server of `zone` to `question`.
+pub(super) fn classify(message: &Message, zone: &Name, question: &Question) -> Reply {
+    let name = &question.name;
+    let answers = message.answer.iter().any(|record| {
+        let alias = record.rtype == rtype::CNAME && record.owner == *name;
+        let dname = record.rtype == rtype::DNAME && name.is_below(&record.owner);
+        alias || dname || (record.rtype == question.rtype && record.owner == *name)
+    });
+    if answers || message.rcode == Rcode::NXDOMAIN {
+        return Reply::Answer;
+    }
+    let has_soa = message
+        .authority
+        .iter()
+        .any(|record| record.rtype == rtype::SOA);
+    if has_soa {
+        return Reply::Answer;
+    }
+    let cut = message
+        .authority
+        .iter()
+        .filter(|record| record.rtype == rtype::NS)
+        .map(|record| &record.owner)
+        .find(|owner| owner.is_below(zone) && name.is_at_or_below(owner));
+    match cut {
+        // The parent has the DS: a referral to the name itself is no step towards it.
+        Some(cut) if question.rtype == rtype::DS && cut == name => Reply::Answer,
+        Some(cut) => Reply::Referral(referral(message, zone, cut)),
+        None if message.authoritative => Reply::Answer,
+        None => Reply::Lame("no answer, no referral, no authority"),
+    }
+}
+
+fn referral(message: &Message, parent: &Name, cut: &Name) -> Delegation {
+    let ns = Message::rrset(&message.authority, cut, rtype::NS);
+    let ttl = ns.iter().map(|record| record.ttl).min().unwrap_or(0);
+    let servers = ns
+        .iter()
+        .take(MOST_SERVERS)
+        .filter_map(|record| record.target())
+        .map(|server| {
+            // Glue counts only for names that the speaking zone has a say in.
+            let glue = if server.is_at_or_below(parent) {
+                [rtype::A, rtype::AAAA]
+                    .into_iter()
+                    .flat_map(|rtype| Message::rrset(&message.additional, &server, rtype))
+                    .filter_map(address)
+                    .take(MOST_ADDRESSES)
+                    .collect()
+            } else {
+                Vec::new()
+            };
+            (server, glue)
+        })
+        .collect();
+    let security = message
+        .authority
+        .iter()
+        .filter(|record| {
+            matches!(
+                record.rtype,
+                rtype::DS | rtype::NSEC | rtype::NSEC3 | rtype::RRSIG
+            )
+        })
+        .cloned()
+        .collect();
+    Delegation {
+        zone: cut.clone(),
+        parent: parent.clone(),
+        servers,
+        security,
+        // A TTL of zero would have every step ask from the root again.
+        ttl: ttl.max(5),
+    }
+}
+
+/// The address in an A or AAAA record.
+pub(super) fn address(record: &Record) -> Option<IpAddr> {
+    let octets = record.rdata.as_slice();
+    match record.rtype {
+        rtype::A => <[u8; 4]>::try_from(octets).ok().map(IpAddr::from),
+        rtype::AAAA => <[u8; 16]>::try_from(octets).ok().map(IpAddr::from),
+        _ => None,
+    }
+}

@@ -1,0 +1,300 @@
+//! The chain of trust: from the anchors down to the zone that holds a name, cut by cut
+//! (RFC 4035 §5.2, RFC 6840 §4.4). Every step is what the parent *shows*: keys vouched for by a
+//! signed DS, a signed denial of DS, or a signed absence of any cut.
+
+use super::config::Mode;
+use super::core::{Core, Trouble, Work};
+use super::validate::{DsProof, KeyOutcome, Proofs, Signed, ZoneKeys, signers, verify};
+use super::wire::{Message, Name, Question, Record, rtype};
+use elsinore_dane::answer::Failure;
+use elsinore_dane::security::Status;
+use std::sync::Arc;
+use tokio::time::Instant;
+
+/// Seconds for which a bogus step and a failed one are kept.
+const BOGUS_FOR: u32 = 30;
+const FAILED_FOR: u32 = 5;
+
+/// What the zone that holds a name is.
+#[derive(Debug, Clone)]
+pub(super) enum Trust {
+    /// Signed; these are its keys.
+    Secure(Arc<ZoneKeys>),
+    /// Shown to be unsigned; the reason names the zone that shows it.
+    Insecure(String),
+    /// Bogus or not found out.
+    Failed(Failure),
+}
+
+/// What stands at one name on the way down.
+#[derive(Debug, Clone)]
+pub(super) enum Cut {
+    /// A signed delegation.
+    Keys(Arc<ZoneKeys>),
+    /// No delegation: the name belongs to the zone above.
+    None,
+    Insecure(String),
+    Failed(Failure),
+}
+
+/// The outcome of one step, before it is kept.
+enum Step {
+    Cut(Cut, u32),
+    /// The records are signed by a zone in between that has not been visited yet.
+    Between(Name),
+}
+
+fn bogus(text: impl Into<String>) -> Failure {
+    Failure {
+        status: Status::bogus(text),
+        ede: None,
+    }
+}
+
+impl Core {
+    /// The trust in the zone that holds `name`.
+    pub(super) async fn trust(&self, name: &Name, work: &Work) -> Trust {
+        if let Some(anchor) = self.negative_anchor(name) {
+            return Trust::Insecure(format!("negative trust anchor {anchor}"));
+        }
+        let mut keys = match self.root_keys(work).await {
+            Cut::Keys(keys) => keys,
+            Cut::Insecure(text) => return Trust::Insecure(text),
+            Cut::Failed(failure) => return Trust::Failed(failure),
+            Cut::None => return Trust::Failed(bogus("the root has no keys")),
+        };
+        let mut every_label = self.config.mode != Mode::Recursive;
+        let mut count = 1;
+        while count <= name.label_count() {
+            let cut = name.suffix(count);
+            count += 1;
+            if !every_label && self.is_passed_over(&cut, name) {
+                continue;
+            }
+            match self.cut(&cut, &keys, work).await {
+                Step::Cut(Cut::Keys(below), _) => keys = below,
+                Step::Cut(Cut::None, _) => {}
+                Step::Cut(Cut::Insecure(text), _) => return Trust::Insecure(text),
+                Step::Cut(Cut::Failed(failure), _) => return Trust::Failed(failure),
+                Step::Between(_) if !every_label => {
+                    every_label = true;
+                    count = keys.zone.label_count() + 1;
+                }
+                Step::Between(zone) => {
+                    return Trust::Failed(bogus(format!(
+                        "{cut}: signed by {zone}, which is not a zone of its own"
+                    )));
+                }
+            }
+        }
+        Trust::Secure(keys)
+    }
+
+    /// Whether iteration went from a zone above `cut` straight to one below it on the way to
+    /// `name`, so that no cut is to be expected here.
+    fn is_passed_over(&self, cut: &Name, name: &Name) -> bool {
+        if self.known_delegation(cut).is_some() {
+            return false;
+        }
+        let above = cut.label_count();
+        (above + 1..=name.label_count()).any(|count| {
+            self.known_delegation(&name.suffix(count))
+                .is_some_and(|known| known.parent.label_count() < above)
+        })
+    }
+
+    async fn root_keys(&self, work: &Work) -> Cut {
+        let root = Name::root();
+        if let Some((cut, _)) = self.shared().cuts.find(&root, Instant::now()) {
+            return cut;
+        }
+        let outcome = self
+            .keys_of(&root, work, |set| {
+                ZoneKeys::from_anchors(
+                    set,
+                    self.config.anchors.all(),
+                    self.config.sha1,
+                    self.now(),
+                    &work.budget,
+                )
+            })
+            .await;
+        let (cut, ttl) = outcome;
+        self.keep(root, &cut, ttl);
+        cut
+    }
+
+    fn keep(&self, name: Name, cut: &Cut, ttl: u32) {
+        self.shared()
+            .cuts
+            .insert(name, cut.clone(), 2_000, ttl, Instant::now());
+    }
+
+    async fn cut(&self, name: &Name, parent: &Arc<ZoneKeys>, work: &Work) -> Step {
+        let known = self.shared().cuts.find(name, Instant::now());
+        if let Some((cut, ttl)) = known {
+            return Step::Cut(cut, ttl);
+        }
+        let step = self.find_cut(name, parent, work).await;
+        if let Step::Cut(cut, ttl) = &step {
+            self.keep(name.clone(), cut, *ttl);
+        }
+        step
+    }
+
+    async fn find_cut(&self, name: &Name, parent: &Arc<ZoneKeys>, work: &Work) -> Step {
+        // What came with the referral saves a question; when it does not hold, the parent is
+        // asked before anything is concluded.
+        let referral = match self.config.mode {
+            Mode::Recursive => self.known_delegation(name),
+            Mode::Forward | Mode::Ad => None,
+        };
+        if let Some(known) = referral.as_ref().filter(|known| !known.security.is_empty()) {
+            let step = self
+                .judge_cut(name, &known.security, &known.security, parent, work)
+                .await;
+            if !matches!(&step, Step::Cut(Cut::Failed(_), _)) {
+                return step;
+            }
+        }
+        let question = Question {
+            name: name.clone(),
+            rtype: rtype::DS,
+        };
+        match self.fetch(&question, work).await {
+            Ok(found) => {
+                let message: &Message = &found.message;
+                self.judge_cut(name, &message.answer, &message.authority, parent, work)
+                    .await
+            }
+            Err(trouble) => Step::Cut(Cut::Failed(trouble.into_failure()), FAILED_FOR),
+        }
+    }
+
+    /// Judges DS records, or their denial, by the keys of the parent.
+    async fn judge_cut(
+        &self,
+        name: &Name,
+        answer: &[Record],
+        authority: &[Record],
+        parent: &Arc<ZoneKeys>,
+        work: &Work,
+    ) -> Step {
+        let (zone, now) = (&parent.zone, self.now());
+        let between = |signers: Vec<Name>| {
+            signers
+                .into_iter()
+                .find(|signer| signer.is_below(zone) && name.is_below(signer))
+        };
+        let failed = |text: String| Step::Cut(Cut::Failed(bogus(text)), BOGUS_FOR);
+        if let Some(set) = Signed::find(answer, name, rtype::DS) {
+            let verified = match verify(&set, parent, now, &work.budget) {
+                Ok(verified) => verified,
+                Err(text) => {
+                    return between(set.signers()).map_or_else(|| failed(text), Step::Between);
+                }
+            };
+            let ds: Vec<&[u8]> = set
+                .records
+                .iter()
+                .map(|record| record.rdata.as_slice())
+                .collect();
+            if let Err(text) = ZoneKeys::usable_ds(name, &ds, self.config.sha1) {
+                return Step::Cut(Cut::Insecure(text), verified.ttl);
+            }
+            let (cut, ttl) = self
+                .keys_of(name, work, |set| {
+                    ZoneKeys::from_ds(set, &ds, self.config.sha1, now, &work.budget)
+                })
+                .await;
+            return Step::Cut(cut, ttl.min(verified.ttl));
+        }
+        // A signed alias, or a DNAME above, leaves no room for a delegation.
+        if let Some(set) = Signed::find(answer, name, rtype::CNAME)
+            && let Ok(verified) = verify(&set, parent, now, &work.budget)
+        {
+            return Step::Cut(Cut::None, verified.ttl);
+        }
+        for above in (zone.label_count()..name.label_count()).rev() {
+            if let Some(set) = Signed::find(answer, &name.suffix(above), rtype::DNAME)
+                && let Ok(verified) = verify(&set, parent, now, &work.budget)
+            {
+                return Step::Cut(Cut::None, verified.ttl);
+            }
+        }
+        let proofs = Proofs::collect(authority, parent, now, &work.budget);
+        let ttl = proofs.ttl;
+        match proofs.no_ds(name) {
+            Ok(DsProof::NoCut) => Step::Cut(Cut::None, ttl),
+            Ok(DsProof::Unsigned) => Step::Cut(
+                Cut::Insecure(format!(
+                    "{zone} shows {name} delegated unsigned, without DS"
+                )),
+                ttl,
+            ),
+            Ok(DsProof::OptOut) => Step::Cut(
+                Cut::Insecure(format!("{name} lies in an opt-out span of {zone}")),
+                ttl,
+            ),
+            Ok(DsProof::Iterations(count)) => Step::Cut(
+                Cut::Insecure(format!("{zone} uses {count} NSEC3 iterations")),
+                ttl,
+            ),
+            Err(text) => between(signers(authority)).map_or_else(
+                || {
+                    failed(format!(
+                        "{name}: neither a DS nor its denial by {zone} holds: {text}"
+                    ))
+                },
+                Step::Between,
+            ),
+        }
+    }
+
+    /// Fetches the DNSKEY RRset of `zone` and judges it.
+    async fn keys_of(
+        &self,
+        zone: &Name,
+        work: &Work,
+        judge: impl Fn(&Signed<'_>) -> KeyOutcome,
+    ) -> (Cut, u32) {
+        let question = Question {
+            name: zone.clone(),
+            rtype: rtype::DNSKEY,
+        };
+        let found = match self.fetch(&question, work).await {
+            Ok(found) => found,
+            Err(Trouble { text, ede }) => {
+                return (
+                    Cut::Failed(Trouble { text, ede }.into_failure()),
+                    FAILED_FOR,
+                );
+            }
+        };
+        let Some(set) = Signed::find(&found.message.answer, zone, rtype::DNSKEY) else {
+            let text = format!("{zone} publishes no DNSKEY, though it is to be signed");
+            return (Cut::Failed(bogus(text)), BOGUS_FOR);
+        };
+        match judge(&set) {
+            KeyOutcome::Secure(keys) => {
+                let ttl = keys.ttl;
+                (Cut::Keys(Arc::new(keys)), ttl)
+            }
+            KeyOutcome::Insecure(text) => (Cut::Insecure(text), set.ttl()),
+            KeyOutcome::Bogus(text) => (Cut::Failed(bogus(text)), BOGUS_FOR),
+        }
+    }
+
+    /// Fetches the keys of `zone` ahead of their use.
+    pub(super) async fn fetch_keys(&self, zone: Name, work: &Work) {
+        if self.shared().cuts.find(&zone, Instant::now()).is_some() {
+            return;
+        }
+        let question = Question {
+            name: zone,
+            rtype: rtype::DNSKEY,
+        };
+        // A failure shows again, with its reason, when the keys are needed.
+        let _ = self.fetch(&question, work).await;
+    }
+}

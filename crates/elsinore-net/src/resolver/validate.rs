@@ -1,0 +1,15 @@
+//! DNSSEC validation, without I/O and without a clock: signatures, keys, denials
+//! (RFC 4034, 4035, 5155, 6840, 9276). Every result that is not a success is one line of text
+//! that names the record.
+
+mod crypto;
+mod denial;
+mod keys;
+mod nsec;
+mod nsec3;
+mod rrset;
+
+pub(super) use denial::{DsProof, Proof, Proofs, negative_ttl, signers};
+pub(super) use keys::{KeyOutcome, ZoneKeys};
+pub(super) use nsec3::nsec3_is_for;
+pub(super) use rrset::{Signed, Verified, verify};

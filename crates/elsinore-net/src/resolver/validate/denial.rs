@@ -1,0 +1,206 @@
+//! Denials: which NSEC and NSEC3 records of a message are genuine, and what they show together.
+
+use super::keys::ZoneKeys;
+use super::nsec::NsecSet;
+use super::nsec3::Nsec3Set;
+use super::rrset::{Signed, verify};
+use crate::resolver::limits::Budget;
+use crate::resolver::wire::{Message, Name, Nsec, Nsec3, Record, rtype};
+use elsinore_dane::time::UnixTime;
+
+/// NSEC and NSEC3 RRsets of one message that are verified; a proof needs three.
+const MOST_PROOF_SETS: usize = 12;
+
+/// A denial that holds.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(in crate::resolver) enum Proof {
+    /// Shown by the signed zone.
+    Shown,
+    /// The name lies in an opt-out span: an unsigned delegation may be there (RFC 5155 §9.2).
+    OptOut,
+    /// More NSEC3 iterations than are computed here; the record's own signature verified
+    /// (RFC 9276 §3.2).
+    Iterations(u16),
+}
+
+/// What the parent shows in place of a DS RRset.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(in crate::resolver) enum DsProof {
+    /// A delegation without DS: the child is unsigned.
+    Unsigned,
+    /// The name lies in an opt-out span: a delegation there is unsigned.
+    OptOut,
+    /// No delegation at all: the name belongs to the same zone, or does not exist.
+    NoCut,
+    /// As [`Proof::Iterations`].
+    Iterations(u16),
+}
+
+/// The genuine NSEC and NSEC3 records of one zone in one message.
+#[derive(Debug)]
+pub(in crate::resolver) struct Proofs<'a> {
+    zone: &'a Name,
+    nsec: Vec<(Name, Nsec)>,
+    nsec3: Vec<(Name, Nsec3)>,
+    budget: &'a Budget,
+    /// Seconds for which they may be reused.
+    pub(in crate::resolver) ttl: u32,
+    /// Why some record does not count, if any.
+    pub(in crate::resolver) fault: Option<String>,
+}
+
+/// The zones that claim to have signed the NSEC and NSEC3 records of `section`, the deepest
+/// first.
+pub(in crate::resolver) fn signers(section: &[Record]) -> Vec<Name> {
+    let mut signers = Vec::new();
+    for set in proof_sets(section) {
+        for signer in set.signers() {
+            if !signers.contains(&signer) {
+                signers.push(signer);
+            }
+        }
+    }
+    signers.sort_by_key(|signer: &Name| std::cmp::Reverse(signer.label_count()));
+    signers.truncate(3);
+    signers
+}
+
+fn proof_sets(section: &[Record]) -> Vec<Signed<'_>> {
+    let mut sets: Vec<Signed<'_>> = Vec::new();
+    for record in section {
+        let is_proof = matches!(record.rtype, rtype::NSEC | rtype::NSEC3);
+        let is_new = !sets
+            .iter()
+            .any(|set| set.owner == record.owner && set.rtype == record.rtype);
+        if is_proof && is_new && sets.len() < MOST_PROOF_SETS {
+            sets.extend(Signed::find(section, &record.owner, record.rtype));
+        }
+    }
+    sets
+}
+
+impl<'a> Proofs<'a> {
+    /// Verifies the records of `section` that the zone of `keys` signed.
+    pub(in crate::resolver) fn collect(
+        section: &[Record],
+        keys: &'a ZoneKeys,
+        now: UnixTime,
+        budget: &'a Budget,
+    ) -> Self {
+        let mut proofs = Self {
+            zone: &keys.zone,
+            nsec: Vec::new(),
+            nsec3: Vec::new(),
+            budget,
+            ttl: u32::MAX,
+            fault: None,
+        };
+        for set in proof_sets(section) {
+            let verified = match verify(&set, keys, now, budget) {
+                Ok(verified) if verified.expanded_from.is_none() => verified,
+                Ok(_) => continue,
+                Err(text) => {
+                    proofs.fault.get_or_insert(text);
+                    continue;
+                }
+            };
+            proofs.ttl = proofs.ttl.min(verified.ttl);
+            for record in set.records {
+                if set.rtype == rtype::NSEC {
+                    let nsec = Nsec::parse(&record.rdata);
+                    // A next name outside the zone can prove nothing about it.
+                    proofs.nsec.extend(
+                        nsec.filter(|nsec| nsec.next.is_at_or_below(&keys.zone))
+                            .map(|nsec| (set.owner.clone(), nsec)),
+                    );
+                } else {
+                    let nsec3 = Nsec3::parse(&record.rdata);
+                    proofs
+                        .nsec3
+                        .extend(nsec3.map(|nsec3| (set.owner.clone(), nsec3)));
+                }
+            }
+        }
+        proofs
+    }
+
+    fn with<T>(
+        &self,
+        by_nsec: impl Fn(&NsecSet<'_>) -> Result<T, String>,
+        by_nsec3: impl Fn(&Nsec3Set<'_>) -> Result<T, String>,
+        too_many: impl Fn(u16) -> T,
+    ) -> Result<T, String> {
+        let mut fault = self.fault.clone();
+        if !self.nsec.is_empty() {
+            match by_nsec(&NsecSet(&self.nsec)) {
+                Ok(proof) => return Ok(proof),
+                Err(text) => fault = fault.or(Some(text)),
+            }
+        }
+        if let Some(set) = Nsec3Set::new(self.zone, &self.nsec3, self.budget) {
+            let (iterations, limits) = (set.iterations(), &self.budget.limits);
+            if iterations > limits.nsec3_iterations_bogus {
+                return Err(format!("{}: {iterations} NSEC3 iterations", self.zone));
+            }
+            if iterations > limits.nsec3_iterations_insecure {
+                return Ok(too_many(iterations));
+            }
+            match by_nsec3(&set) {
+                Ok(proof) => return Ok(proof),
+                Err(text) => fault = fault.or(Some(text)),
+            }
+        }
+        Err(fault.unwrap_or_else(|| format!("no NSEC or NSEC3 record of {}", self.zone)))
+    }
+
+    /// That `name` exists without `rtype` (and without CNAME).
+    pub(in crate::resolver) fn no_data(&self, name: &Name, rtype: u16) -> Result<Proof, String> {
+        self.with(
+            |set| set.no_data(name, rtype),
+            |set| set.no_data(name, rtype),
+            Proof::Iterations,
+        )
+    }
+
+    /// That neither `name` nor a wildcard for it exists.
+    pub(in crate::resolver) fn no_name(&self, name: &Name) -> Result<Proof, String> {
+        self.with(
+            |set| set.no_name(name),
+            |set| set.no_name(name),
+            Proof::Iterations,
+        )
+    }
+
+    /// That `name` does not exist, so that the wildcard below `encloser` may answer for it.
+    pub(in crate::resolver) fn expansion(
+        &self,
+        name: &Name,
+        encloser: &Name,
+    ) -> Result<Proof, String> {
+        self.with(
+            |set| set.expansion(name, encloser),
+            |set| set.expansion(name, encloser),
+            Proof::Iterations,
+        )
+    }
+
+    /// What stands in place of a DS RRset at `name`.
+    pub(in crate::resolver) fn no_ds(&self, name: &Name) -> Result<DsProof, String> {
+        self.with(
+            |set| set.no_ds(name),
+            |set| set.no_ds(name),
+            DsProof::Iterations,
+        )
+    }
+}
+
+/// The smallest negative TTL of the SOA records of `message`; 60 s without any.
+pub(in crate::resolver) fn negative_ttl(message: &Message) -> u32 {
+    message
+        .authority
+        .iter()
+        .filter(|record| record.rtype == rtype::SOA)
+        .filter_map(Record::negative_ttl)
+        .min()
+        .unwrap_or(60)
+}

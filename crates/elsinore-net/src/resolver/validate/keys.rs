@@ -1,0 +1,208 @@
+//! The keys of a zone, and how a DS RRset vouches for them (RFC 4035 §5.2, RFC 4509, RFC 6840).
+
+use super::crypto;
+use super::rrset::{Signed, verify};
+use crate::resolver::anchors::Anchor;
+use crate::resolver::config::Sha1Signatures;
+use crate::resolver::limits::Budget;
+use crate::resolver::wire::{Ds, Name, rtype};
+use elsinore_dane::time::UnixTime;
+
+/// Keys of one DNSKEY RRset, and DS records of one set, that are looked at.
+const MOST_KEYS: usize = 64;
+const MOST_DS: usize = 24;
+
+/// One zone key.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(in crate::resolver) struct ZoneKey {
+    pub(in crate::resolver) tag: u16,
+    pub(in crate::resolver) algorithm: u8,
+    pub(super) public: Vec<u8>,
+}
+
+/// The keys of a zone that was reached over a chain of trust.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(in crate::resolver) struct ZoneKeys {
+    pub(in crate::resolver) zone: Name,
+    /// Seconds for which they may be reused.
+    pub(in crate::resolver) ttl: u32,
+    keys: Vec<ZoneKey>,
+    sha1: Sha1Signatures,
+}
+
+/// What a DS set and a DNSKEY set make of a zone.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(in crate::resolver) enum KeyOutcome {
+    Secure(ZoneKeys),
+    /// All DS records are of an unknown algorithm or digest (RFC 4035 §5.2).
+    Insecure(String),
+    Bogus(String),
+}
+
+impl ZoneKeys {
+    pub(super) fn supports(&self, algorithm: u8) -> bool {
+        crypto::supported(algorithm, self.sha1)
+    }
+
+    pub(super) fn matching(&self, tag: u16, algorithm: u8) -> impl Iterator<Item = &ZoneKey> {
+        self.keys
+            .iter()
+            .filter(move |key| key.tag == tag && key.algorithm == algorithm)
+    }
+
+    /// Whether a DS set has a record that could be followed at all; if not, the reason for which
+    /// the zone counts as unsigned.
+    pub(in crate::resolver) fn usable_ds(
+        zone: &Name,
+        rdata: &[&[u8]],
+        sha1: Sha1Signatures,
+    ) -> Result<Vec<Ds>, String> {
+        let all: Vec<Ds> = rdata
+            .iter()
+            .take(MOST_DS)
+            .filter_map(|rdata| Ds::parse(rdata))
+            .collect();
+        let known_algorithm = all
+            .iter()
+            .filter(|ds| crypto::supported(ds.algorithm, sha1))
+            .count();
+        let mut usable: Vec<Ds> = all
+            .iter()
+            .filter(|ds| {
+                crypto::supported(ds.algorithm, sha1) && matches!(ds.digest_type, 1 | 2 | 4)
+            })
+            .cloned()
+            .collect();
+        if usable.is_empty() {
+            return Err(if known_algorithm == 0 {
+                let first = all.first().map_or(0, |ds| ds.algorithm);
+                format!("{zone} is signed with unknown algorithm {first} only")
+            } else {
+                let first = all.first().map_or(0, |ds| ds.digest_type);
+                format!("the DS records of {zone} use unknown digest type {first} only")
+            });
+        }
+        // RFC 4509 §3: SHA-1 digests do not count beside stronger ones.
+        if usable.iter().any(|ds| ds.digest_type != 1) {
+            usable.retain(|ds| ds.digest_type != 1);
+        }
+        Ok(usable)
+    }
+
+    /// Judges the DNSKEY RRset of a zone by the DS set that its parent signed.
+    pub(in crate::resolver) fn from_ds(
+        set: &Signed<'_>,
+        ds_rdata: &[&[u8]],
+        sha1: Sha1Signatures,
+        now: UnixTime,
+        budget: &Budget,
+    ) -> KeyOutcome {
+        let usable = match Self::usable_ds(&set.owner, ds_rdata, sha1) {
+            Ok(usable) => usable,
+            Err(text) => return KeyOutcome::Insecure(text),
+        };
+        Self::judge(set, sha1, now, budget, |rdata, key| {
+            usable.iter().any(|ds| {
+                ds.key_tag == key.tag
+                    && ds.algorithm == key.algorithm
+                    && digest_matches(&set.owner, rdata, ds)
+            })
+        })
+    }
+
+    /// Judges the DNSKEY RRset of the root by the configured anchors.
+    pub(in crate::resolver) fn from_anchors(
+        set: &Signed<'_>,
+        anchors: &[Anchor],
+        sha1: Sha1Signatures,
+        now: UnixTime,
+        budget: &Budget,
+    ) -> KeyOutcome {
+        Self::judge(set, sha1, now, budget, |rdata, key| {
+            anchors.iter().any(|anchor| match anchor {
+                Anchor::Dnskey(known) => known == rdata,
+                Anchor::Ds(known) => Ds::parse(known).is_some_and(|ds| {
+                    ds.key_tag == key.tag
+                        && ds.algorithm == key.algorithm
+                        && digest_matches(&set.owner, rdata, &ds)
+                }),
+            })
+        })
+    }
+
+    fn judge(
+        set: &Signed<'_>,
+        sha1: Sha1Signatures,
+        now: UnixTime,
+        budget: &Budget,
+        vouched: impl Fn(&[u8], &ZoneKey) -> bool,
+    ) -> KeyOutcome {
+        let zone = set.owner.clone();
+        debug_assert_eq!(set.rtype, rtype::DNSKEY);
+        if set.records.len() > MOST_KEYS {
+            return KeyOutcome::Bogus(format!("{zone} publishes more than {MOST_KEYS} keys"));
+        }
+        let all: Vec<(&[u8], ZoneKey)> = set
+            .records
+            .iter()
+            .filter_map(|record| Some((record.rdata.as_slice(), zone_key(&record.rdata)?)))
+            .collect();
+        let entry: Vec<ZoneKey> = all
+            .iter()
+            .filter(|(rdata, key)| vouched(rdata, key))
+            .map(|(_, key)| key.clone())
+            .collect();
+        let by_whom = if zone.is_root() {
+            "a trust anchor"
+        } else {
+            "a DS record"
+        };
+        if entry.is_empty() {
+            return KeyOutcome::Bogus(format!("no key of {zone} matches {by_whom}"));
+        }
+        let entry = Self {
+            zone: zone.clone(),
+            ttl: 0,
+            keys: entry,
+            sha1,
+        };
+        match verify(set, &entry, now, budget) {
+            Ok(verified) => KeyOutcome::Secure(Self {
+                zone,
+                ttl: verified.ttl,
+                keys: all.into_iter().map(|(_, key)| key).collect(),
+                sha1,
+            }),
+            Err(text) => KeyOutcome::Bogus(text),
+        }
+    }
+}
+
+/// A DNSKEY that may sign zone data: protocol 3, zone flag, not revoked (RFC 4034 §2.1,
+/// RFC 5011 §2.1).
+fn zone_key(rdata: &[u8]) -> Option<ZoneKey> {
+    let [high, low, 3, algorithm, public @ ..] = rdata else {
+        return None;
+    };
+    let flags = u16::from_be_bytes([*high, *low]);
+    (flags & 0x0100 != 0 && flags & 0x0080 == 0).then(|| ZoneKey {
+        tag: key_tag(rdata),
+        algorithm: *algorithm,
+        public: public.to_vec(),
+    })
+}
+
+/// RFC 4034 appendix B.
+fn key_tag(rdata: &[u8]) -> u16 {
+    let mut sum: u32 = 0;
+    for (index, octet) in rdata.iter().enumerate() {
+        let octet = u32::from(*octet);
+        sum += if index % 2 == 0 { octet << 8 } else { octet };
+    }
+    ((sum + (sum >> 16)) & 0xffff) as u16
+}
+
+fn digest_matches(zone: &Name, rdata: &[u8], ds: &Ds) -> bool {
+    let input = [zone.wire(), rdata].concat();
+    crypto::ds_digest(ds.digest_type, &input).is_some_and(|digest| digest == ds.digest)
+}

@@ -1,0 +1,269 @@
+//! Proofs by NSEC3 (RFC 5155 §8, RFC 6840 §4, RFC 9276).
+
+use super::denial::{DsProof, Proof};
+use crate::resolver::limits::Budget;
+use crate::resolver::wire::{Name, Nsec3, rtype};
+use openssl::sha::Sha1;
+use std::cell::RefCell;
+use std::collections::HashMap;
+
+/// NSEC3 records of one zone whose signatures verified, all of the same parameters.
+#[derive(Debug)]
+pub(super) struct Nsec3Set<'a> {
+    zone: &'a Name,
+    records: Vec<(Vec<u8>, &'a Nsec3)>,
+    iterations: u16,
+    salt: &'a [u8],
+    budget: &'a Budget,
+    hashes: RefCell<HashMap<Name, Vec<u8>>>,
+}
+
+/// The closest encloser of a name, the record that covers the next closer name.
+struct Enclosure {
+    encloser: Name,
+    opt_out: bool,
+}
+
+fn is_delegation(nsec3: &Nsec3) -> bool {
+    nsec3.types.has(rtype::NS) && !nsec3.types.has(rtype::SOA)
+}
+
+impl<'a> Nsec3Set<'a> {
+    /// Takes the records that can be used: SHA-1, no unknown flag, directly below the apex, the
+    /// parameters of the first (RFC 5155 §8.1, §8.2).
+    pub(super) fn new(
+        zone: &'a Name,
+        records: &'a [(Name, Nsec3)],
+        budget: &'a Budget,
+    ) -> Option<Self> {
+        let usable: Vec<(Vec<u8>, &Nsec3)> = records
+            .iter()
+            .filter(|(owner, nsec3)| {
+                nsec3.algorithm == 1
+                    && nsec3.flags & !1 == 0
+                    && nsec3.next.len() == 20
+                    && owner.parent().as_ref() == Some(zone)
+            })
+            .filter_map(|(owner, nsec3)| Some((base32hex(owner.labels().next()?)?, nsec3)))
+            .collect();
+        let first = usable.first()?.1;
+        let (iterations, salt) = (first.iterations, first.salt.as_slice());
+        Some(Self {
+            zone,
+            records: usable
+                .into_iter()
+                .filter(|(_, nsec3)| nsec3.iterations == iterations && nsec3.salt == salt)
+                .collect(),
+            iterations,
+            salt,
+            budget,
+            hashes: RefCell::default(),
+        })
+    }
+
+    pub(super) const fn iterations(&self) -> u16 {
+        self.iterations
+    }
+
+    fn hash(&self, name: &Name) -> Result<Vec<u8>, String> {
+        if let Some(hash) = self.hashes.borrow().get(name) {
+            return Ok(hash.clone());
+        }
+        self.budget.hash()?;
+        let mut digest = digest(name.wire(), self.salt);
+        for _ in 0..self.iterations {
+            digest = self::digest(&digest, self.salt);
+        }
+        self.hashes
+            .borrow_mut()
+            .insert(name.clone(), digest.to_vec());
+        Ok(digest.to_vec())
+    }
+
+    fn matching(&self, name: &Name) -> Result<Option<&'a Nsec3>, String> {
+        let hash = self.hash(name)?;
+        Ok(self
+            .records
+            .iter()
+            .find(|(own, _)| *own == hash)
+            .map(|(_, nsec3)| *nsec3))
+    }
+
+    fn covering(&self, name: &Name) -> Result<Option<&'a Nsec3>, String> {
+        let hash = self.hash(name)?;
+        Ok(self
+            .records
+            .iter()
+            .find(|(own, nsec3)| {
+                if nsec3.next > *own {
+                    *own < hash && hash < nsec3.next
+                } else {
+                    hash > *own || hash < nsec3.next
+                }
+            })
+            .map(|(_, nsec3)| *nsec3))
+    }
+
+    /// The closest encloser proof (RFC 5155 §8.3).
+    fn enclosure(&self, name: &Name) -> Result<Enclosure, String> {
+        let mut next_closer = name.clone();
+        let mut candidate = name.parent();
+        while let Some(encloser) = candidate {
+            if !encloser.is_at_or_below(self.zone) {
+                break;
+            }
+            if let Some(nsec3) = self.matching(&encloser)? {
+                if is_delegation(nsec3) || nsec3.types.has(rtype::DNAME) {
+                    return Err(format!(
+                        "{encloser} is a delegation or a DNAME, not an encloser"
+                    ));
+                }
+                let covering = self
+                    .covering(&next_closer)?
+                    .ok_or_else(|| format!("no NSEC3 covers {next_closer}"))?;
+                return Ok(Enclosure {
+                    encloser,
+                    opt_out: covering.opt_out,
+                });
+            }
+            candidate = encloser.parent();
+            next_closer = encloser;
+        }
+        Err(format!("no NSEC3 shows a closest encloser of {name}"))
+    }
+
+    pub(super) fn no_data(&self, name: &Name, rtype: u16) -> Result<Proof, String> {
+        if let Some(nsec3) = self.matching(name)? {
+            return lacks(name, nsec3, rtype).map(|()| Proof::Shown);
+        }
+        let enclosure = self.enclosure(name)?;
+        if enclosure.opt_out {
+            return Ok(Proof::OptOut);
+        }
+        let wildcard = enclosure
+            .encloser
+            .wildcard()
+            .ok_or("name too long for a wildcard")?;
+        let nsec3 = self
+            .matching(&wildcard)?
+            .ok_or_else(|| format!("{name} is shown not to exist, no NSEC3 is for {wildcard}"))?;
+        lacks(&wildcard, nsec3, rtype).map(|()| Proof::Shown)
+    }
+
+    pub(super) fn no_name(&self, name: &Name) -> Result<Proof, String> {
+        if self.matching(name)?.is_some() {
+            return Err(format!("an NSEC3 shows {name} to exist"));
+        }
+        let enclosure = self.enclosure(name)?;
+        let wildcard = enclosure
+            .encloser
+            .wildcard()
+            .ok_or("name too long for a wildcard")?;
+        self.covering(&wildcard)?
+            .ok_or_else(|| format!("no NSEC3 covers the wildcard {wildcard}"))?;
+        Ok(if enclosure.opt_out {
+            Proof::OptOut
+        } else {
+            Proof::Shown
+        })
+    }
+
+    pub(super) fn expansion(&self, name: &Name, encloser: &Name) -> Result<Proof, String> {
+        let next_closer = name.suffix(encloser.label_count() + 1);
+        let covering = self
+            .covering(&next_closer)?
+            .ok_or_else(|| format!("wildcard answer, and no NSEC3 covers {next_closer}"))?;
+        Ok(if covering.opt_out {
+            Proof::OptOut
+        } else {
+            Proof::Shown
+        })
+    }
+
+    pub(super) fn no_ds(&self, name: &Name) -> Result<DsProof, String> {
+        if let Some(nsec3) = self.matching(name)? {
+            lacks(name, nsec3, rtype::DS)?;
+            return Ok(if nsec3.types.has(rtype::NS) {
+                DsProof::Unsigned
+            } else {
+                DsProof::NoCut
+            });
+        }
+        let enclosure = self.enclosure(name)?;
+        Ok(if enclosure.opt_out {
+            DsProof::OptOut
+        } else {
+            DsProof::NoCut
+        })
+    }
+}
+
+/// As for NSEC: neither the type nor CNAME, and from the right side of a cut.
+fn lacks(name: &Name, nsec3: &Nsec3, rtype: u16) -> Result<(), String> {
+    if nsec3.types.has(rtype) {
+        return Err(format!("the NSEC3 of {name} says that the type exists"));
+    }
+    if nsec3.types.has(rtype::CNAME) {
+        return Err(format!("the NSEC3 of {name} says that a CNAME exists"));
+    }
+    if rtype == rtype::DS {
+        if nsec3.types.has(rtype::SOA) && !name.is_root() {
+            return Err(format!(
+                "the NSEC3 of {name} is the child's, not the parent's"
+            ));
+        }
+    } else if is_delegation(nsec3) {
+        return Err(format!(
+            "the NSEC3 of {name} is the parent's and speaks of DS only"
+        ));
+    }
+    Ok(())
+}
+
+/// Whether the NSEC3 record at `owner` is the one of `name` (and not one that covers it). One hash
+/// of at most 500 iterations; more are not computed.
+pub(in crate::resolver) fn nsec3_is_for(nsec3: &Nsec3, owner: &Name, name: &Name) -> bool {
+    if nsec3.algorithm != 1 || nsec3.iterations > 500 {
+        return false;
+    }
+    let mut hash = digest(name.wire(), &nsec3.salt);
+    for _ in 0..nsec3.iterations {
+        hash = digest(&hash, &nsec3.salt);
+    }
+    owner
+        .labels()
+        .next()
+        .and_then(base32hex)
+        .is_some_and(|own| own == hash)
+}
+
+fn digest(octets: &[u8], salt: &[u8]) -> [u8; 20] {
+    let mut sha = Sha1::new();
+    sha.update(octets);
+    sha.update(salt);
+    sha.finish()
+}
+
+/// Base 32 with the extended hex alphabet, unpadded (RFC 4648 §7), of exactly 20 octets.
+fn base32hex(label: &[u8]) -> Option<Vec<u8>> {
+    if label.len() != 32 {
+        return None;
+    }
+    let mut octets = Vec::with_capacity(20);
+    let (mut bits, mut held) = (0_u32, 0);
+    for digit in label {
+        let value = match digit {
+            b'0'..=b'9' => digit - b'0',
+            b'a'..=b'v' => digit - b'a' + 10,
+            _ => return None,
+        };
+        bits = bits << 5 | u32::from(value);
+        held += 5;
+        if held >= 8 {
+            held -= 8;
+            octets.push(u8::try_from(bits >> held & 0xff).ok()?);
+            bits &= (1 << held) - 1;
+        }
+    }
+    Some(octets)
+}

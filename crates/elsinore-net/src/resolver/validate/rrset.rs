@@ -1,0 +1,229 @@
+//! One RRset and its signatures (RFC 4035 §5.3).
+
+use super::crypto;
+use super::keys::ZoneKeys;
+use crate::resolver::limits::Budget;
+use crate::resolver::wire::{Name, Record, Rrsig, rtype};
+use elsinore_dane::time::UnixTime;
+
+/// An RRset with the signatures that cover it, as found in one section of one message.
+#[derive(Debug, Clone)]
+pub(in crate::resolver) struct Signed<'a> {
+    pub(in crate::resolver) owner: Name,
+    pub(in crate::resolver) rtype: u16,
+    pub(in crate::resolver) records: Vec<&'a Record>,
+    pub(in crate::resolver) signatures: Vec<Rrsig>,
+}
+
+impl<'a> Signed<'a> {
+    /// Collects the RRset of `owner` and `rtype`; `None` when there is no such record.
+    pub(in crate::resolver) fn find(
+        section: &'a [Record],
+        owner: &Name,
+        rtype: u16,
+    ) -> Option<Self> {
+        let records = crate::resolver::wire::Message::rrset(section, owner, rtype);
+        if records.is_empty() {
+            return None;
+        }
+        let signatures = section
+            .iter()
+            .filter(|record| record.rtype == rtype::RRSIG && record.owner == *owner)
+            .filter_map(|record| Rrsig::parse(&record.rdata))
+            .filter(|rrsig| rrsig.covered == rtype)
+            .collect();
+        Some(Self {
+            owner: owner.clone(),
+            rtype,
+            records,
+            signatures,
+        })
+    }
+
+    /// The zones that claim to have signed it, each once, the deepest first, at most three.
+    pub(in crate::resolver) fn signers(&self) -> Vec<Name> {
+        let mut signers: Vec<Name> = Vec::new();
+        for rrsig in &self.signatures {
+            let plausible = self.owner.is_at_or_below(&rrsig.signer)
+                // A DS stands in the parent zone (RFC 4035 §5.2); the root has none.
+                && (self.rtype != rtype::DS || self.owner != rrsig.signer);
+            if plausible && !signers.contains(&rrsig.signer) {
+                signers.push(rrsig.signer.clone());
+            }
+        }
+        signers.sort_by_key(|signer| std::cmp::Reverse(signer.label_count()));
+        signers.truncate(3);
+        signers
+    }
+
+    /// The smallest TTL of the records.
+    pub(in crate::resolver) fn ttl(&self) -> u32 {
+        self.records
+            .iter()
+            .map(|record| record.ttl)
+            .min()
+            .unwrap_or(0)
+    }
+
+    fn label(&self) -> String {
+        let rtype = elsinore_dane::answer::RecordType::from_code(self.rtype);
+        match self.rtype {
+            rtype::NSEC => format!("{} NSEC", self.owner),
+            rtype::NSEC3 => format!("{} NSEC3", self.owner),
+            _ => format!("{} {rtype}", self.owner),
+        }
+    }
+}
+
+/// What a valid signature says beyond its being valid.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(in crate::resolver) struct Verified {
+    /// The closest encloser whose wildcard was expanded, when one was (RFC 4035 §5.3.4).
+    pub(in crate::resolver) expanded_from: Option<Name>,
+    /// Seconds of reuse: the smallest of TTL, original TTL and what the signature has left.
+    pub(in crate::resolver) ttl: u32,
+    /// The key that verified.
+    pub(in crate::resolver) key_tag: u16,
+    /// Its algorithm.
+    pub(in crate::resolver) algorithm: u8,
+}
+
+/// Checks that one signature of `set` verifies under the keys of a zone.
+///
+/// # Errors
+/// One line of text: what is wrong with the most promising signature.
+pub(in crate::resolver) fn verify(
+    set: &Signed<'_>,
+    keys: &ZoneKeys,
+    now: UnixTime,
+    budget: &Budget,
+) -> Result<Verified, String> {
+    let label = set.label();
+    let mut fault: Option<String> = None;
+    let mut blame = |text: String| {
+        fault.get_or_insert(text);
+    };
+    let mut tried = 0;
+    for rrsig in &set.signatures {
+        if rrsig.signer != keys.zone || !keys.supports(rrsig.algorithm) {
+            continue;
+        }
+        let labels = usize::from(rrsig.labels);
+        let own_labels = set.owner.label_count() - usize::from(set.owner.is_wildcard());
+        if labels > own_labels {
+            blame(format!(
+                "{label}: the signature counts more labels than the name has"
+            ));
+            continue;
+        }
+        let left = match lifetime(rrsig, now) {
+            Ok(left) => left,
+            Err(text) => {
+                blame(format!("{label}: {text}"));
+                continue;
+            }
+        };
+        let candidates: Vec<_> = keys.matching(rrsig.key_tag, rrsig.algorithm).collect();
+        if candidates.is_empty() {
+            let (tag, zone) = (rrsig.key_tag, &keys.zone);
+            blame(format!(
+                "{label}: signed by key {tag}, which {zone} does not publish"
+            ));
+            continue;
+        }
+        if tried == budget.limits.signatures_per_rrset {
+            return Err(format!(
+                "{label}: more than {tried} signatures, none of the first valid"
+            ));
+        }
+        tried += 1;
+        if candidates.len() > budget.limits.keys_per_tag {
+            let count = candidates.len();
+            blame(format!("{label}: {count} keys of tag {}", rrsig.key_tag));
+            continue;
+        }
+        let signed = signed_octets(set, rrsig);
+        for key in candidates {
+            budget
+                .signature()
+                .map_err(|text| format!("{label}: {text}"))?;
+            if crypto::verifies(key.algorithm, &key.public, &signed, &rrsig.signature) {
+                return Ok(Verified {
+                    expanded_from: (labels < own_labels).then(|| set.owner.suffix(labels)),
+                    ttl: set.ttl().min(rrsig.original_ttl).min(left),
+                    key_tag: key.tag,
+                    algorithm: key.algorithm,
+                });
+            }
+        }
+        blame(format!(
+            "{label}: the signature by key {} does not verify",
+            rrsig.key_tag
+        ));
+    }
+    Err(fault.unwrap_or_else(|| {
+        if set.signatures.is_empty() {
+            format!("{label}: no signature, though {} is signed", keys.zone)
+        } else {
+            format!(
+                "{label}: no signature by {} of a known algorithm",
+                keys.zone
+            )
+        }
+    }))
+}
+
+/// Seconds the signature stays valid. Times are serial numbers around `now` (RFC 4034 §3.1.5).
+fn lifetime(rrsig: &Rrsig, now: UnixTime) -> Result<u32, String> {
+    let clock = now.0.rem_euclid(1 << 32) as u32;
+    let distance = |time: u32| i64::from(time.wrapping_sub(clock).cast_signed());
+    let (since, left) = (-distance(rrsig.inception), distance(rrsig.expiration));
+    if left < 0 {
+        return Err(format!("the signature expired {} ago", span(-left)));
+    }
+    if since < 0 {
+        return Err(format!(
+            "the signature is not valid for another {}",
+            span(-since)
+        ));
+    }
+    Ok(u32::try_from(left).unwrap_or(0))
+}
+
+fn span(seconds: i64) -> String {
+    match seconds {
+        0..120 => format!("{seconds} seconds"),
+        120..7_200 => format!("{} minutes", seconds / 60),
+        7_200..172_800 => format!("{} hours", seconds / 3_600),
+        _ => format!("{} days", seconds / 86_400),
+    }
+}
+
+/// What was signed (RFC 4034 §3.1.8.1): the head of the RRSIG, then every record in canonical
+/// form and order, under the wildcard's name where the labels field says so.
+fn signed_octets(set: &Signed<'_>, rrsig: &Rrsig) -> Vec<u8> {
+    let labels = usize::from(rrsig.labels);
+    let own_labels = set.owner.label_count() - usize::from(set.owner.is_wildcard());
+    let owner = if labels < own_labels {
+        // The wildcard is no longer than the name it stands for.
+        set.owner
+            .suffix(labels)
+            .wildcard()
+            .unwrap_or_else(|| set.owner.clone())
+    } else {
+        set.owner.clone()
+    };
+    let mut rdata: Vec<&[u8]> = set.records.iter().map(|r| r.rdata.as_slice()).collect();
+    rdata.sort_unstable();
+    let mut octets = rrsig.head.clone();
+    for rdata in rdata {
+        octets.extend_from_slice(owner.wire());
+        octets.extend(set.rtype.to_be_bytes());
+        octets.extend(1_u16.to_be_bytes());
+        octets.extend(rrsig.original_ttl.to_be_bytes());
+        // RDATA came out of a message, so its length fits.
+        octets.extend(u16::try_from(rdata.len()).unwrap_or(u16::MAX).to_be_bytes());
+        octets.extend_from_slice(rdata);
+    }
+    octets
+}

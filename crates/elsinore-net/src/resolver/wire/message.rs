@@ -1,0 +1,290 @@
+//! Whole messages: queries out, replies in.
+
+use super::reader::Reader;
+use super::{Name, rdata, rtype};
+use elsinore_dane::answer::ExtendedError;
+use std::fmt;
+
+/// Records of one reply that are read; real replies have far fewer.
+const MOST_RECORDS: usize = 4_000;
+
+/// What is asked, class IN.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub(in crate::resolver) struct Question {
+    pub(in crate::resolver) name: Name,
+    pub(in crate::resolver) rtype: u16,
+}
+
+impl fmt::Display for Question {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let rtype = elsinore_dane::answer::RecordType::from_code(self.rtype);
+        write!(f, "{} {rtype}", self.name)
+    }
+}
+
+/// The header bits of a query.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(in crate::resolver) enum QueryBits {
+    /// To an authoritative server: DO only.
+    Iterative,
+    /// To a resolver whose answers are validated here: RD, CD, DO.
+    Unchecked,
+    /// To a resolver that validates for us: RD, AD, DO.
+    Checked,
+}
+
+/// A query, ready to be written.
+#[derive(Debug, Clone)]
+pub(in crate::resolver) struct Query {
+    pub(in crate::resolver) question: Question,
+    pub(in crate::resolver) bits: QueryBits,
+    /// EDNS with DO is left out for servers that answer it with FORMERR.
+    pub(in crate::resolver) edns: bool,
+    pub(in crate::resolver) id: u16,
+    /// Seed of the letter case of the name (the "0x20" trick); 0 sends lower case.
+    pub(in crate::resolver) case: u64,
+}
+
+impl Query {
+    /// The name as it is sent: each letter's case drawn from `case`.
+    fn cased_name(&self) -> Vec<u8> {
+        let mut bits = self.case;
+        let mut wire = self.question.name.wire().to_vec();
+        let mut position = 0;
+        while let Some(length) = wire
+            .get(position)
+            .map(|l| usize::from(*l))
+            .filter(|l| *l > 0)
+        {
+            for octet in wire.iter_mut().skip(position + 1).take(length) {
+                if octet.is_ascii_alphabetic() {
+                    if bits & 1 == 1 {
+                        octet.make_ascii_uppercase();
+                    }
+                    bits = bits.rotate_right(1);
+                }
+            }
+            position += length + 1;
+        }
+        wire
+    }
+
+    /// The octets to send; the UDP payload size offered is 1232 (the value agreed on in 2020).
+    pub(in crate::resolver) fn to_wire(&self) -> Vec<u8> {
+        let flags: u16 = match self.bits {
+            QueryBits::Iterative => 0,
+            QueryBits::Unchecked => 0x0110,
+            QueryBits::Checked => 0x0120,
+        };
+        let mut wire = Vec::with_capacity(64);
+        for field in [self.id, flags, 1, 0, 0, u16::from(self.edns)] {
+            wire.extend(field.to_be_bytes());
+        }
+        wire.extend(self.cased_name());
+        wire.extend(self.question.rtype.to_be_bytes());
+        wire.extend(1_u16.to_be_bytes());
+        if self.edns {
+            wire.push(0);
+            wire.extend(rtype::OPT.to_be_bytes());
+            wire.extend(1232_u16.to_be_bytes());
+            wire.extend(0x0000_8000_u32.to_be_bytes());
+            wire.extend(0_u16.to_be_bytes());
+        }
+        wire
+    }
+
+    /// Whether `reply` is to this query: identifier, QR, opcode and question. A reply without
+    /// question section is none.
+    pub(in crate::resolver) fn echoed_by(&self, reply: &[u8]) -> Echo {
+        let name = self.cased_name();
+        let fits = reply.len() >= 12 + name.len() + 4
+            && reply[..2] == self.id.to_be_bytes()
+            && reply[2] & 0xf8 == 0x80
+            && reply[4..6] == [0, 1]
+            && reply[12..][..name.len()].eq_ignore_ascii_case(&name)
+            && reply[12 + name.len()..][..2] == self.question.rtype.to_be_bytes()
+            && reply[12 + name.len() + 2..][..2] == [0, 1];
+        match fits {
+            true if reply[12..].starts_with(&name) => Echo::Exact,
+            true => Echo::OtherCase,
+            false => Echo::None,
+        }
+    }
+
+    /// Whether `reply` is a header-only error for this query, as old servers answer EDNS.
+    pub(in crate::resolver) fn is_rejected_by(&self, reply: &[u8]) -> bool {
+        reply.len() == 12
+            && reply[..2] == self.id.to_be_bytes()
+            && reply[2] & 0xf8 == 0x80
+            && matches!(reply[3] & 0x0f, 1 | 4)
+    }
+}
+
+/// How a reply repeats the question.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in crate::resolver) enum Echo {
+    /// In the very letter case that was sent.
+    Exact,
+    /// In another case: a guess, or a server that does not preserve it. Proves nothing over UDP.
+    OtherCase,
+    /// Not at all.
+    None,
+}
+
+/// A response code, extended by EDNS.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in crate::resolver) struct Rcode(pub(in crate::resolver) u16);
+
+impl Rcode {
+    pub(in crate::resolver) const NOERROR: Self = Self(0);
+    pub(in crate::resolver) const FORMERR: Self = Self(1);
+    pub(in crate::resolver) const NXDOMAIN: Self = Self(3);
+    pub(in crate::resolver) const NOTIMP: Self = Self(4);
+    pub(in crate::resolver) const BADVERS: Self = Self(16);
+}
+
+impl fmt::Display for Rcode {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self.0 {
+            0 => "NOERROR",
+            1 => "FORMERR",
+            2 => "SERVFAIL",
+            3 => "NXDOMAIN",
+            4 => "NOTIMP",
+            5 => "REFUSED",
+            9 => "NOTAUTH",
+            16 => "BADVERS",
+            other => return write!(f, "RCODE{other}"),
+        })
+    }
+}
+
+/// One record of class IN, RDATA in canonical form.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(in crate::resolver) struct Record {
+    pub(in crate::resolver) owner: Name,
+    pub(in crate::resolver) rtype: u16,
+    pub(in crate::resolver) ttl: u32,
+    pub(in crate::resolver) rdata: Vec<u8>,
+}
+
+/// A reply.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(in crate::resolver) struct Message {
+    pub(in crate::resolver) rcode: Rcode,
+    pub(in crate::resolver) authoritative: bool,
+    pub(in crate::resolver) truncated: bool,
+    pub(in crate::resolver) authentic: bool,
+    pub(in crate::resolver) answer: Vec<Record>,
+    pub(in crate::resolver) authority: Vec<Record>,
+    pub(in crate::resolver) additional: Vec<Record>,
+    pub(in crate::resolver) ede: Option<ExtendedError>,
+}
+
+impl Message {
+    /// Parses a reply; `None` when it is malformed anywhere. A truncated reply may end early.
+    pub(in crate::resolver) fn parse(wire: &[u8]) -> Option<Self> {
+        let mut reader = Reader::new(wire);
+        let _id = reader.u16()?;
+        let flags = reader.u16()?;
+        let truncated = flags & 0x0200 != 0;
+        let [questions, answers, authorities, additionals] =
+            [reader.u16()?, reader.u16()?, reader.u16()?, reader.u16()?].map(usize::from);
+        for _ in 0..questions {
+            reader.raw_name()?;
+            reader.take(4)?;
+        }
+        if answers + authorities + additionals > MOST_RECORDS {
+            return None;
+        }
+        let mut message = Self {
+            rcode: Rcode(flags & 0x0f),
+            authoritative: flags & 0x0400 != 0,
+            truncated,
+            authentic: flags & 0x0020 != 0,
+            answer: Vec::new(),
+            authority: Vec::new(),
+            additional: Vec::new(),
+            ede: None,
+        };
+        for (section, count) in [answers, authorities, additionals].into_iter().enumerate() {
+            for _ in 0..count {
+                match message.read_record(&mut reader, section) {
+                    Some(()) => {}
+                    None if truncated => return Some(message),
+                    None => return None,
+                }
+            }
+        }
+        Some(message)
+    }
+
+    fn read_record(&mut self, reader: &mut Reader<'_>, section: usize) -> Option<()> {
+        let owner = reader.name()?;
+        let rtype = reader.u16()?;
+        let class = reader.u16()?;
+        let ttl = reader.u32()?;
+        let length = usize::from(reader.u16()?);
+        if rtype == rtype::OPT {
+            self.rcode.0 |= u16::try_from(ttl >> 24).unwrap_or(0) << 4;
+            self.ede = extended_error(reader.take(length)?).or(self.ede.take());
+            return Some(());
+        }
+        let rdata = rdata::canonical(rtype, reader.window(length)?)?;
+        if class != 1 {
+            return Some(());
+        }
+        let record = Record {
+            owner,
+            rtype,
+            // RFC 2181 §8: a TTL with the top bit set is zero.
+            ttl: if ttl > i32::MAX as u32 { 0 } else { ttl },
+            rdata,
+        };
+        match section {
+            0 => self.answer.push(record),
+            1 => self.authority.push(record),
+            _ => self.additional.push(record),
+        }
+        Some(())
+    }
+
+    /// The records of one owner and type in `section`, without duplicates.
+    pub(in crate::resolver) fn rrset<'a>(
+        section: &'a [Record],
+        owner: &Name,
+        rtype: u16,
+    ) -> Vec<&'a Record> {
+        let mut found: Vec<&Record> = Vec::new();
+        for record in section {
+            if record.rtype == rtype
+                && record.owner == *owner
+                && !found.iter().any(|other| other.rdata == record.rdata)
+            {
+                found.push(record);
+            }
+        }
+        found
+    }
+}
+
+/// The first extended error among the EDNS options (RFC 8914 §2); its text is cut at 200 octets
+/// and freed of control characters.
+fn extended_error(options: &[u8]) -> Option<ExtendedError> {
+    let mut reader = Reader::new(options);
+    while let (Some(code), Some(length)) = (reader.u16(), reader.u16()) {
+        let option = reader.take(length.into())?;
+        if code == 15 && option.len() >= 2 {
+            let text: String = String::from_utf8_lossy(&option[2..])
+                .chars()
+                .filter(|character| !character.is_control())
+                .take(200)
+                .collect();
+            return Some(ExtendedError {
+                code: u16::from_be_bytes([option[0], option[1]]),
+                text,
+            });
+        }
+    }
+    None
+}
