@@ -6,7 +6,9 @@ pub mod envelope;
 pub mod report;
 
 pub use config::{LegacyTls, Limits, SenderConfig, StateFolder, Timeouts};
-pub use envelope::{Spool, SpooledBytes, SpooledFile, TlsWish};
+pub use envelope::{
+    Envelope, Message, Spool, SpoolReader, SpooledBytes, SpooledFile, TlsWish, UnsendableMessage,
+};
 pub use report::{
     Attempt, MatchedTlsa, ObligationWord, Outcome, RecipientReport, ReplyText, SaidBy, SendReport,
     SessionFacts, SessionSecurity,

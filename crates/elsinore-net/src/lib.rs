@@ -5,5 +5,6 @@ pub mod clock;
 pub mod deliver;
 pub mod dialer;
 pub mod resolver;
+pub mod session;
 pub mod sts;
 pub mod tls;

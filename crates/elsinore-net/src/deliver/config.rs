@@ -1,7 +1,10 @@
 //! What a [`Sender`](super::Sender) is told once: names, limits, timeouts, trust.
 
-use crate::tls::MinProtocol;
-use crate::tls::webpki::WebPkiRoots;
+use crate::tls::webpki::{RootsError, WebPkiRoots};
+use elsinore_dane::destination::Destination;
+use elsinore_dane::discovery::DiscoveryPolicy;
+use elsinore_smtp::client::Timeouts as SmtpTimeouts;
+use elsinore_smtp::command::GreetingName;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -9,19 +12,41 @@ use std::time::Duration;
 #[derive(Debug, Clone)]
 pub struct SenderConfig {
     /// The name given in EHLO (RFC 5321 §4.1.1.1): a fully qualified name or an address literal.
-    pub helo: String,
+    pub greeting_name: GreetingName,
+    /// The policy before destination overrides and the message's own wish: port, level, minimum
+    /// protocol, networks, families, insecure MX.
+    pub policy: DiscoveryPolicy,
+    /// Overrides by the administrator (`[[destination]]`).
+    pub destinations: Vec<Destination>,
     /// Certificate authorities for WebPKI (`tls.ca_file` included).
     pub roots: WebPkiRoots,
     /// Whether peers that rustls cannot speak to are tried with OpenSSL (`tls.legacy`).
     pub legacy: LegacyTls,
-    /// The oldest protocol of an authenticated session (`tls.min_authenticated`).
-    pub min_authenticated: MinProtocol,
     /// How long each step may take.
     pub timeouts: Timeouts,
     /// How much is tried.
     pub limits: Limits,
     /// Where MTA-STS policies are kept; `None` keeps them in memory.
     pub state: Option<StateFolder>,
+}
+
+impl SenderConfig {
+    /// Defaults throughout: Mozilla's authorities, both TLS libraries, policies in memory.
+    ///
+    /// # Errors
+    /// [`RootsError`] when the built-in authorities cannot be loaded.
+    pub fn new(greeting_name: GreetingName) -> Result<Self, RootsError> {
+        Ok(Self {
+            greeting_name,
+            policy: DiscoveryPolicy::default(),
+            destinations: Vec::new(),
+            roots: WebPkiRoots::new(None)?,
+            legacy: LegacyTls::Allowed,
+            timeouts: Timeouts::default(),
+            limits: Limits::default(),
+            state: None,
+        })
+    }
 }
 
 /// Whether the second rung of the TLS ladder is used.
@@ -43,73 +68,54 @@ pub struct StateFolder {
     pub trust: [u8; 32],
 }
 
-/// How long each step may take (RFC 5321 §4.5.3.2).
+/// How long each step may take.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Timeouts {
     /// The TCP connection to one address.
     pub connect: Duration,
-    /// The 220 greeting (§4.5.3.2.1).
-    pub greeting: Duration,
-    /// The reply to EHLO, HELO, STARTTLS, RSET and QUIT.
-    pub command: Duration,
-    /// The TLS handshake.
-    pub tls: Duration,
-    /// The reply to MAIL (§4.5.3.2.2).
-    pub mail: Duration,
-    /// The reply to RCPT (§4.5.3.2.3).
-    pub rcpt: Duration,
-    /// The reply to DATA (§4.5.3.2.4).
-    pub data_init: Duration,
-    /// One block of the message (§4.5.3.2.5).
-    pub data_block: Duration,
-    /// The reply to the final dot (§4.5.3.2.6).
-    pub data_end: Duration,
+    /// The phases of an SMTP session (RFC 5321 §4.5.3.2).
+    pub smtp: SmtpTimeouts,
     /// The fetch of one MTA-STS policy, from the address lookup to the last octet (RFC 8461 §3.3
     /// suggests a minute).
     pub sts_fetch: Duration,
-    /// The discovery of one domain, all questions together.
+    /// The search for the next host of one domain, all its questions together.
     pub discovery: Duration,
     /// Everything for one domain. Once the final dot has been sent, its reply is still waited
     /// for.
     pub domain: Duration,
 }
 
-impl Timeouts {
+impl Default for Timeouts {
     /// The times of RFC 5321 §4.5.3.2, and an hour for a domain.
-    #[must_use]
-    pub const fn rfc5321() -> Self {
-        const fn minutes(count: u64) -> Duration {
-            Duration::from_secs(count * 60)
-        }
+    fn default() -> Self {
         Self {
             connect: Duration::from_secs(30),
-            greeting: minutes(5),
-            command: minutes(5),
-            tls: minutes(1),
-            mail: minutes(5),
-            rcpt: minutes(5),
-            data_init: minutes(2),
-            data_block: minutes(3),
-            data_end: minutes(10),
-            sts_fetch: minutes(1),
-            discovery: minutes(2),
-            domain: minutes(60),
+            smtp: SmtpTimeouts::default(),
+            sts_fetch: Duration::from_secs(60),
+            discovery: Duration::from_secs(120),
+            domain: Duration::from_secs(3600),
         }
     }
+}
 
-    /// Every time at most `limit`: for tests, labs and impatient users.
+impl Timeouts {
+    /// Every step at most `limit`, the whole as before: for tests, labs and impatient users.
     #[must_use]
     pub fn capped(self, limit: Duration) -> Self {
+        let smtp = self.smtp;
         Self {
             connect: self.connect.min(limit),
-            greeting: self.greeting.min(limit),
-            command: self.command.min(limit),
-            tls: self.tls.min(limit),
-            mail: self.mail.min(limit),
-            rcpt: self.rcpt.min(limit),
-            data_init: self.data_init.min(limit),
-            data_block: self.data_block.min(limit),
-            data_end: self.data_end.min(limit),
+            smtp: SmtpTimeouts {
+                greeting: smtp.greeting.min(limit),
+                hello: smtp.hello.min(limit),
+                handshake: smtp.handshake.min(limit),
+                mail: smtp.mail.min(limit),
+                recipient: smtp.recipient.min(limit),
+                data_start: smtp.data_start.min(limit),
+                data_block: smtp.data_block.min(limit),
+                data_end: smtp.data_end.min(limit),
+                quit: smtp.quit.min(limit),
+            },
             sts_fetch: self.sts_fetch.min(limit),
             discovery: self.discovery.min(limit),
             domain: self.domain,

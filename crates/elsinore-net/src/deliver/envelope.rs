@@ -1,8 +1,12 @@
 //! What is sent: the envelope (RFC 5321 §2.3.1) and the message behind it.
 
+use elsinore_smtp::address::ReversePath;
+use elsinore_smtp::client::Recipient;
+use elsinore_smtp::command::{EnvelopeId, Return};
+use elsinore_smtp::message::{Completion, MessageError, Survey, Surveyor};
 use std::fmt;
 use std::fs::File;
-use std::io::{self, Cursor, Read};
+use std::io::{self, Cursor, Read, Seek};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -18,13 +22,17 @@ pub enum TlsWish {
     NotRequired,
 }
 
+/// A spooled message, readable from any octet on.
+pub trait SpoolReader: Read + Seek + Send {}
+impl<T: Read + Seek + Send> SpoolReader for T {}
+
 /// Where the octets of a message are; opened anew for every transaction.
 pub trait Spool: fmt::Debug + Send + Sync {
     /// Opens the message at its first octet.
     ///
     /// # Errors
     /// What the file system says.
-    fn open(&self) -> io::Result<Box<dyn Read + Send>>;
+    fn open(&self) -> io::Result<Box<dyn SpoolReader>>;
 }
 
 /// A message in a file.
@@ -32,7 +40,7 @@ pub trait Spool: fmt::Debug + Send + Sync {
 pub struct SpooledFile(pub PathBuf);
 
 impl Spool for SpooledFile {
-    fn open(&self) -> io::Result<Box<dyn Read + Send>> {
+    fn open(&self) -> io::Result<Box<dyn SpoolReader>> {
         Ok(Box::new(File::open(&self.0)?))
     }
 }
@@ -50,7 +58,67 @@ impl SpooledFile {
 pub struct SpooledBytes(pub Arc<[u8]>);
 
 impl Spool for SpooledBytes {
-    fn open(&self) -> io::Result<Box<dyn Read + Send>> {
+    fn open(&self) -> io::Result<Box<dyn SpoolReader>> {
         Ok(Box::new(Cursor::new(Arc::clone(&self.0))))
+    }
+}
+
+/// The envelope (RFC 5321 §2.3.1).
+#[derive(Debug, Clone)]
+pub struct Envelope {
+    /// Where notifications go.
+    pub reverse_path: ReversePath,
+    /// The recipients, with their DSN parameters.
+    pub recipients: Vec<Recipient>,
+    /// What the sender asks of TLS.
+    pub tls: TlsWish,
+    /// RET (RFC 3461 §4.3).
+    pub ret: Option<Return>,
+    /// ENVID (RFC 3461 §4.4).
+    pub envelope_id: Option<EnvelopeId>,
+}
+
+/// A spooled message and what a first reading of it found.
+#[derive(Debug, Clone)]
+pub struct Message {
+    /// The octets.
+    pub spool: Arc<dyn Spool>,
+    /// What the message needs of a server, and what is added to it.
+    pub survey: Arc<Survey>,
+}
+
+/// Why a message cannot be sent.
+#[derive(Debug, thiserror::Error)]
+pub enum UnsendableMessage {
+    /// The spool cannot be read.
+    #[error("the message cannot be read: {0}")]
+    Unreadable(#[from] io::Error),
+    /// It contains what must not be sent.
+    #[error("{0}")]
+    Content(#[from] MessageError),
+}
+
+impl Message {
+    /// Reads the spool once, in blocks, and surveys it. Blocks the thread while it reads.
+    ///
+    /// # Errors
+    /// [`UnsendableMessage`].
+    pub fn survey(
+        spool: Arc<dyn Spool>,
+        completion: Completion,
+    ) -> Result<Self, UnsendableMessage> {
+        let mut surveyor = Surveyor::new(completion);
+        let mut reader = spool.open()?;
+        let mut block = vec![0; 64 * 1024];
+        loop {
+            match reader.read(&mut block) {
+                Ok(0) => break,
+                Ok(length) => surveyor.push(&block[..length])?,
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(error.into()),
+            }
+        }
+        let survey = Arc::new(surveyor.finish()?);
+        Ok(Self { spool, survey })
     }
 }

@@ -5,10 +5,12 @@
 use crate::clock::Clock;
 use crate::dialer::{ByteStream, Dialer};
 use crate::resolver::{Freshness, SecureResolver};
-use crate::tls::webpki::{WebPkiRefusal, WebPkiRoots, provider, refusal_of};
+use crate::tls::ClockForRustls;
+use crate::tls::webpki::{WebPkiRoots, provider, refusal_of};
 use elsinore_dane::answer::{Last, Question, RecordData, RecordType};
+use elsinore_dane::mta_sts::StsFetchError;
 use elsinore_dane::name::DomainName;
-use elsinore_dane::network::AddressRules;
+use elsinore_dane::network::NetworkPolicy;
 use http_body_util::{BodyExt, Empty, Limited};
 use hyper::body::Bytes;
 use hyper::header::{CONTENT_TYPE, HOST, HeaderValue, USER_AGENT};
@@ -16,7 +18,6 @@ use hyper::{Request, StatusCode};
 use hyper_util::rt::TokioIo;
 use rustls::ClientConfig;
 use rustls::pki_types::ServerName;
-use std::fmt;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
@@ -26,119 +27,60 @@ use tokio_rustls::TlsConnector;
 /// Addresses of a policy host that are tried.
 const ADDRESSES: usize = 4;
 
-/// Why a policy could not be fetched. Whatever it is, it never stops mail by itself
-/// (RFC 8461 §3.3).
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum FetchFailure {
-    /// `mta-sts.` in front of the domain makes no name.
-    Name,
-    /// The policy host has no address, or its lookup failed.
-    NoAddress(String),
-    /// Every address of the policy host is refused by `smtp.allow_nets`.
-    AddressRefused,
-    /// No connection, or it broke.
-    Connection(String),
-    /// The certificate of the policy host is not valid for it.
-    Certificate(WebPkiRefusal),
-    /// No TLS session for another reason.
-    Tls(String),
-    /// The status is not 200; redirects are never followed.
-    Status(u16),
-    /// The media type is not `text/plain`.
-    MediaType(String),
-    /// The body is longer than the limit, in octets.
-    TooLong(usize),
-    /// The deadline passed.
-    Timeout,
-}
-
-impl fmt::Display for FetchFailure {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Name => f.write_str("the name of the policy host is too long"),
-            Self::NoAddress(reason) => write!(f, "the policy host has no address: {reason}"),
-            Self::AddressRefused => {
-                f.write_str("smtp.allow_nets refuses every address of the policy host")
-            }
-            Self::Connection(reason) => write!(f, "no connection: {reason}"),
-            Self::Certificate(refusal) => write!(f, "certificate of the policy host: {refusal}"),
-            Self::Tls(reason) => write!(f, "TLS: {reason}"),
-            Self::Status(code @ 300..=399) => {
-                write!(f, "HTTP status {code}: redirects are not followed")
-            }
-            Self::Status(code) => write!(f, "HTTP status {code}"),
-            Self::MediaType(found) => write!(f, "media type {found:?} instead of text/plain"),
-            Self::TooLong(limit) => write!(f, "longer than {limit} octets"),
-            Self::Timeout => f.write_str("timed out"),
-        }
-    }
-}
-
-impl std::error::Error for FetchFailure {}
-
 /// Fetches policies.
 #[derive(Debug, Clone)]
 pub struct PolicyFetcher {
     resolver: Arc<dyn SecureResolver>,
     dialer: Arc<dyn Dialer>,
-    tls: Arc<ClientConfig>,
-    rules: AddressRules,
+    tls: Result<Arc<ClientConfig>, String>,
+    networks: NetworkPolicy,
     deadline: Duration,
     limit: usize,
 }
 
 impl PolicyFetcher {
-    /// A fetcher that trusts `roots`, contacts only what `rules` permit, and gives each fetch
+    /// A fetcher that trusts `roots`, contacts only what `networks` allow, and gives each fetch
     /// `deadline` and `limit` octets.
-    ///
-    /// # Errors
-    /// The text says why TLS could not be configured.
+    #[must_use]
     pub fn new(
         resolver: Arc<dyn SecureResolver>,
         dialer: Arc<dyn Dialer>,
         clock: Arc<dyn Clock>,
         roots: &WebPkiRoots,
-        rules: AddressRules,
+        networks: NetworkPolicy,
         deadline: Duration,
         limit: usize,
-    ) -> Result<Self, String> {
-        let time = Arc::new(crate::tls::ClockForRustls(clock));
-        let mut tls = ClientConfig::builder_with_details(provider(), time)
-            .with_safe_default_protocol_versions()
-            .map_err(|error| error.to_string())?
-            .with_root_certificates(roots.store())
-            .with_no_client_auth();
-        tls.alpn_protocols = vec![b"http/1.1".to_vec()];
-        Ok(Self {
+    ) -> Self {
+        Self {
             resolver,
             dialer,
-            tls: Arc::new(tls),
-            rules,
+            tls: configuration(clock, roots).map_err(|error| error.to_string()),
+            networks,
             deadline,
             limit,
-        })
+        }
     }
 
     /// Fetches the policy of `domain`; the octets are not parsed here.
     ///
     /// # Errors
-    /// [`FetchFailure`].
-    pub async fn fetch(&self, domain: &DomainName) -> Result<Vec<u8>, FetchFailure> {
+    /// [`StsFetchError`]; whatever it is, it never stops mail by itself (RFC 8461 §3.3).
+    pub async fn fetch(&self, domain: &DomainName) -> Result<Vec<u8>, StsFetchError> {
         timeout(self.deadline, self.fetch_at_leisure(domain))
             .await
-            .unwrap_or(Err(FetchFailure::Timeout))
+            .unwrap_or(Err(StsFetchError::Timeout))
     }
 
-    async fn fetch_at_leisure(&self, domain: &DomainName) -> Result<Vec<u8>, FetchFailure> {
-        let host = domain.prefixed("mta-sts").map_err(|_| FetchFailure::Name)?;
-        let name =
-            ServerName::try_from(host.as_str().to_owned()).map_err(|_| FetchFailure::Name)?;
-        let mut last = FetchFailure::AddressRefused;
+    async fn fetch_at_leisure(&self, domain: &DomainName) -> Result<Vec<u8>, StsFetchError> {
+        let no_name = || StsFetchError::Dns("mta-sts in front of it makes no host name".to_owned());
+        let host = domain.prefixed("mta-sts").map_err(|_| no_name())?;
+        let name = ServerName::try_from(host.as_str().to_owned()).map_err(|_| no_name())?;
+        let mut last = StsFetchError::Connect("smtp.allow_nets refuses its addresses".to_owned());
         for address in self.addresses(&host).await? {
             let stream = match self.dialer.connect(SocketAddr::new(address, 443)).await {
                 Ok(stream) => stream,
                 Err(error) => {
-                    last = FetchFailure::Connection(error.to_string());
+                    last = StsFetchError::Connect(error.to_string());
                     continue;
                 }
             };
@@ -149,7 +91,7 @@ impl PolicyFetcher {
 
     /// Addresses that may be contacted, families interleaved. DNSSEC plays no part: the
     /// certificate decides (RFC 8461 §3.3).
-    async fn addresses(&self, host: &DomainName) -> Result<Vec<IpAddr>, FetchFailure> {
+    async fn addresses(&self, host: &DomainName) -> Result<Vec<IpAddr>, StsFetchError> {
         let v6 = Question::new(host.clone(), RecordType::Aaaa);
         let v4 = Question::new(host.clone(), RecordType::A);
         let (v6, v4) = tokio::join!(
@@ -171,14 +113,14 @@ impl PolicyFetcher {
         }
         let [v6, v4] = families;
         if v6.is_empty() && v4.is_empty() {
-            return Err(FetchFailure::NoAddress(reason));
+            return Err(StsFetchError::Dns(reason));
         }
         let longest = v6.len().max(v4.len());
         let interleaved = (0..longest).flat_map(|index| [v6.get(index), v4.get(index)]);
         Ok(interleaved
             .flatten()
             .copied()
-            .filter(|address| self.rules.permits(*address))
+            .filter(|address| self.networks.refusal(*address).is_none())
             .take(ADDRESSES)
             .collect())
     }
@@ -188,23 +130,28 @@ impl PolicyFetcher {
         stream: Box<dyn ByteStream>,
         host: &DomainName,
         name: ServerName<'static>,
-    ) -> Result<Vec<u8>, FetchFailure> {
-        let connector = TlsConnector::from(Arc::clone(&self.tls));
+    ) -> Result<Vec<u8>, StsFetchError> {
+        let configuration = self
+            .tls
+            .as_ref()
+            .map_err(|e| StsFetchError::Tls(e.clone()))?;
+        let connector = TlsConnector::from(Arc::clone(configuration));
         let tls = connector.connect(name, stream).await.map_err(|error| {
             let inner = error.get_ref().and_then(|e| e.downcast_ref());
             match inner {
                 Some(error @ rustls::Error::InvalidCertificate(_)) => {
-                    FetchFailure::Certificate(refusal_of(error))
+                    StsFetchError::Certificate(refusal_of(error).to_string())
                 }
-                Some(error) => FetchFailure::Tls(error.to_string()),
-                None => FetchFailure::Connection(error.to_string()),
+                Some(error) => StsFetchError::Tls(error.to_string()),
+                None => StsFetchError::Connect(error.to_string()),
             }
         })?;
-        let broken = |error: &hyper::Error| FetchFailure::Connection(error.to_string());
+        let broken = |error: &hyper::Error| StsFetchError::Http(error.to_string());
         let (mut requests, connection) = hyper::client::conn::http1::handshake(TokioIo::new(tls))
             .await
             .map_err(|error| broken(&error))?;
-        let host = HeaderValue::from_str(host.as_str()).map_err(|_| FetchFailure::Name)?;
+        let host = HeaderValue::from_str(host.as_str())
+            .map_err(|error| StsFetchError::Http(error.to_string()))?;
         let mut request = Request::new(Empty::<Bytes>::new());
         *request.uri_mut() = hyper::Uri::from_static("/.well-known/mta-sts.txt");
         request.headers_mut().insert(HOST, host);
@@ -217,23 +164,19 @@ impl PolicyFetcher {
                 .await
                 .map_err(|error| broken(&error))?;
             if response.status() != StatusCode::OK {
-                return Err(FetchFailure::Status(response.status().as_u16()));
+                return Err(StsFetchError::Status(response.status().as_u16()));
             }
             let media_type = response.headers().get(CONTENT_TYPE);
             if !is_text_plain(media_type) {
-                let found = media_type.map_or_else(String::new, |value| {
-                    let text = String::from_utf8_lossy(value.as_bytes());
-                    text.chars().take(80).collect()
-                });
-                return Err(FetchFailure::MediaType(found));
+                return Err(StsFetchError::MediaType);
             }
             let body = Limited::new(response.into_body(), self.limit);
             match body.collect().await {
                 Ok(whole) => Ok(whole.to_bytes().to_vec()),
                 Err(error) if error.is::<http_body_util::LengthLimitError>() => {
-                    Err(FetchFailure::TooLong(self.limit))
+                    Err(StsFetchError::TooLarge)
                 }
-                Err(error) => Err(FetchFailure::Connection(error.to_string())),
+                Err(error) => Err(StsFetchError::Http(error.to_string())),
             }
         };
         // The connection is driven beside the exchange and dropped with it.
@@ -245,6 +188,19 @@ impl PolicyFetcher {
             _ = &mut connection => exchange.await,
         }
     }
+}
+
+fn configuration(
+    clock: Arc<dyn Clock>,
+    roots: &WebPkiRoots,
+) -> Result<Arc<ClientConfig>, rustls::Error> {
+    let time = Arc::new(ClockForRustls(clock));
+    let mut tls = ClientConfig::builder_with_details(provider(), time)
+        .with_safe_default_protocol_versions()?
+        .with_root_certificates(roots.store())
+        .with_no_client_auth();
+    tls.alpn_protocols = vec![b"http/1.1".to_vec()];
+    Ok(Arc::new(tls))
 }
 
 /// RFC 8461 §3.2: senders should check the media type; parameters do not matter.
