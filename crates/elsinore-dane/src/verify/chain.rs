@@ -56,7 +56,8 @@ impl<'c, 'r: 'c> Search<'c, 'r> {
             .map(UsableTlsa::association);
         let mut candidates = Vec::new();
         let mut seen = std::collections::HashSet::from([leaf.entry()]);
-        for entry in presented.chain(published) {
+        // Published ones first: a path that ends at one is the shortest.
+        for entry in published.chain(presented) {
             // A copy of the leaf is no issuer: a trust anchor stands above the leaf.
             if !seen.insert(entry) {
                 continue;

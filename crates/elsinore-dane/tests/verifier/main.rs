@@ -1,0 +1,20 @@
+//! The DANE verifier: a table of cases, the same cases put to OpenSSL, the replay of OpenSSL's
+//! own suite, and properties.
+
+#![allow(
+    clippy::unwrap_used,
+    reason = "a test that cannot go on has failed; clippy sees tests in #[test] functions only"
+)]
+
+mod cases;
+mod cases_ee;
+mod cases_mix;
+mod cases_ta;
+mod corpora;
+mod danetest;
+mod differential;
+mod handshake;
+mod make;
+mod oracle;
+mod properties;
+mod tlsa_text;
