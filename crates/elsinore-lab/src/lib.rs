@@ -7,5 +7,6 @@ pub mod receiver;
 pub mod running;
 pub mod scenario;
 pub mod sign;
+pub mod up;
 pub mod world;
 pub mod zone;

@@ -1,17 +1,228 @@
-//! `elsinore lab`.
+//! `elsinore lab`: a small signed Internet on loopback, its scenarios and their verdicts.
 
+use crate::cli::Format;
 use crate::config::Settings;
 use crate::exit::Refusal;
-use anyhow::Result;
-use clap::Args;
+use crate::network::block_on;
+use anyhow::{Context, Result};
+use clap::{Args, Subcommand};
+use elsinore_dane::time::UnixTime;
+use elsinore_lab::running::{Placement, Running};
+use elsinore_lab::scenario::{Scenario, files};
+use elsinore_lab::up::{self, LabFolder, Namespace};
+use elsinore_lab::world::{VALIDATING_RESOLVER, World};
+use elsinore_net::clock::{Clock, SystemClock};
+use std::io::Write;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::sync::Arc;
 
 /// What `elsinore lab` takes.
 #[derive(Debug, Args)]
-pub(crate) struct LabArguments {}
+pub(crate) struct LabArguments {
+    #[command(subcommand)]
+    command: LabCommand,
+}
+
+#[derive(Debug, Subcommand)]
+enum LabCommand {
+    /// List the scenarios: what each is and which rule it shows.
+    List(Selection),
+    /// Run scenarios as `send` would, and compare with what is expected.
+    Run(Selection),
+    /// Keep the lab running for other commands and programs.
+    Up(UpArguments),
+}
+
+/// Which scenarios.
+#[derive(Debug, Args)]
+struct Selection {
+    /// Scenario files of this folder instead of the built-in ones.
+    #[arg(long, value_name = "FOLDER")]
+    dir: Option<PathBuf>,
+    /// Scenarios by id; all when absent.
+    #[arg(value_name = "ID")]
+    ids: Vec<String>,
+}
+
+#[derive(Debug, Args)]
+struct UpArguments {
+    /// Use the addresses and ports as they are, in a network namespace of its own (needs root and
+    /// iproute2), for software that knows no address map.
+    #[arg(long)]
+    real: bool,
+    /// Internal: already in the namespace, write into this folder.
+    #[arg(long, hide = true, value_name = "FOLDER", requires = "namespace")]
+    inside: Option<PathBuf>,
+    /// Internal: the name of the namespace.
+    #[arg(long, hide = true, value_name = "NAME")]
+    namespace: Option<String>,
+    #[command(flatten)]
+    selection: Selection,
+}
 
 /// Runs the command.
-pub(crate) fn run(arguments: LabArguments, _settings: &Settings) -> Result<ExitCode> {
-    let LabArguments {} = arguments;
-    Err(Refusal::usage("lab: not in this build"))
+pub(crate) fn run(arguments: LabArguments, settings: &Settings) -> Result<ExitCode> {
+    match arguments.command {
+        LabCommand::List(selection) => list(&selection, settings.format),
+        LabCommand::Run(selection) => run_scenarios(&selection, settings.format),
+        LabCommand::Up(arguments) => up(arguments),
+    }
+}
+
+impl Selection {
+    fn scenarios(&self) -> Result<Vec<Scenario>> {
+        let mut all = match &self.dir {
+            Some(folder) => files::folder(folder),
+            None => files::embedded(),
+        }
+        .map_err(|error| Refusal::unusable_input(error.to_string()))?;
+        for id in &self.ids {
+            if !all.iter().any(|scenario| &scenario.id == id) {
+                return Err(Refusal::usage(format!(
+                    "lab: there is no scenario \"{id}\"; see elsinore lab list"
+                )));
+            }
+        }
+        if !self.ids.is_empty() {
+            all.retain(|scenario| self.ids.contains(&scenario.id));
+        }
+        if all.is_empty() {
+            return Err(Refusal::unusable_input("lab: the folder has no scenario"));
+        }
+        Ok(all)
+    }
+
+    fn world(&self, now: UnixTime) -> Result<Arc<World>> {
+        let world = World::build(self.scenarios()?, now)
+            .map_err(|error| Refusal::unusable_input(error.to_string()))?;
+        Ok(Arc::new(world))
+    }
+}
+
+fn list(selection: &Selection, format: Format) -> Result<ExitCode> {
+    let scenarios = selection.scenarios()?;
+    let mut out = std::io::stdout().lock();
+    if format == Format::Human {
+        for scenario in &scenarios {
+            writeln!(out, "{}", scenario.id)?;
+            writeln!(out, "    {}", scenario.title)?;
+            writeln!(out, "    {}", scenario.shows.join(", "))?;
+        }
+        return Ok(ExitCode::SUCCESS);
+    }
+    let listed: Vec<serde_json::Value> = (scenarios.iter())
+        .map(|scenario| {
+            let zones: Vec<&str> = scenario
+                .zones
+                .iter()
+                .map(|zone| zone.name.as_str())
+                .collect();
+            let cases: Vec<&str> = scenario.cases.iter().map(|case| case.id.as_str()).collect();
+            serde_json::json!({
+                "id": scenario.id,
+                "title": scenario.title,
+                "shows": scenario.shows,
+                "zones": zones,
+                "cases": cases,
+            })
+        })
+        .collect();
+    if format == Format::Jsonl {
+        for scenario in &listed {
+            writeln!(out, "{scenario}")?;
+        }
+    } else {
+        let object = serde_json::json!({ "schema_version": 1, "scenarios": listed });
+        writeln!(out, "{object:#}")?;
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn run_scenarios(_selection: &Selection, _format: Format) -> Result<ExitCode> {
+    Err(Refusal::usage("lab run: the sender is not in this build"))
+}
+
+fn up(arguments: UpArguments) -> Result<ExitCode> {
+    match (arguments.inside, arguments.namespace, arguments.real) {
+        (Some(folder), Some(namespace), _) => {
+            let world = arguments.selection.world(SystemClock.now())?;
+            let mut addresses = world.addresses();
+            addresses.sort();
+            addresses.dedup();
+            up::add_addresses(&addresses)?;
+            block_on(serve(world, &folder, Placement::Real, Some(&namespace)))?;
+        }
+        (_, _, true) => return up_real(&arguments.selection),
+        (_, _, false) => {
+            let world = arguments.selection.world(SystemClock.now())?;
+            let folder = LabFolder::create()?;
+            block_on(serve(world, folder.path(), Placement::Loopback, None))?;
+        }
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+async fn serve(
+    world: Arc<World>,
+    folder: &Path,
+    placement: Placement,
+    namespace: Option<&str>,
+) -> Result<()> {
+    let running = Running::start(Arc::clone(&world), placement)
+        .await
+        .context("lab: cannot listen")?;
+    let configuration = up::write_folder(folder, &running, placement)?;
+    let text = up::instructions(&configuration, &world, namespace);
+    let mut out = std::io::stdout().lock();
+    out.write_all(text.as_bytes())?;
+    out.flush()?;
+    drop(out);
+    until_told_to_stop().await
+}
+
+/// Waits for Ctrl-C or SIGTERM.
+async fn until_told_to_stop() -> Result<()> {
+    use tokio::signal::unix::{SignalKind, signal};
+    let mut terminate = signal(SignalKind::terminate())?;
+    tokio::select! {
+        pressed = tokio::signal::ctrl_c() => pressed?,
+        _ = terminate.recv() => {}
+    }
+    Ok(())
+}
+
+/// Makes the namespace and runs this program again inside it; both go when either ends.
+fn up_real(selection: &Selection) -> Result<ExitCode> {
+    selection.scenarios()?;
+    let namespace = Namespace::create(VALIDATING_RESOLVER)
+        .context("lab up --real needs root and the program ip (Debian: iproute2)")?;
+    let folder = LabFolder::create()?;
+    let program = std::env::current_exe()?;
+    let mut command = namespace.command(program);
+    command.args(["lab", "up", "--namespace", namespace.name()]);
+    command.arg("--inside").arg(folder.path());
+    if let Some(dir) = &selection.dir {
+        command.arg("--dir").arg(std::path::absolute(dir)?);
+    }
+    command.args(&selection.ids);
+    block_on(async {
+        let mut child = tokio::process::Command::from(command)
+            .kill_on_drop(true)
+            .spawn()?;
+        tokio::select! {
+            status = child.wait() => {
+                let status = status?;
+                if !status.success() {
+                    anyhow::bail!("lab: the lab in the namespace ended with {status}");
+                }
+            }
+            stopped = until_told_to_stop() => {
+                stopped?;
+                child.kill().await?;
+            }
+        }
+        Ok(())
+    })?;
+    Ok(ExitCode::SUCCESS)
 }
