@@ -95,6 +95,14 @@ rules! {
          speaks TLS. The session must be encrypted, but the certificate decides nothing.",
         "_25._tcp.mx.example. TLSA 1 1 1 ab12...: usage 1 does not apply to SMTP, TLS is required.";
 
+    /// An override that has run out.
+    DestinationExpired: "DESTINATION-EXPIRED", 7672 "6",
+        "An override by the administrator has run out and no longer applies",
+        "Local policy may be stronger or weaker than what a domain announces, and an exception \
+         is best given an end. This one has passed its date, so the destination is treated as \
+         if it were not there.",
+        "[[destination]] domain = \"example.org\", level = \"may\", expires = a date in the past.";
+
     // --- the session with a host ---
 
     /// The session is in cleartext because nothing demanded more.

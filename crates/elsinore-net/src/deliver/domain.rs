@@ -1,0 +1,649 @@
+//! All recipients of one domain: host by host and address by address, until each recipient has
+//! an answer or nothing is left to try.
+//!
+//! # Who is asked next
+//! Trouble with a host (no connection, no greeting, 421, a failed or insufficient TLS session)
+//! leads to its next address and then to the next host. Once a server speaks to us, its answer
+//! about message or recipient is the answer of this attempt: 5yz bounces, 4yz waits. RFC 5321
+//! §5.1 allows to ask another host after a 4yz about a recipient; this sender does not, because a
+//! host of worse preference may be less protected, and the next attempt begins with the best
+//! again. A recipient for whom the final dot was sent is never offered twice in one attempt.
+
+use super::Sender;
+use super::envelope::{Envelope, Message, TlsWish};
+use super::evidence;
+use super::inquiry::{Inquiry, NextHost, Verdict};
+use super::report::{Attempt, Outcome, RecipientReport, ReplyText, SaidBy, SessionFacts};
+use crate::session::{SessionResult, SessionSettings, drive};
+use crate::tls::{Backend, MinProtocol, TlsDemand};
+use elsinore_dane::discovery::{AskFreshness, DiscoveryPolicy, MessageTls};
+use elsinore_dane::finding::Finding;
+use elsinore_dane::ladder::{
+    Conclusion, ConnectionFailure, NextStep, Rung, exhausted, first_rung, next_step,
+};
+use elsinore_dane::mta_sts::StsMode;
+use elsinore_dane::next_hop::NextHop;
+use elsinore_dane::obligation::{Obligation, SkipReason};
+use elsinore_dane::plan::{HostPlan, Refusal, TlsVersion};
+use elsinore_dane::rule::Rule;
+use elsinore_smtp::client::{
+    ClientConfig, ClientSession, Outlook, Recipient, RecipientResult, RequireTls, Scope, StartTls,
+    Task, Transaction,
+};
+use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::time::{Instant, timeout_at};
+
+/// How long a policy that is being refreshed is waited for when everything else is done.
+const GRACE: Duration = Duration::from_secs(5);
+
+/// What became of a recipient here.
+#[derive(Debug, Clone)]
+struct Answer {
+    outcome: Outcome,
+    reply: Option<ReplyText>,
+    session: Option<Arc<SessionFacts>>,
+}
+
+/// One recipient and its place in the envelope.
+#[derive(Debug)]
+struct Pending {
+    index: usize,
+    recipient: Recipient,
+    answer: Option<Answer>,
+}
+
+/// A failure of one host, for the verdict when none is left.
+#[derive(Debug)]
+struct HostFailure {
+    obligation: Obligation,
+    failure: ConnectionFailure,
+}
+
+/// What follows an address.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Flow {
+    /// The next address, or the next host.
+    GoOn,
+    /// Every recipient has its answer.
+    Done,
+}
+
+/// What follows a pass over the hosts.
+enum Pass {
+    /// Hosts were tried, or skipped.
+    Tried,
+    /// The engine, or a bound, ended it.
+    Ended(Outcome, ReplyText),
+}
+
+/// The run of one domain.
+pub(super) struct DomainRun<'a> {
+    sender: &'a Sender,
+    envelope: &'a Envelope,
+    message: &'a Message,
+    next_hop: NextHop,
+    policy: DiscoveryPolicy,
+    recipients: Vec<Pending>,
+    attempts: Vec<Attempt>,
+    findings: Vec<Finding>,
+    failures: Vec<HostFailure>,
+    last: Option<Answer>,
+    deadline: Instant,
+    hosts: usize,
+    addresses: usize,
+}
+
+impl<'a> DomainRun<'a> {
+    pub(super) fn new(
+        sender: &'a Sender,
+        envelope: &'a Envelope,
+        message: &'a Message,
+        (next_hop, policy): (NextHop, DiscoveryPolicy),
+        recipients: Vec<(usize, Recipient)>,
+        findings: Vec<Finding>,
+    ) -> Self {
+        Self {
+            sender,
+            envelope,
+            message,
+            next_hop,
+            policy,
+            recipients: recipients
+                .into_iter()
+                .map(|(index, recipient)| Pending {
+                    index,
+                    recipient,
+                    answer: None,
+                })
+                .collect(),
+            attempts: Vec::new(),
+            findings,
+            failures: Vec::new(),
+            last: None,
+            deadline: Instant::now() + sender.config.timeouts.domain,
+            hosts: 0,
+            addresses: 0,
+        }
+    }
+
+    /// Runs to the end; one report per recipient, with its place in the envelope.
+    pub(super) async fn run(mut self) -> Vec<(usize, RecipientReport)> {
+        let mut inquiry = Inquiry::new(self.sender, self.next_hop.clone(), self.policy.clone());
+        let mut pass = self.pass(&mut inquiry).await;
+        inquiry.settle(GRACE).await;
+        self.findings.extend(inquiry.findings());
+        let enforced = inquiry
+            .sts_policy()
+            .filter(|policy| policy.policy.mode == StsMode::Enforce)
+            .map(|policy| policy.id.clone());
+        if let Some(id) = enforced
+            && !self.is_done()
+            && self.failed_for_sts()
+            && let Some(again) = self.ask_again(&id).await
+        {
+            pass = again;
+        }
+        self.finish(pass)
+    }
+
+    fn is_done(&self) -> bool {
+        self.recipients
+            .iter()
+            .all(|pending| pending.answer.is_some())
+    }
+
+    /// Whether a host was lost to an enforced policy.
+    fn failed_for_sts(&self) -> bool {
+        self.failures.iter().any(|host| {
+            evidence::owes_sts(&host.obligation)
+                || host.obligation == Obligation::Skip(SkipReason::StsMismatch)
+        })
+    }
+
+    /// RFC 8461 §5.1: before a message is given up for a policy, DNS is asked for a newer one.
+    async fn ask_again(&mut self, known: &str) -> Option<Pass> {
+        let mut policy = self.policy.clone();
+        policy.sts_freshness = AskFreshness::Fresh;
+        let mut inquiry = Inquiry::new(self.sender, self.next_hop.clone(), policy);
+        let until = self.discovery_deadline();
+        // The first host is decided when the policy is.
+        let _ = inquiry.next_host(0, until).await;
+        let newer = inquiry
+            .sts_policy()
+            .filter(|policy| policy.id != known)
+            .map(|policy| policy.id.clone());
+        let evidence = match &newer {
+            Some(id) => format!("policy {known:?} failed and {id:?} has replaced it"),
+            None => format!("policy {known:?} is still the current one"),
+        };
+        self.findings.push(Finding::new(
+            Rule::StsAskedAgain,
+            self.next_hop.to_string(),
+            evidence,
+        ));
+        newer?;
+        self.failures.clear();
+        self.hosts = 0;
+        self.addresses = 0;
+        let pass = self.pass(&mut inquiry).await;
+        self.findings.extend(inquiry.findings());
+        Some(pass)
+    }
+
+    fn discovery_deadline(&self) -> Instant {
+        (Instant::now() + self.sender.config.timeouts.discovery).min(self.deadline)
+    }
+
+    /// Tries the hosts in order.
+    async fn pass(&mut self, inquiry: &mut Inquiry<'_>) -> Pass {
+        let limits = self.sender.config.limits;
+        for index in 0.. {
+            let until = self.discovery_deadline();
+            let plan = match inquiry.next_host(index, until).await {
+                NextHost::Plan(plan) => plan,
+                NextHost::None => break,
+                NextHost::Refused(verdict, refusal) => return ended(verdict, &refusal),
+                NextHost::TimedOut => {
+                    return Pass::Ended(
+                        Outcome::Deferred,
+                        ours(
+                            450,
+                            "4.4.3",
+                            "the DNS questions about this domain took too long",
+                        ),
+                    );
+                }
+            };
+            if let Obligation::Skip(reason) = plan.obligation {
+                self.skip(&plan, reason);
+                continue;
+            }
+            if self.hosts >= limits.hosts || self.addresses >= limits.addresses {
+                self.findings.push(Finding::new(
+                    Rule::DeliveryBound,
+                    plan.mx_host.clone(),
+                    format!(
+                        "{} hosts and {} addresses were tried",
+                        self.hosts, self.addresses
+                    ),
+                ));
+                break;
+            }
+            self.hosts += 1;
+            let weaker = inquiry.weaker(index);
+            if self.host(inquiry, &plan, weaker).await == Flow::Done {
+                break;
+            }
+            if Instant::now() >= self.deadline {
+                self.findings.push(Finding::new(
+                    Rule::DeliveryBound,
+                    self.next_hop.to_string(),
+                    "the time for this domain is over",
+                ));
+                break;
+            }
+        }
+        // A domain all of whose hosts are to be skipped is refused as a whole.
+        match inquiry.refusal() {
+            Some((verdict, refusal)) if self.hosts == 0 => ended(verdict, &refusal),
+            _ => Pass::Tried,
+        }
+    }
+
+    /// Records a host that is not contacted.
+    fn skip(&mut self, plan: &HostPlan, reason: SkipReason) {
+        self.failures.push(HostFailure {
+            obligation: plan.obligation.clone(),
+            failure: ConnectionFailure::NotConnected,
+        });
+        self.attempts.push(Attempt {
+            mx_host: plan.mx_host.clone(),
+            mx_address: None,
+            obligation: evidence::obligation_word(&plan.obligation),
+            outcome: Outcome::Deferred,
+            reason: Some(format!("not contacted: {}", reason.word())),
+            findings: plan.findings.clone(),
+            session: None,
+            log_line: None,
+        });
+    }
+
+    /// Tries the addresses of one host.
+    async fn host(
+        &mut self,
+        inquiry: &mut Inquiry<'_>,
+        plan: &HostPlan,
+        weaker: Option<Finding>,
+    ) -> Flow {
+        let mut findings = plan.findings.clone();
+        findings.extend(weaker);
+        for address in &plan.addresses {
+            if self.addresses >= self.sender.config.limits.addresses
+                || Instant::now() >= self.deadline
+            {
+                return Flow::GoOn;
+            }
+            self.addresses += 1;
+            let begun = findings.clone();
+            let flow = inquiry.beside(self.address(plan, *address, begun)).await;
+            if flow == Flow::Done {
+                return Flow::Done;
+            }
+        }
+        Flow::GoOn
+    }
+
+    /// One address, down the ladder: each rung on a new connection.
+    async fn address(
+        &mut self,
+        plan: &HostPlan,
+        address: IpAddr,
+        mut findings: Vec<Finding>,
+    ) -> Flow {
+        let peer = SocketAddr::new(address, plan.port);
+        let Some(mut rung) = self.sender.known_rung(peer, &plan.obligation) else {
+            return Flow::GoOn;
+        };
+        loop {
+            let result = match self.connect_and_drive(plan, peer, rung).await {
+                Ok(result) => result,
+                Err(reason) => {
+                    let facts = Arc::new(evidence::facts(plan, address, None));
+                    findings.push(Finding::new(
+                        Rule::ServerUnavailable,
+                        format!("{}[{address}]:{}", plan.mx_host, plan.port),
+                        reason.clone(),
+                    ));
+                    self.last = Some(Answer {
+                        outcome: Outcome::Deferred,
+                        reply: Some(ours(450, "4.4.1", &reason)),
+                        session: Some(Arc::clone(&facts)),
+                    });
+                    self.failed(plan, ConnectionFailure::NotConnected);
+                    self.record(plan, facts, Outcome::Deferred, Some(reason), findings, None);
+                    return Flow::GoOn;
+                }
+            };
+            findings.extend(evidence::findings(plan, peer, &result));
+            if result.tls.is_some() && rung == Rung::Legacy {
+                self.sender.remember_rung(peer, Rung::Legacy);
+            }
+            let facts = Arc::new(evidence::facts(plan, address, Some(&result)));
+            let outcome = self.apply(&result, &facts);
+            let log_line = result
+                .tls
+                .as_ref()
+                .and_then(|tls| evidence::log_line(plan, address, tls));
+            let Some(failure) = evidence::connection_failure(&result) else {
+                let reason = self.reason(outcome);
+                self.record(plan, facts, outcome, reason, findings, log_line);
+                return Flow::Done;
+            };
+            let reason = match (&result.tls_failure, &result.outcome.failure) {
+                (Some(failure), _) => failure.to_string(),
+                (None, Some(failure)) => failure.to_string(),
+                (None, None) => String::new(),
+            };
+            match next_step(&plan.obligation, rung, failure, self.sender.legacy_rung()) {
+                NextStep::Reconnect(next) if Instant::now() < self.deadline && !self.is_done() => {
+                    rung = next;
+                }
+                NextStep::Reconnect(_)
+                | NextStep::StayInCleartext
+                | NextStep::NextAddress
+                | NextStep::Conclude(_) => {
+                    self.failed(plan, failure);
+                    self.record(plan, facts, outcome, Some(reason), findings, log_line);
+                    return if self.is_done() {
+                        Flow::Done
+                    } else {
+                        Flow::GoOn
+                    };
+                }
+            }
+        }
+    }
+
+    fn failed(&mut self, plan: &HostPlan, failure: ConnectionFailure) {
+        self.failures.push(HostFailure {
+            obligation: plan.obligation.clone(),
+            failure,
+        });
+    }
+
+    fn record(
+        &mut self,
+        plan: &HostPlan,
+        facts: Arc<SessionFacts>,
+        outcome: Outcome,
+        reason: Option<String>,
+        findings: Vec<Finding>,
+        log_line: Option<String>,
+    ) {
+        self.attempts.push(Attempt {
+            mx_host: plan.mx_host.clone(),
+            mx_address: Some(facts.mx_address),
+            obligation: evidence::obligation_word(&plan.obligation),
+            outcome,
+            reason,
+            findings,
+            session: Some(facts),
+            log_line,
+        });
+    }
+
+    /// One connection on one rung.
+    ///
+    /// # Errors
+    /// Why there was no connection.
+    async fn connect_and_drive(
+        &self,
+        plan: &HostPlan,
+        peer: SocketAddr,
+        rung: Rung,
+    ) -> Result<SessionResult, String> {
+        let timeouts = &self.sender.config.timeouts;
+        let until = (Instant::now() + timeouts.connect).min(self.deadline);
+        let stream = match timeout_at(until, self.sender.dialer.connect(peer)).await {
+            Ok(Ok(stream)) => stream,
+            Ok(Err(error)) => return Err(format!("no connection: {error}")),
+            Err(_) => return Err("no connection: timed out".to_owned()),
+        };
+        let (backend, starttls) = match rung {
+            Rung::Modern => (Backend::Rustls, wanted(&plan.obligation)),
+            Rung::Legacy => (Backend::OpenSsl, wanted(&plan.obligation)),
+            Rung::Cleartext => (Backend::Rustls, StartTls::Never),
+        };
+        let min = match plan.min_tls {
+            TlsVersion::Tls10 | TlsVersion::Tls11 | TlsVersion::Tls12 => MinProtocol::Tls12,
+            TlsVersion::Tls13 => MinProtocol::Tls13,
+        };
+        let demand = TlsDemand::new(&plan.obligation, plan.sni.as_ref(), &plan.mx_host, min);
+        let mut config = ClientConfig::new(self.sender.config.greeting_name.clone());
+        config.starttls = starttls;
+        config.recipients_per_transaction = self.sender.config.limits.recipients.max(1);
+        let session = ClientSession::new(config, Task::Deliver(self.transaction()));
+        let settings = SessionSettings {
+            tls: &self.sender.tls,
+            backend,
+            demand,
+            timeouts: &timeouts.smtp,
+            deadline: self.deadline,
+        };
+        Ok(drive(stream, session, &settings, &self.message.spool).await)
+    }
+
+    fn transaction(&self) -> Transaction {
+        Transaction {
+            reverse_path: self.envelope.reverse_path.clone(),
+            recipients: self
+                .recipients
+                .iter()
+                .filter(|pending| pending.answer.is_none())
+                .map(|pending| pending.recipient.clone())
+                .collect(),
+            message: Arc::clone(&self.message.survey),
+            require_tls: match self.envelope.tls {
+                TlsWish::Require => RequireTls::Yes,
+                TlsWish::AsAnnounced | TlsWish::NotRequired => RequireTls::No,
+            },
+            ret: self.envelope.ret,
+            envelope_id: self.envelope.envelope_id.clone(),
+        }
+    }
+
+    /// Takes the answers of a session; the best outcome among them is the attempt's.
+    fn apply(&mut self, result: &SessionResult, facts: &Arc<SessionFacts>) -> Outcome {
+        let mut best = None;
+        let mut open = self
+            .recipients
+            .iter_mut()
+            .filter(|pending| pending.answer.is_none());
+        for entry in &result.outcome.recipients {
+            // The session was given the open recipients, and answers in their order.
+            let Some(pending) = open.next() else { break };
+            let (outcome, reply, is_final) = match &entry.result {
+                RecipientResult::Delivered(reply) => {
+                    (Outcome::Delivered, evidence::reply_text(reply), true)
+                }
+                RecipientResult::Failed(failure) => {
+                    let outcome = match failure.outlook {
+                        Outlook::Permanent if failure.scope != Scope::Host => Outcome::Bounced,
+                        Outlook::Permanent | Outlook::Temporary | Outlook::Uncertain => {
+                            Outcome::Deferred
+                        }
+                    };
+                    let is_final =
+                        failure.scope != Scope::Host || failure.outlook == Outlook::Uncertain;
+                    (outcome, evidence::failure_text(failure), is_final)
+                }
+            };
+            best = Some(best.map_or(outcome, |other: Outcome| other.min(outcome)));
+            let answer = Answer {
+                outcome,
+                reply: Some(reply),
+                session: Some(Arc::clone(facts)),
+            };
+            if is_final {
+                pending.answer = Some(answer);
+            } else {
+                self.last = Some(answer);
+            }
+        }
+        best.unwrap_or(Outcome::Deferred)
+    }
+
+    /// What stood in the way of a session that was not (all) delivered.
+    fn reason(&self, outcome: Outcome) -> Option<String> {
+        if outcome == Outcome::Delivered {
+            return None;
+        }
+        self.recipients
+            .iter()
+            .filter_map(|pending| pending.answer.as_ref())
+            .filter(|answer| answer.outcome == outcome)
+            .find_map(|answer| answer.reply.as_ref())
+            .map(ToString::to_string)
+    }
+
+    /// The answer for those who have none: nothing is left to try.
+    fn verdict(&self, pass: Pass) -> Answer {
+        if let Pass::Ended(outcome, reply) = pass {
+            return Answer {
+                outcome,
+                reply: Some(reply),
+                session: None,
+            };
+        }
+        if let Some(reply) = self.require_tls_refusal() {
+            return Answer {
+                outcome: Outcome::Bounced,
+                reply: Some(reply),
+                session: self.last.as_ref().and_then(|last| last.session.clone()),
+            };
+        }
+        let failures = self
+            .failures
+            .iter()
+            .map(|host| (&host.obligation, host.failure));
+        let outcome = match exhausted(failures) {
+            Conclusion::Bounce => Outcome::Bounced,
+            Conclusion::Defer => Outcome::Deferred,
+        };
+        match &self.last {
+            Some(last) => Answer {
+                outcome,
+                ..last.clone()
+            },
+            None => Answer {
+                outcome: Outcome::Deferred,
+                reply: Some(ours(
+                    450,
+                    "4.4.3",
+                    "no host of this domain could be contacted",
+                )),
+                session: None,
+            },
+        }
+    }
+
+    /// RFC 8689 §4.2.1: when no host is left, a message under REQUIRETLS is returned: 5.7.30
+    /// where a server lacks REQUIRETLS, 5.7.10 where no TLS session could be had. Plain trouble
+    /// with a connection says nothing about TLS, so such a host is tried again later.
+    fn require_tls_refusal(&self) -> Option<ReplyText> {
+        if self.policy.message != MessageTls::Required || self.failures.is_empty() {
+            return None;
+        }
+        let about_tls = |host: &HostFailure| {
+            matches!(
+                host.failure,
+                ConnectionFailure::RequireTlsNotOffered
+                    | ConnectionFailure::StarttlsNotOffered
+                    | ConnectionFailure::StarttlsRefused(_)
+                    | ConnectionFailure::HandshakeFailed(_)
+                    | ConnectionFailure::VerificationRejected
+            ) || host.obligation == Obligation::Skip(SkipReason::RequireTlsUnmet)
+        };
+        if !self.failures.iter().all(about_tls) {
+            return None;
+        }
+        let unsupported = self
+            .failures
+            .iter()
+            .any(|host| host.failure == ConnectionFailure::RequireTlsNotOffered);
+        Some(if unsupported {
+            ours(
+                550,
+                "5.7.30",
+                "REQUIRETLS support required, and no host offers it",
+            )
+        } else {
+            ours(
+                550,
+                "5.7.10",
+                "no host could be reached over authenticated TLS, which the message requires",
+            )
+        })
+    }
+
+    fn finish(self, pass: Pass) -> Vec<(usize, RecipientReport)> {
+        let verdict = self.verdict(pass);
+        let attempts = Arc::new(self.attempts);
+        let findings = Arc::new(self.findings);
+        self.recipients
+            .into_iter()
+            .map(|pending| {
+                let answer = pending.answer.unwrap_or_else(|| verdict.clone());
+                let report = RecipientReport {
+                    recipient: pending.recipient.mailbox.to_string(),
+                    outcome: answer.outcome,
+                    session: answer.session,
+                    reply: answer.reply,
+                    attempts: Arc::clone(&attempts),
+                    findings: Arc::clone(&findings),
+                };
+                (pending.index, report)
+            })
+            .collect()
+    }
+}
+
+/// STARTTLS as the obligation wants it.
+const fn wanted(obligation: &Obligation) -> StartTls {
+    match obligation {
+        Obligation::Skip(_) | Obligation::Cleartext => StartTls::Never,
+        Obligation::Opportunistic => StartTls::IfOffered,
+        Obligation::Encrypt | Obligation::Authenticate(_) => StartTls::Required,
+    }
+}
+
+fn ended(verdict: Verdict, refusal: &Refusal) -> Pass {
+    let (outcome, code) = match verdict {
+        Verdict::Bounce => (Outcome::Bounced, 550),
+        Verdict::Defer => (Outcome::Deferred, 450),
+    };
+    Pass::Ended(
+        outcome,
+        ours(code, &refusal.code.to_string(), &refusal.reason),
+    )
+}
+
+/// A reply of this program's own.
+pub(super) fn ours(code: u16, enhanced: &str, text: &str) -> ReplyText {
+    ReplyText {
+        code,
+        enhanced: Some(enhanced.to_owned()),
+        text: text.to_owned(),
+        said_by: SaidBy::Elsinore,
+    }
+}
+
+/// The rung to begin with for an obligation; `None` when the host is not contacted.
+pub(super) const fn begin(obligation: &Obligation, known: Option<Rung>) -> Option<Rung> {
+    match (first_rung(obligation), known) {
+        (Some(Rung::Modern), Some(rung)) => Some(rung),
+        (first, _) => first,
+    }
+}

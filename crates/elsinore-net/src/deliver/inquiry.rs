@@ -1,0 +1,225 @@
+//! The questions of one domain: drives [`Discovery`] with everything that it asks in flight at
+//! once.
+
+use super::Sender;
+use crate::resolver::Freshness;
+use crate::sts::StoredPolicy;
+use elsinore_dane::discovery::{
+    AskFreshness, AskId, Discovery, DiscoveryPolicy, HostState, Query, Reply, Route,
+};
+use elsinore_dane::finding::Finding;
+use elsinore_dane::mta_sts::{CachedPolicy, StsFetch, StsPolicy};
+use elsinore_dane::name::DomainName;
+use elsinore_dane::next_hop::NextHop;
+use elsinore_dane::plan::{HostPlan, Refusal};
+use elsinore_dane::rule::Rule;
+use futures_util::StreamExt;
+use futures_util::future::BoxFuture;
+use futures_util::stream::FuturesUnordered;
+use std::time::Duration;
+use tokio::time::{Instant, timeout_at};
+
+/// What is known of the next host to try.
+pub(super) enum NextHost {
+    /// Try it, or read why not.
+    Plan(Box<HostPlan>),
+    /// There is none (left), by decision of the engine.
+    None,
+    /// The domain as a whole is returned or waits.
+    Refused(Verdict, Refusal),
+    /// The time for finding out is over.
+    TimedOut,
+}
+
+/// What becomes of a domain that has no host.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Verdict {
+    Bounce,
+    Defer,
+}
+
+/// One run of the engine and its questions in flight.
+pub(super) struct Inquiry<'a> {
+    sender: &'a Sender,
+    discovery: Discovery,
+    in_flight: FuturesUnordered<BoxFuture<'a, (AskId, Reply)>>,
+    /// The octets of the policy fetched last: what is stored is what was fetched.
+    fetched: Option<Vec<u8>>,
+    findings: Vec<Finding>,
+}
+
+impl<'a> Inquiry<'a> {
+    pub(super) fn new(sender: &'a Sender, next_hop: NextHop, policy: DiscoveryPolicy) -> Self {
+        let mut findings = Vec::new();
+        let cached = Discovery::policy_domain(&next_hop)
+            .and_then(|domain| stored(sender, domain, &mut findings));
+        let seed = rand::random();
+        let now = sender.clock.now();
+        Self {
+            sender,
+            discovery: Discovery::new(next_hop, policy, cached, seed, now),
+            in_flight: FuturesUnordered::new(),
+            fetched: None,
+            findings,
+        }
+    }
+
+    /// Puts what the engine wants to know now.
+    fn ask(&mut self) {
+        for ask in self.discovery.next_asks() {
+            let sender = self.sender;
+            let id = ask.id;
+            self.in_flight.push(match ask.query {
+                Query::Dns {
+                    question,
+                    freshness,
+                } => Box::pin(async move {
+                    let freshness = match freshness {
+                        AskFreshness::Cached => Freshness::Cached,
+                        AskFreshness::Fresh => Freshness::Fresh,
+                    };
+                    let answer = sender.resolver.lookup(&question, freshness).await;
+                    (id, Reply::Dns(answer))
+                }),
+                Query::StsPolicy {
+                    domain,
+                    id: version,
+                } => Box::pin(async move {
+                    let fetch = sender.fetch_policy(&domain, &version).await;
+                    (id, Reply::StsPolicy(fetch))
+                }),
+            });
+        }
+    }
+
+    fn take(&mut self, id: AskId, reply: Reply) {
+        if let Reply::StsPolicy(StsFetch::Fetched(octets)) = &reply {
+            self.fetched = Some(octets.clone());
+        }
+        self.discovery
+            .handle_reply(id, reply, self.sender.clock.now());
+        self.keep_policy();
+    }
+
+    /// Stores a policy that was just fetched.
+    fn keep_policy(&mut self) {
+        let (Some(update), Some(_)) = (self.discovery.sts_update(), &self.fetched) else {
+            return;
+        };
+        let policy = StoredPolicy {
+            id: update.id.clone(),
+            fetched: update.fetched_at,
+            body: self.fetched.take().unwrap_or_default(),
+        };
+        if let Err(error) = self.sender.policies.store(&update.domain, &policy) {
+            let subject = update.domain.to_string();
+            self.findings.push(Finding::new(
+                Rule::StsCacheDamaged,
+                subject,
+                error.to_string(),
+            ));
+        }
+    }
+
+    /// Waits for the next host until `deadline`.
+    pub(super) async fn next_host(&mut self, index: usize, deadline: Instant) -> NextHost {
+        loop {
+            if let HostState::Decided(plan) = self.discovery.host(index) {
+                return NextHost::Plan(Box::new(plan.clone()));
+            }
+            match self.discovery.route() {
+                Route::Bounce(refusal) => {
+                    return NextHost::Refused(Verdict::Bounce, refusal.clone());
+                }
+                Route::Defer(refusal) => return NextHost::Refused(Verdict::Defer, refusal.clone()),
+                Route::Hosts { count } if index >= count => return NextHost::None,
+                Route::Hosts { .. } | Route::Undecided => {}
+            }
+            self.ask();
+            match timeout_at(deadline, self.in_flight.next()).await {
+                Ok(Some((id, reply))) => self.take(id, reply),
+                // Nothing is open and nothing decided: the engine has no more to say.
+                Ok(None) => return NextHost::None,
+                Err(_) => return NextHost::TimedOut,
+            }
+        }
+    }
+
+    /// Runs `work` to its end while answers to open questions are still taken, so that none of
+    /// them runs into its own deadline unread.
+    pub(super) async fn beside<T>(&mut self, work: impl Future<Output = T>) -> T {
+        let mut work = std::pin::pin!(work);
+        loop {
+            tokio::select! {
+                biased;
+                result = &mut work => return result,
+                Some((id, reply)) = self.in_flight.next(), if !self.in_flight.is_empty() => {
+                    self.take(id, reply);
+                }
+            }
+        }
+    }
+
+    /// Gives what is still in flight (a policy being refreshed) a little time, so that it is not
+    /// fetched in vain.
+    pub(super) async fn settle(&mut self, grace: Duration) {
+        let until = Instant::now() + grace;
+        while let Ok(Some((id, reply))) = timeout_at(until, self.in_flight.next()).await {
+            self.take(id, reply);
+        }
+    }
+
+    /// The finding that the host at `index` is weaker than a better one promised.
+    pub(super) fn weaker(&self, index: usize) -> Option<Finding> {
+        self.discovery.weaker_than_better(index)
+    }
+
+    /// The policy that applies.
+    pub(super) fn sts_policy(&self) -> Option<&CachedPolicy> {
+        self.discovery.sts_policy()
+    }
+
+    /// What the engine decided about the domain as a whole, if it did.
+    pub(super) fn refusal(&self) -> Option<(Verdict, Refusal)> {
+        match self.discovery.route() {
+            Route::Bounce(refusal) => Some((Verdict::Bounce, refusal.clone())),
+            Route::Defer(refusal) => Some((Verdict::Defer, refusal.clone())),
+            Route::Hosts { .. } | Route::Undecided => None,
+        }
+    }
+
+    /// Everything noticed about the domain.
+    pub(super) fn findings(&self) -> Vec<Finding> {
+        let mut all = self.findings.clone();
+        all.extend_from_slice(self.discovery.findings());
+        all
+    }
+}
+
+/// The policy stored for `domain`, whatever its age; damage is a finding.
+fn stored(
+    sender: &Sender,
+    domain: &DomainName,
+    findings: &mut Vec<Finding>,
+) -> Option<CachedPolicy> {
+    let damaged = |evidence: String| Finding::new(Rule::StsCacheDamaged, domain.as_str(), evidence);
+    let stored = match sender.policies.load(domain) {
+        Ok(stored) => stored?,
+        Err(error) => {
+            findings.push(damaged(error.to_string()));
+            return None;
+        }
+    };
+    match StsPolicy::parse(&stored.body) {
+        Ok(policy) => Some(CachedPolicy {
+            domain: domain.clone(),
+            id: stored.id,
+            policy,
+            fetched_at: stored.fetched,
+        }),
+        Err(error) => {
+            findings.push(damaged(error.to_string()));
+            None
+        }
+    }
+}
