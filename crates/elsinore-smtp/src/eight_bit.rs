@@ -7,6 +7,12 @@
 //! converted without loss or without breaking a signature is an [`Obstacle`]; the message then
 //! bounces with status 5.6.3.
 
+mod base64;
+mod quoted_printable;
+
+pub(crate) use base64::Base64;
+pub(crate) use quoted_printable::QuotedPrintable;
+
 /// Why a message cannot be converted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, thiserror::Error)]
 #[non_exhaustive]
@@ -23,8 +29,9 @@ pub enum Obstacle {
     /// `message/partial` or `message/external-body`, which may not be encoded (RFC 2046 §5.2).
     #[error("a fragment or an external body cannot be encoded")]
     Fragment,
-    /// Octets above 127 or a long line in a header.
-    #[error("a header field has octets above 127 or a line longer than 998 octets")]
+    /// Octets above 127 in a header (that are not UTF-8, or in the header of a part), or a header
+    /// line of more than 998 octets that cannot be folded.
+    #[error("a header has octets above 127, or a line over 998 octets that cannot be folded")]
     Header,
     /// Octets above 127 or a long line between the parts of a multipart.
     #[error("there is text between the parts that would have to be encoded")]

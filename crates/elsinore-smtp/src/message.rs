@@ -16,6 +16,9 @@
 //!
 //! Everything else is passed on octet for octet.
 
+mod content_type;
+mod fields;
+mod fold;
 mod lines;
 mod outflow;
 mod survey;

@@ -16,7 +16,9 @@ use std::fmt;
 pub struct SessionOutcome {
     /// One entry per recipient of the envelope, in its order. Empty for a probe.
     pub recipients: Vec<RecipientOutcome>,
-    /// What ended the session before its work was done; `None` when it came to its QUIT.
+    /// What ended the session before its work was done; `None` when it came to its QUIT. It is
+    /// about the session, never [`Outlook::Uncertain`]: whether to offer the message again is
+    /// decided by each recipient's own result.
     pub failure: Option<Failure>,
     /// The server's greeting.
     pub greeting: Option<Reply>,
@@ -195,7 +197,11 @@ impl Failure {
     #[must_use]
     pub fn may_try_next_host(&self) -> bool {
         match self.outlook {
-            Outlook::Temporary => true,
+            // A message that this host could not even read is no better at another server.
+            Outlook::Temporary => !matches!(
+                self.cause,
+                Cause::MessageUnreadable(_) | Cause::MessageChanged | Cause::Message(_)
+            ),
             Outlook::Permanent => self.scope == Scope::Host,
             Outlook::Uncertain => false,
         }

@@ -178,8 +178,21 @@ impl ClientSession {
 
     /// Octets from the server, as they came.
     pub fn received(&mut self, octets: &[u8]) {
-        if self.step != Step::Closed {
-            self.parser.push(octets);
+        match self.step {
+            Step::Closed => {}
+            // Read from the socket after the 220 of STARTTLS and yet not TLS.
+            Step::Handshake => {
+                self.parser.push(octets);
+                self.discard_cleartext();
+            }
+            _ => self.parser.push(octets),
+        }
+    }
+
+    /// Drops what the server said outside TLS behind the point where TLS begins.
+    fn discard_cleartext(&mut self) {
+        if let Some((octets, start)) = self.parser.discard() {
+            self.note(Event::TextBehindStartTls { octets, start });
         }
     }
 
@@ -320,7 +333,7 @@ impl ClientSession {
                 }
             }
             Awaited::Ehlo => self.on_ehlo(reply),
-            Awaited::Helo if reply.is_success() => {
+            Awaited::Helo if reply.code() == 250 => {
                 self.capabilities = Some(Capabilities::default());
                 self.step = Step::Secure;
             }
@@ -337,7 +350,8 @@ impl ClientSession {
 
     fn on_ehlo(&mut self, reply: Reply) {
         match reply.class() {
-            Some(StatusClass::Success) => {
+            // RFC 5321 §4.3.2 has 250 only; a belated second greeting must not pass for it.
+            Some(StatusClass::Success) if reply.code() == 250 => {
                 let offered = Capabilities::from_reply(&reply);
                 if offered.size == Some(SizeLimit::Malformed) {
                     self.note(Event::MalformedSize);
@@ -353,7 +367,7 @@ impl ClientSession {
                 let line = Command::Helo(&self.config.greeting_name).to_string();
                 self.say(&line, Awaited::Helo);
             }
-            Some(StatusClass::Temporary) | None => {
+            Some(StatusClass::Success | StatusClass::Temporary) | None => {
                 self.fail_with_reply(Scope::Host, Phase::Hello, reply);
             }
         }
@@ -361,9 +375,7 @@ impl ClientSession {
 
     fn on_starttls(&mut self, reply: Reply) {
         if reply.code() == 220 {
-            if let Some((octets, start)) = self.parser.discard() {
-                self.note(Event::TextBehindStartTls { octets, start });
-            }
+            self.discard_cleartext();
             self.step = Step::Handshake;
             return;
         }
@@ -540,9 +552,15 @@ impl ClientSession {
         }
         let phase = self.phase();
         self.transcript.note(&cause.to_string());
+        let scope = match &cause {
+            Cause::MessageUnreadable(_) | Cause::MessageChanged | Cause::Message(_) => {
+                Scope::Message
+            }
+            _ => Scope::Host,
+        };
         let failure = Failure {
             outlook: Outlook::Temporary,
-            scope: Scope::Host,
+            scope,
             phase,
             status: match &cause {
                 Cause::TimedOut | Cause::ConnectionLost => EnhancedStatus::temporary(4, 2),
