@@ -25,6 +25,7 @@ pub mod network;
 pub mod next_hop;
 pub mod obligation;
 pub mod plan;
+pub mod policy;
 pub mod rule;
 pub mod security;
 pub mod time;

@@ -79,9 +79,10 @@ impl HostSource {
 }
 
 /// Where one host stands under the domain's MTA-STS policy (RFC 8461 §5).
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub enum StsStance {
     /// No policy applies, or DANE decides alone.
+    #[default]
     None,
     /// An *enforce* policy lists the host; a valid certificate for it is required.
     Enforced,
