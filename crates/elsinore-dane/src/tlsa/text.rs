@@ -6,7 +6,7 @@ use std::str::FromStr;
 /// Why a text is not the RDATA of a TLSA record.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum TlsaTextError {
-    /// Not the four fields usage, selector, matching type and data.
+    /// Not the fields usage, selector, matching type and data.
     #[error("a TLSA record has four fields: usage selector matching-type data")]
     Fields,
     /// A field that is neither a number below 256 nor a mnemonic of RFC 7218.
@@ -24,7 +24,8 @@ impl FromStr for TlsaRecord {
     type Err = TlsaTextError;
 
     /// Parses the RDATA as a zone file writes it; white space inside the data is allowed, and so
-    /// are the parentheses of a record that spans lines.
+    /// are the parentheses of a record that spans lines. Missing data makes an unusable record, as
+    /// it does on the wire.
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         let mut words = text
             .split(|c: char| c.is_ascii_whitespace() || c == '(' || c == ')')
@@ -47,9 +48,6 @@ impl FromStr for TlsaRecord {
         let matching_type = words.next().ok_or(TlsaTextError::Fields)?;
         let matching_type = number(matching_type, &["Full", "SHA2-256", "SHA2-512"])?;
         let association = hex(words)?;
-        if association.is_empty() {
-            return Err(TlsaTextError::Fields);
-        }
         Ok(Self::new(usage, selector, matching_type, &association))
     }
 }

@@ -7,4 +7,5 @@
 mod bad_configuration;
 mod command;
 mod explain;
+mod tlsa;
 mod usage;
