@@ -127,6 +127,15 @@ impl Authority {
         self.servers.keys().copied()
     }
 
+    /// Whether the server at `address` serves the zone at `apex`.
+    #[must_use]
+    pub fn serves(&self, address: IpAddr, apex: &DomainName) -> bool {
+        let apex = fqdn(apex);
+        self.servers
+            .get(&address)
+            .is_some_and(|server| server.zones.contains(&apex))
+    }
+
     /// The zones behind the servers.
     #[must_use]
     pub const fn tree(&self) -> &SignedTree {

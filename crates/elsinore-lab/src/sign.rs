@@ -401,6 +401,8 @@ fn make_zone(
     let signature = signature_over(&dnskeys, &entry, validity)
         .map_err(|reason| signing_error(source, &reason))?;
     let mut all = sorted.into_inner();
+    clear_parameter_flags(&mut all, &signer, validity)
+        .map_err(|reason| signing_error(source, &reason))?;
     all.extend(dnskeys);
     place(&mut zone, all);
     if let Some(set) = zone
@@ -454,6 +456,47 @@ fn denial_config(plan: &DenialPlan) -> Result<DenialConfig<Bytes, DefaultSorter>
             })
         }
     })
+}
+
+/// The signer copies the opt-out flag into NSEC3PARAM, whose flags must be zero: servers ignore
+/// the whole record otherwise (RFC 5155 §4.1.2).
+fn clear_parameter_flags(
+    records: &mut Vec<Rr>,
+    signer: &SigningKey<Bytes, ZoneKey>,
+    validity: Validity,
+) -> Result<(), String> {
+    let Some(record) = records.iter_mut().find(
+        |record| matches!(record.data(), Rdata::Nsec3param(parameters) if parameters.flags() != 0),
+    ) else {
+        return Ok(());
+    };
+    let Rdata::Nsec3param(parameters) = record.data() else {
+        return Ok(());
+    };
+    let cleared = Nsec3param::new(
+        parameters.hash_algorithm(),
+        0,
+        parameters.iterations(),
+        parameters.salt().clone(),
+    );
+    *record = Rr::new(
+        record.owner().clone(),
+        record.class(),
+        record.ttl(),
+        Rdata::Nsec3param(cleared),
+    );
+    let fresh = record.clone();
+    let signature = signature_over(std::slice::from_ref(&fresh), signer, validity)?;
+    records.retain(|record| {
+        !matches!(record.data(), Rdata::Rrsig(rrsig) if rrsig.type_covered() == Rtype::NSEC3PARAM)
+    });
+    records.push(Rr::new(
+        fresh.owner().clone(),
+        fresh.class(),
+        fresh.ttl(),
+        Rdata::Rrsig(signature),
+    ));
+    Ok(())
 }
 
 /// Signature times are taken modulo 2^32 (RFC 4034 §3.1.5).

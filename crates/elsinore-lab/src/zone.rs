@@ -248,20 +248,20 @@ impl Validity {
         }
     }
 
-    /// Ended an hour before `now`.
+    /// Ended three days before `now`: beyond the clock skew that resolvers forgive.
     #[must_use]
     pub const fn expired(now: UnixTime) -> Self {
         Self {
             inception: now.plus_seconds(-30 * 86_400),
-            expiry: now.plus_seconds(-3600),
+            expiry: now.plus_seconds(-3 * 86_400),
         }
     }
 
-    /// Begins a day after `now`.
+    /// Begins three days after `now`.
     #[must_use]
     pub const fn future(now: UnixTime) -> Self {
         Self {
-            inception: now.plus_seconds(86_400),
+            inception: now.plus_seconds(3 * 86_400),
             expiry: now.plus_seconds(30 * 86_400),
         }
     }

@@ -152,19 +152,20 @@ impl Step<'_> {
         if let Some(wildcard) = wildcard
             && self.dnssec
         {
-            denial::prove(
-                self.zone,
-                &Proof::Expansion(self.name, wildcard),
-                &mut draft.authority,
-            );
+            self.prove(draft, &Proof::Expansion(self.name, wildcard));
         }
+    }
+
+    fn prove(&self, draft: &mut Draft, proof: &Proof<'_>) {
+        draft.unproven |= !self.zone.denial_served;
+        denial::prove(self.zone, proof, &mut draft.authority);
     }
 
     /// SOA and proof; also for a name error, whose code the caller sets (RFC 2308 §2).
     fn no_data(&self, draft: &mut Draft, proof: Proof<'_>) {
         push_negative_soa(self.zone, &mut draft.authority, self.dnssec);
         if self.dnssec {
-            denial::prove(self.zone, &proof, &mut draft.authority);
+            self.prove(draft, &proof);
         }
     }
 
@@ -180,7 +181,7 @@ impl Step<'_> {
         if self.dnssec {
             match node.sets.get(&Rtype::DS) {
                 Some(ds) => Draft::push(&mut draft.authority, cut, ds, true),
-                None => denial::prove(self.zone, &Proof::NoDs(cut), &mut draft.authority),
+                None => self.prove(draft, &Proof::NoDs(cut)),
             }
         }
         self.add_addresses(draft, servers);

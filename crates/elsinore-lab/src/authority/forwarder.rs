@@ -232,16 +232,12 @@ impl Forwarder {
             .filter(|other| other.apex == zone.apex)
             .map(|other| self.authority.honest(&query, other.version))
             .map(|draft| {
-                relevant(
-                    name,
-                    rtype,
-                    draft.rcode.rcode(),
-                    draft.answer,
-                    &draft.authority,
-                )
+                let rcode = draft.rcode.rcode();
+                let honest = relevant(name, rtype, rcode, draft.answer, &draft.authority);
+                (honest, draft.unproven)
             })
-            .find(|honest| same_hop(honest, hop));
-        let Some(honest) = honest else {
+            .find(|(honest, _)| same_hop(honest, hop));
+        let Some((honest, false)) = honest else {
             return Verdict::Bogus;
         };
         if honest

@@ -6,9 +6,10 @@ use bytes::Bytes;
 use domain::base::iana::{Class, Opcode, OptRcode, Rcode, Rtype};
 use domain::base::message_builder::{MessageBuilder, PushError, TreeCompressor};
 use domain::base::name::FlattenInto;
-use domain::base::rdata::ComposeRecordData;
-use domain::base::{Message, Name, Record, ToName, Ttl};
+use domain::base::rdata::{ComposeRecordData, UnknownRecordData};
+use domain::base::{Message, Name, ParsedName, ParsedRecord, Record, ToName, Ttl};
 use domain::dep::octseq::OctetsBuilder;
+use domain::rdata::ZoneRecordData;
 
 /// What this server says it can take by UDP, and never exceeds (DNS flag day 2020).
 const OWN_UDP_SIZE: u16 = 1232;
@@ -117,6 +118,8 @@ pub(crate) struct Draft {
     pub(crate) additional_needed: bool,
     /// Extended errors (RFC 8914), sent when the query has EDNS.
     pub(crate) extended: Vec<(u16, String)>,
+    /// Whether a proof that DNSSEC demands was withheld (a planted fault). Not sent.
+    pub(crate) unproven: bool,
     /// Whether the reply has an OPT record when the query has one.
     pub(crate) edns: bool,
 }
@@ -134,6 +137,7 @@ impl Draft {
             additional: Vec::new(),
             additional_needed: false,
             extended: Vec::new(),
+            unproven: false,
             edns: true,
         }
     }
@@ -296,22 +300,30 @@ pub(crate) fn read_sections(octets: &[u8]) -> Option<(Rcode, bool, [Vec<Entry>; 
         message.authority().ok()?,
         message.additional().ok()?,
     ];
-    let read = sections.map(|section| {
-        section
-            .limit_to::<domain::rdata::ZoneRecordData<_, _>>()
-            .map_while(Result::ok)
-            .map(|record| {
-                let record: Record<Fqdn, Rdata> = record.flatten_into();
-                Entry {
-                    owner: record.owner().clone(),
-                    ttl: record.ttl(),
-                    data: record.into_data(),
-                    intact: true,
-                }
-            })
-            .collect::<Vec<_>>()
-    });
+    let read = sections.map(|section| section.map_while(Result::ok).filter_map(entry).collect());
     Some((header.rcode(), header.tc(), read))
+}
+
+/// A record as an entry; one that is malformed for its type is kept as octets.
+fn entry(record: ParsedRecord<'_, Bytes>) -> Option<Entry> {
+    let owner: Fqdn = record.owner().to_name();
+    let ttl = record.ttl();
+    let data = match record.to_record::<ZoneRecordData<_, ParsedName<Bytes>>>() {
+        Ok(Some(known)) => {
+            let known: Record<Fqdn, Rdata> = known.flatten_into();
+            known.into_data()
+        }
+        _ => {
+            let unknown = record.to_record::<UnknownRecordData<Bytes>>().ok()??;
+            Rdata::Unknown(unknown.into_data())
+        }
+    };
+    Some(Entry {
+        owner,
+        ttl,
+        data,
+        intact: true,
+    })
 }
 
 /// A query with DO and CD set, as a resolver sends it.

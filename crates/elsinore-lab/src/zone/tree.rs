@@ -3,10 +3,12 @@
 
 use bytes::Bytes;
 use domain::base::iana::{Class, Nsec3HashAlgorithm, Rtype};
+use domain::base::zonefile_fmt::{DisplayKind, ZonefileFmt};
 use domain::base::{Name, Record, Ttl};
 use domain::dnssec::common::nsec3_hash;
 use domain::rdata::nsec3::{Nsec3Salt, OwnerHash};
 use domain::rdata::{Rrsig, ZoneRecordData};
+use domain::utils::base64;
 use elsinore_dane::name::DomainName;
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -215,10 +217,62 @@ fn write_set(text: &mut String, owner: &Fqdn, set: &Rrset) {
     let ttl = set.ttl.as_secs();
     for data in &set.records {
         let rtype = domain::base::RecordData::rtype(data);
+        // The plain Display of some types writes the root as two dots.
+        let data = data.display_zonefile(DisplayKind::Simple);
         // Writing to a String cannot fail.
         let _ = writeln!(text, "{owner} {ttl} {} {rtype} {data}", Class::IN);
     }
     for signature in &set.signatures {
-        let _ = writeln!(text, "{owner} {ttl} {} RRSIG {signature}", Class::IN);
+        let _ = writeln!(
+            text,
+            "{owner} {ttl} {} RRSIG {} {} {} {} {} {} {} {} {}",
+            Class::IN,
+            signature.type_covered(),
+            signature.algorithm().to_int(),
+            signature.labels(),
+            signature.original_ttl().as_secs(),
+            calendar(signature.expiration().into_int()),
+            calendar(signature.inception().into_int()),
+            signature.key_tag(),
+            signature.signer_name().fmt_with_dot(),
+            base64::encode_string(signature.signature()),
+        );
+    }
+}
+
+/// A signature time as `YYYYMMDDHHmmSS` (RFC 4034 §3.2): some servers read no other form.
+fn calendar(seconds: u32) -> String {
+    let (days, rest) = (i64::from(seconds / 86_400), seconds % 86_400);
+    // Years that begin in March have their leap day at the end; 719 468 days lie between
+    // 0000-03-01 and 1970-01-01.
+    let shifted = days + 719_468;
+    let era = shifted / 146_097;
+    let day_of_era = shifted % 146_097;
+    let year_of_era =
+        (day_of_era - day_of_era / 1460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
+    let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
+    let month_from_march = (5 * day_of_year + 2) / 153;
+    let day = day_of_year - (153 * month_from_march + 2) / 5 + 1;
+    let month = (month_from_march + 2) % 12 + 1;
+    let year = year_of_era + era * 400 + i64::from(month <= 2);
+    let (hour, minute, second) = (rest / 3600, rest / 60 % 60, rest % 60);
+    format!("{year:04}{month:02}{day:02}{hour:02}{minute:02}{second:02}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::calendar;
+
+    #[test]
+    fn signature_times() {
+        for (seconds, expected) in [
+            (0, "19700101000000"),
+            (951_782_399, "20000228235959"),
+            (951_782_400, "20000229000000"),
+            (1_780_000_000, "20260528202640"),
+            (u32::MAX, "21060207062815"),
+        ] {
+            assert_eq!(calendar(seconds), expected);
+        }
     }
 }

@@ -2,6 +2,9 @@
 //! software that is not ours (NSD, Unbound, ldns), where that is installed.
 #![allow(missing_docs, reason = "a test binary has no public items")]
 
+mod nsd;
+mod peer;
 mod tables;
 mod tree;
+mod unbound;
 mod wire;

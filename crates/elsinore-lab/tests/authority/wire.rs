@@ -1,6 +1,7 @@
 //! Queries made and replies read for comparison, with the `domain` crate.
 
 use domain::base::iana::{Class, Rtype};
+use domain::base::rdata::UnknownRecordData;
 use domain::base::{Message, MessageBuilder, Name, ToName};
 use domain::rdata::ZoneRecordData;
 use std::collections::BTreeSet;
@@ -21,6 +22,7 @@ pub(crate) fn query(name: &str, rtype: &str, dnssec: Dnssec) -> Vec<u8> {
 pub(crate) fn query_with(name: &str, rtype: &str, dnssec: Dnssec, size: u16) -> Vec<u8> {
     let mut builder = MessageBuilder::new_vec();
     builder.header_mut().set_id(0x1234);
+    builder.header_mut().set_rd(true);
     let mut question = builder.question();
     let name = Name::<Vec<u8>>::from_str(name).expect("query name");
     let rtype = Rtype::from_str(rtype).expect("query type");
@@ -89,7 +91,10 @@ impl Seen {
                 let mut words = line.split(' ').skip(2);
                 let rtype = words.next().unwrap_or_default();
                 if rtype == "RRSIG" {
-                    format!("RRSIG({})", words.next().unwrap_or_default())
+                    format!(
+                        "RRSIG({})",
+                        words.next().unwrap_or_default().to_ascii_uppercase()
+                    )
                 } else {
                     rtype.to_owned()
                 }
@@ -101,16 +106,27 @@ impl Seen {
 }
 
 fn section(section: &domain::base::message::RecordSection<'_, Vec<u8>>) -> BTreeSet<String> {
-    section
-        .limit_to::<ZoneRecordData<_, _>>()
-        .map(|record| {
-            let record = record.expect("a readable record");
-            let owner: Name<Vec<u8>> = record.owner().to_name();
-            let owner = owner.to_string().to_ascii_lowercase();
-            let ttl = record.ttl().as_secs();
-            let data = record.data().to_string().to_ascii_lowercase();
-            format!("{owner} {ttl} {} {data}", record.rtype())
-        })
-        .filter(|line| !line.contains(" OPT "))
-        .collect()
+    let mut lines = BTreeSet::new();
+    for record in section.clone() {
+        let record = record.expect("a record");
+        if record.rtype() == Rtype::OPT {
+            continue;
+        }
+        let owner: Name<Vec<u8>> = record.owner().to_canonical_name();
+        let data = match record.to_record::<ZoneRecordData<_, _>>() {
+            Ok(Some(known)) => known.data().to_string(),
+            // A record that was malformed on purpose.
+            _ => match record.to_record::<UnknownRecordData<_>>() {
+                Ok(Some(unknown)) => unknown.data().to_string(),
+                other => panic!("{other:?}"),
+            },
+        };
+        let line = format!(
+            "{owner} {} {} {data}",
+            record.ttl().as_secs(),
+            record.rtype()
+        );
+        lines.insert(line);
+    }
+    lines
 }
