@@ -1,0 +1,81 @@
+//! The committed fuzzing corpora, replayed, and small changes of them made at random.
+
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+
+#[path = "../../../../fuzz/checks/smtp.rs"]
+mod checks;
+
+use proptest::prelude::*;
+use std::path::Path;
+
+fn corpus(target: &str) -> Vec<Vec<u8>> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("../../fuzz/corpus")
+        .join(target);
+    let mut paths: Vec<_> = std::fs::read_dir(&folder)
+        .unwrap_or_else(|error| panic!("{}: {error}", folder.display()))
+        .map(|entry| entry.unwrap().path())
+        .collect();
+    paths.sort();
+    assert!(paths.len() >= 8, "the corpus of {target} is nearly empty");
+    paths
+        .iter()
+        .map(|path| std::fs::read(path).unwrap())
+        .collect()
+}
+
+#[test]
+fn smtp_reply() {
+    for octets in corpus("smtp_reply") {
+        checks::check_smtp_reply(&octets);
+    }
+}
+
+#[test]
+fn message() {
+    for octets in corpus("message") {
+        checks::check_message(&octets);
+    }
+}
+
+/// A change of a few octets: place, octets taken out, octets put in.
+type Change = (usize, usize, Vec<u8>);
+
+fn changes() -> impl Strategy<Value = Vec<Change>> {
+    let fresh = prop_oneof![
+        proptest::collection::vec(any::<u8>(), 0..4),
+        Just(b"\r\n".to_vec()),
+        Just(b"\n\n".to_vec()),
+        Just(b"--b\n".to_vec()),
+        Just(b"Content-Type: message/rfc822\n".to_vec()),
+        Just(b"250 ok\r\n".to_vec()),
+        Just(b"354 go\r\n".to_vec()),
+    ];
+    proptest::collection::vec((any::<usize>(), 0_usize..6, fresh), 1..6)
+}
+
+fn changed(octets: &[u8], changes: &[Change]) -> Vec<u8> {
+    let mut octets = octets.to_vec();
+    for (place, out, fresh) in changes {
+        let from = place % (octets.len() + 1);
+        let to = (from + out).min(octets.len());
+        octets.splice(from..to, fresh.iter().copied());
+    }
+    octets
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(1500))]
+
+    #[test]
+    fn smtp_reply_changed(seed in any::<usize>(), changes in changes()) {
+        let corpus = corpus("smtp_reply");
+        checks::check_smtp_reply(&changed(&corpus[seed % corpus.len()], &changes));
+    }
+
+    #[test]
+    fn message_changed(seed in any::<usize>(), changes in changes()) {
+        let corpus = corpus("message");
+        checks::check_message(&changed(&corpus[seed % corpus.len()], &changes));
+    }
+}

@@ -1,0 +1,9 @@
+//! Fuzz target `smtp_reply`: see `checks/smtp.rs`.
+
+#![no_main]
+
+#[path = "../checks/smtp.rs"]
+#[allow(dead_code, reason = "each target calls one of the checks")]
+mod checks;
+
+libfuzzer_sys::fuzz_target!(|octets: &[u8]| checks::check_smtp_reply(octets));
