@@ -9,6 +9,7 @@ use super::validate::{negative_ttl, nsec3_is_for};
 use super::wire::{Message, Name, Nsec, Nsec3, Question, Rcode, Record, record_data, rtype};
 use elsinore_dane::answer::{self, AliasKind, AliasLink, Answer, Denial, DenialKind, Last, RrSet};
 use elsinore_dane::security::{Authority, Status};
+use futures_util::stream::{FuturesUnordered, StreamExt};
 use tokio::sync::mpsc;
 use tokio::time::{Instant, timeout};
 
@@ -151,9 +152,12 @@ impl Core {
     }
 
     /// The security of the first link of an insecure chain: that of the zone that holds it,
-    /// where the parents show it; else that of the CNAME itself.
+    /// where the parents show it; else that of the CNAME itself. Each of the two steps has a
+    /// third of the deadline, so that the addresses are not lost to them.
     async fn first_link_status(&self, name: &Name, work: &Work) -> Status {
-        let zone = self.zone_status(name, work).await;
+        let patience = self.config.deadline / 3;
+        let zone = timeout(patience, self.zone_status(name, work)).await;
+        let zone = zone.unwrap_or(ZoneStatus::Unknown);
         if let ZoneStatus::Unsigned(reason) = zone {
             return Status::insecure(reason);
         }
@@ -161,12 +165,10 @@ impl Core {
             name: name.clone(),
             rtype: rtype::CNAME,
         };
-        let message = match self.fetch_answer(&question, work).await {
-            Ok(found) => found.message,
-            Err(trouble) => {
-                let failure = trouble.into_failure();
-                return failure.status;
-            }
+        let message = match timeout(patience, self.fetch_answer(&question, work)).await {
+            Ok(Ok(found)) => found.message,
+            Ok(Err(trouble)) => return trouble.into_failure().status,
+            Err(_) => return Status::indeterminate(format!("{question}: no answer in time")),
         };
         if !Message::rrset(&message.answer, name, rtype::CNAME).is_empty() {
             return self.message_status(&message, name);
@@ -183,43 +185,61 @@ impl Core {
         }
     }
 
-    /// Asks DS from the host's own name upwards. Errors and answers through aliases prove
-    /// nothing; an error-free NODATA without AD shows an unsigned zone, one with AD only when
-    /// its NSEC or NSEC3 shows a delegation without DS (RFC 6840 §4.4).
+    /// Asks DS of the host's own name and of every name above it, all at once. One level shown
+    /// unsigned is enough; a signed one decides when nothing below it is open any more.
     async fn zone_status(&self, name: &Name, work: &Work) -> ZoneStatus {
-        for count in (1..=name.label_count()).rev() {
-            let cut = name.suffix(count);
-            let question = Question {
-                name: cut.clone(),
+        let questions: Vec<Question> = (1..=name.label_count())
+            .map(|count| Question {
+                name: name.suffix(count),
                 rtype: rtype::DS,
-            };
-            let Ok(Found { message, .. }) = self.fetch_answer(&question, work).await else {
-                continue;
-            };
-            let aliased = message
-                .answer
-                .iter()
-                .any(|record| matches!(record.rtype, rtype::CNAME | rtype::DNAME));
-            if aliased || message.rcode != Rcode::NOERROR {
-                continue;
-            }
-            if !Message::rrset(&message.answer, &cut, rtype::DS).is_empty() {
-                if message.authentic {
-                    return ZoneStatus::Signed;
-                }
-                continue;
-            }
-            if !message.authentic {
-                return ZoneStatus::Unsigned(format!("{cut} DS is denied without AD: unsigned"));
-            }
-            if shows_unsigned_delegation(&message.authority, &cut) {
-                return ZoneStatus::Unsigned(format!(
-                    "the parent shows {cut} delegated unsigned, without DS"
-                ));
+            })
+            .collect();
+        let mut open: FuturesUnordered<_> = questions
+            .iter()
+            .map(|question| async move {
+                let found = self.fetch_answer(question, work).await;
+                let shown = found.map_or(ZoneStatus::Unknown, |Found { message, .. }| {
+                    shown_by_ds(&message, &question.name)
+                });
+                (question.name.label_count(), shown)
+            })
+            .collect();
+        let mut signed: Option<usize> = None;
+        while let Some((depth, shown)) = open.next().await {
+            match shown {
+                ZoneStatus::Unsigned(_) => return shown,
+                ZoneStatus::Signed => signed = signed.max(Some(depth)),
+                ZoneStatus::Unknown => {}
             }
         }
-        ZoneStatus::Unknown
+        signed.map_or(ZoneStatus::Unknown, |_| ZoneStatus::Signed)
     }
+}
+
+/// What a reply to a DS question shows. Errors and answers through aliases show nothing; an
+/// error-free NODATA without AD shows an unsigned zone, one with AD only when its NSEC or NSEC3
+/// shows a delegation without DS (RFC 6840 §4.4).
+fn shown_by_ds(message: &Message, cut: &Name) -> ZoneStatus {
+    let aliased = message
+        .answer
+        .iter()
+        .any(|record| matches!(record.rtype, rtype::CNAME | rtype::DNAME));
+    let present = !Message::rrset(&message.answer, cut, rtype::DS).is_empty();
+    if aliased || message.rcode != Rcode::NOERROR || (present && !message.authentic) {
+        return ZoneStatus::Unknown;
+    }
+    if present {
+        return ZoneStatus::Signed;
+    }
+    if !message.authentic {
+        return ZoneStatus::Unsigned(format!("{cut} DS is denied without AD: unsigned"));
+    }
+    if shows_unsigned_delegation(&message.authority, cut) {
+        return ZoneStatus::Unsigned(format!(
+            "the parent shows {cut} delegated unsigned, without DS"
+        ));
+    }
+    ZoneStatus::Unknown
 }
 
 /// Whether a validated denial of DS is that of a real delegation: NS, no SOA, no DS.

@@ -5,7 +5,7 @@ use super::trust::Trust;
 use super::validate::{Proof, Proofs, Signed, Verified, ZoneKeys, negative_ttl, signers, verify};
 use super::wire::{Message, Name, Question, Rcode, Record, record_data, rtype};
 use elsinore_dane::answer::{AliasKind, Denial, DenialKind, Failure, RecordData};
-use elsinore_dane::security::{Authority, Status};
+use elsinore_dane::security::{Authority, Security, Status};
 
 /// What stands at one name.
 #[derive(Debug, Clone)]
@@ -116,6 +116,10 @@ impl Core {
 
     /// The security of an RRset that exists.
     async fn judge_set(&self, set: &Signed<'_>, message: &Message, work: &Work) -> Judged {
+        if let Some(anchor) = self.negative_anchor(&set.owner) {
+            let reason = format!("negative trust anchor {anchor}");
+            return Ok((Status::insecure(reason), set.ttl()));
+        }
         let mut fault = None;
         for signer in set.signers() {
             match self.trust(&signer, work).await {
@@ -132,18 +136,13 @@ impl Core {
                 Trust::Failed(failure) => return Err(failure),
             }
         }
-        let unsigned = |zone: &Name| {
+        let text = fault.unwrap_or_else(|| {
             let rtype = elsinore_dane::answer::RecordType::from_code(set.rtype);
-            format!(
-                "{} {rtype}: no signature, though {zone} is signed",
-                set.owner
-            )
-        };
-        self.must_be_insecure(&set.owner, set.rtype, work, |zone| {
-            fault.clone().unwrap_or_else(|| unsigned(zone))
-        })
-        .await
-        .map(|status| (status, set.ttl()))
+            format!("{} {rtype}: no signature", set.owner)
+        });
+        self.must_be_insecure(&set.owner, set.rtype, work, text)
+            .await
+            .map(|status| (status, set.ttl()))
     }
 
     /// A wildcard answers only for names that do not exist themselves (RFC 4035 §5.3.4).
@@ -198,6 +197,10 @@ impl Core {
     ) -> Judged {
         let (name, rtype) = (&question.name, question.rtype);
         let negative = negative_ttl(message);
+        if let Some(anchor) = self.negative_anchor(name) {
+            let reason = format!("negative trust anchor {anchor}");
+            return Ok((Status::insecure(reason), negative));
+        }
         let mut fault = None;
         for signer in signers(&message.authority) {
             let has_say = name.is_at_or_below(&signer)
@@ -241,12 +244,13 @@ impl Core {
                 ede: None,
             });
         }
-        self.must_be_insecure(name, rtype, work, |zone| match &fault {
+        let text = match fault {
             Some(text) => format!("{question}: the denial does not hold: {text}"),
-            None => format!("{question}: denied without proof, though {zone} is signed"),
-        })
-        .await
-        .map(|status| (status, negative))
+            None => format!("{question}: denied without proof"),
+        };
+        self.must_be_insecure(name, rtype, work, text)
+            .await
+            .map(|status| (status, negative))
     }
 
     /// For what bears no valid signature: fine where the zone is shown to be unsigned, else bogus.
@@ -255,7 +259,7 @@ impl Core {
         name: &Name,
         rtype: u16,
         work: &Work,
-        otherwise: impl Fn(&Name) -> String,
+        otherwise: String,
     ) -> Result<Status, Failure> {
         // A DS belongs to the zone above.
         let holder = match name.parent() {
@@ -264,9 +268,15 @@ impl Core {
         };
         match self.trust(&holder, work).await {
             Trust::Insecure(reason) => Ok(Status::insecure(reason)),
+            Trust::Failed(failure) if failure.status.security() == Security::Bogus => {
+                Err(Failure {
+                    status: Status::bogus(format!("{otherwise} ({})", failure.status.reason())),
+                    ede: failure.ede,
+                })
+            }
             Trust::Failed(failure) => Err(failure),
             Trust::Secure(keys) => Err(Failure {
-                status: Status::bogus(otherwise(&keys.zone)),
+                status: Status::bogus(format!("{otherwise}, though {} is signed", keys.zone)),
                 ede: None,
             }),
         }

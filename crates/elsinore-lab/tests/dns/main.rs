@@ -1,0 +1,12 @@
+//! The resolver against a world of signed and broken zones, without sockets: every kind of answer
+//! in each mode, and every forgery refused.
+#![allow(missing_docs, reason = "a test binary has no public items")]
+
+mod ad;
+mod attacks;
+mod broken;
+mod kinds;
+mod net;
+mod operations;
+mod servers;
+mod world;

@@ -1,0 +1,171 @@
+//! A network in memory: every address answers as a function says, and every query is written down.
+
+use elsinore_dane::answer::{Answer, DenialKind, Last, Question, RecordType};
+use elsinore_dane::security::Security;
+use elsinore_lab::authority::{Reaction, Transport};
+use elsinore_net::dialer::{ByteStream, Datagrams, Dialer};
+use futures_util::future::BoxFuture;
+use std::fmt;
+use std::io;
+use std::net::SocketAddr;
+use std::sync::{Arc, Mutex};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::sync::{Mutex as AsyncMutex, mpsc};
+
+type React = dyn Fn(SocketAddr, Transport, &[u8]) -> Reaction + Send + Sync;
+
+/// The network.
+#[derive(Clone)]
+pub(crate) struct MemoryNet {
+    react: Arc<React>,
+    asked: Arc<Mutex<Vec<String>>>,
+}
+
+impl fmt::Debug for MemoryNet {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("MemoryNet")
+    }
+}
+
+impl MemoryNet {
+    pub(crate) fn new(
+        react: impl Fn(SocketAddr, Transport, &[u8]) -> Reaction + Send + Sync + 'static,
+    ) -> Self {
+        Self {
+            react: Arc::new(react),
+            asked: Arc::default(),
+        }
+    }
+
+    /// The queries since the last call, as `NAME TYPE @SERVER`.
+    pub(crate) fn take_log(&self) -> Vec<String> {
+        std::mem::take(&mut *self.asked.lock().expect("no test panics while logging"))
+    }
+
+    fn ask(&self, server: SocketAddr, transport: Transport, query: &[u8]) -> Reaction {
+        if let Some(question) = question_of(query) {
+            let line = format!("{question} @{}", server.ip());
+            self.asked
+                .lock()
+                .expect("no test panics while logging")
+                .push(line);
+        }
+        (self.react)(server, transport, query)
+    }
+}
+
+/// The question in a query.
+pub(crate) fn question_of(query: &[u8]) -> Option<Question> {
+    let mut labels: Vec<&[u8]> = Vec::new();
+    let mut rest = query.get(12..)?;
+    loop {
+        let (length, tail) = rest.split_first()?;
+        rest = tail;
+        if *length == 0 {
+            break;
+        }
+        labels.push(rest.get(..usize::from(*length))?);
+        rest = rest.get(usize::from(*length)..)?;
+    }
+    let name = elsinore_dane::name::DomainName::from_labels(labels)
+        .unwrap_or_else(|_| elsinore_dane::name::DomainName::root());
+    let code = u16::from_be_bytes([*rest.first()?, *rest.get(1)?]);
+    Some(Question::new(name, RecordType::from_code(code)))
+}
+
+impl Dialer for MemoryNet {
+    fn connect(&self, peer: SocketAddr) -> BoxFuture<'_, io::Result<Box<dyn ByteStream>>> {
+        let net = self.clone();
+        Box::pin(async move {
+            let (near, mut far) = tokio::io::duplex(1 << 17);
+            tokio::spawn(async move {
+                while let Ok(length) = far.read_u16().await {
+                    let mut query = vec![0; length.into()];
+                    if far.read_exact(&mut query).await.is_err() {
+                        return;
+                    }
+                    match net.ask(peer, Transport::Tcp, &query) {
+                        Reaction::Reply(reply) => {
+                            let length = u16::try_from(reply.len()).expect("a DNS reply");
+                            let _ = far.write_u16(length).await;
+                            let _ = far.write_all(&reply).await;
+                        }
+                        Reaction::Silence => std::future::pending().await,
+                        Reaction::Close => return,
+                    }
+                }
+            });
+            Ok(Box::new(near) as Box<dyn ByteStream>)
+        })
+    }
+
+    fn datagrams(&self, peer: SocketAddr) -> BoxFuture<'_, io::Result<Box<dyn Datagrams>>> {
+        let (replies, inbox) = mpsc::unbounded_channel();
+        let socket = MemorySocket {
+            net: self.clone(),
+            peer,
+            replies,
+            inbox: AsyncMutex::new(inbox),
+        };
+        Box::pin(async move { Ok(Box::new(socket) as Box<dyn Datagrams>) })
+    }
+}
+
+#[derive(Debug)]
+struct MemorySocket {
+    net: MemoryNet,
+    peer: SocketAddr,
+    replies: mpsc::UnboundedSender<Vec<u8>>,
+    inbox: AsyncMutex<mpsc::UnboundedReceiver<Vec<u8>>>,
+}
+
+impl Datagrams for MemorySocket {
+    fn send<'a>(&'a self, datagram: &'a [u8]) -> BoxFuture<'a, io::Result<()>> {
+        Box::pin(async move {
+            match self.net.ask(self.peer, Transport::Udp, datagram) {
+                Reaction::Reply(reply) => {
+                    let _ = self.replies.send(reply);
+                }
+                Reaction::Close => return Err(io::ErrorKind::ConnectionRefused.into()),
+                Reaction::Silence => {}
+            }
+            Ok(())
+        })
+    }
+
+    fn receive(&self) -> BoxFuture<'_, io::Result<Vec<u8>>> {
+        Box::pin(async move {
+            let mut inbox = self.inbox.lock().await;
+            inbox
+                .recv()
+                .await
+                .ok_or_else(|| io::ErrorKind::BrokenPipe.into())
+        })
+    }
+}
+
+/// An answer in a few letters: the security of each alias link, what stands at the end, and its
+/// security: `SI data I`, `- nxdomain S`, `S failed B`.
+pub(crate) fn summary(answer: &Answer) -> String {
+    let letter = |security: Security| match security {
+        Security::Secure => 'S',
+        Security::Insecure => 'I',
+        Security::Indeterminate => '?',
+        Security::Bogus => 'B',
+    };
+    let mut links: String = answer
+        .chain
+        .iter()
+        .map(|link| letter(link.status.security()))
+        .collect();
+    if links.is_empty() {
+        links.push('-');
+    }
+    let kind = match &answer.last {
+        Last::Data(_) => "data",
+        Last::Denied(denial) if denial.kind == DenialKind::NxDomain => "nxdomain",
+        Last::Denied(_) => "nodata",
+        Last::Failed(_) => "failed",
+    };
+    format!("{links} {kind} {}", letter(answer.last.status().security()))
+}
