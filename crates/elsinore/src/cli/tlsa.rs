@@ -52,7 +52,7 @@ struct VerifyArguments {
     chain: PathBuf,
     /// A record, such as "3 1 1 0123…"; repeatable.
     #[arg(long, value_name = "RDATA", required = true, num_args = 1..)]
-    tlsa: Vec<TlsaRecord>,
+    tlsa: Vec<String>,
     /// A name that a usage 2 certificate may carry, the TLSA base domain first; repeatable.
     #[arg(long, value_name = "NAME", num_args = 1..)]
     name: Vec<DomainName>,
@@ -64,11 +64,16 @@ struct VerifyArguments {
 /// Runs the command.
 ///
 /// # Errors
-/// A usage error for a chain that is not PEM, or for usage 2 without a name; an error of reading.
+/// A usage error for a chain that is not PEM, for records that are none, or for usage 2 without a name; an error of reading.
 pub(crate) fn run(arguments: TlsaArguments, settings: &Settings) -> Result<ExitCode> {
     let TlsaCommand::Verify(arguments) = arguments.command;
+    let parse = |text: &String| {
+        let fault = |error| Refusal::usage(format!("tlsa verify: --tlsa {text:?}: {error}"));
+        text.parse::<TlsaRecord>().map_err(fault)
+    };
+    let records: Vec<TlsaRecord> = arguments.tlsa.iter().map(parse).collect::<Result<_>>()?;
     let needs_name = |record: &TlsaRecord| matches!(record.usability(), Ok(usable) if usable.usage() == Usage::DaneTa);
-    if arguments.name.is_empty() && arguments.tlsa.iter().any(needs_name) {
+    if arguments.name.is_empty() && records.iter().any(needs_name) {
         return Err(Refusal::usage(
             "tlsa verify: a record of usage 2 needs --name, the name the certificate must carry",
         ));
@@ -84,7 +89,7 @@ pub(crate) fn run(arguments: TlsaArguments, settings: &Settings) -> Result<ExitC
             .first()
             .cloned()
             .unwrap_or_else(DomainName::root),
-        records: arguments.tlsa,
+        records,
         reference_identifiers: arguments.name,
         mx_secure: true,
     };
