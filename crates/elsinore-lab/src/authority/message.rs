@@ -300,12 +300,17 @@ pub(crate) fn read_sections(octets: &[u8]) -> Option<(Rcode, bool, [Vec<Entry>; 
         message.authority().ok()?,
         message.additional().ok()?,
     ];
-    let read = sections.map(|section| section.map_while(Result::ok).filter_map(entry).collect());
+    let read = sections.map(|section| {
+        section
+            .map_while(Result::ok)
+            .filter_map(|record| entry(&record))
+            .collect()
+    });
     Some((header.rcode(), header.tc(), read))
 }
 
 /// A record as an entry; one that is malformed for its type is kept as octets.
-fn entry(record: ParsedRecord<'_, Bytes>) -> Option<Entry> {
+fn entry(record: &ParsedRecord<'_, Bytes>) -> Option<Entry> {
     let owner: Fqdn = record.owner().to_name();
     let ttl = record.ttl();
     let data = match record.to_record::<ZoneRecordData<_, ParsedName<Bytes>>>() {

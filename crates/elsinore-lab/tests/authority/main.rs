@@ -2,8 +2,12 @@
 //! software that is not ours (NSD, Unbound, ldns), where that is installed.
 #![allow(missing_docs, reason = "a test binary has no public items")]
 
+mod certificates;
+mod ldns;
+mod misbehaviour;
 mod nsd;
 mod peer;
+mod resolver;
 mod tables;
 mod tree;
 mod unbound;

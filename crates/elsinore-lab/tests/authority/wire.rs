@@ -40,6 +40,12 @@ pub(crate) fn query_with(name: &str, rtype: &str, dnssec: Dnssec, size: u16) -> 
     additional.finish()
 }
 
+/// The same query with CD set (RFC 4035 §3.2.2).
+pub(crate) fn checking_disabled(mut query: Vec<u8>) -> Vec<u8> {
+    query[3] |= 0x10;
+    query
+}
+
 /// A reply in comparable form.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Seen {
@@ -107,7 +113,7 @@ impl Seen {
 
 fn section(section: &domain::base::message::RecordSection<'_, Vec<u8>>) -> BTreeSet<String> {
     let mut lines = BTreeSet::new();
-    for record in section.clone() {
+    for record in *section {
         let record = record.expect("a record");
         if record.rtype() == Rtype::OPT {
             continue;
