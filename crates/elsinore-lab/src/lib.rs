@@ -4,6 +4,7 @@ pub mod authority;
 pub mod pki;
 pub mod policy_host;
 pub mod receiver;
+pub mod run;
 pub mod running;
 pub mod scenario;
 pub mod sign;

@@ -1,0 +1,199 @@
+//! Runs scenarios: sends each case's message with the same [`Sender`] that `elsinore send` uses,
+//! into a world on loopback, and compares what came of it with what is expected.
+
+mod judge;
+mod setting;
+
+use crate::running::{Placement, Running};
+use crate::scenario::{Case, ResolverMode, Scenario};
+use crate::world::{World, WorldError};
+use elsinore_dane::time::UnixTime;
+use elsinore_net::clock::{Clock, SystemClock};
+use elsinore_net::deliver::{SendReport, Sender};
+use elsinore_net::dialer::{Dialer, MappedDialer};
+use elsinore_net::resolver::Resolver;
+use elsinore_net::tls::webpki::WebPkiRoots;
+use futures_util::StreamExt;
+use std::io::Write as _;
+use std::sync::Arc;
+
+/// Scenarios that are run at the same time.
+pub const SIDE_BY_SIDE: usize = 8;
+
+/// What came of one case in one resolver mode.
+#[derive(Debug, Clone)]
+pub struct CaseResult {
+    /// The scenario's id.
+    pub scenario: String,
+    /// The case's id; empty when it is the only one.
+    pub case: String,
+    /// The resolver mode.
+    pub mode: ResolverMode,
+    /// Outcome and security expected, such as `delivered dane`.
+    pub expected: String,
+    /// Outcome and security found.
+    pub got: String,
+    /// Why, in one line.
+    pub reason: String,
+    /// Where expectation and result differ, one line each; empty when all is as expected.
+    pub differences: Vec<String>,
+}
+
+impl CaseResult {
+    /// Whether all is as expected.
+    #[must_use]
+    pub const fn is_as_expected(&self) -> bool {
+        self.differences.is_empty()
+    }
+
+    /// The name in tables: scenario, case and, when it is not `recursive`, the mode.
+    #[must_use]
+    pub fn name(&self) -> String {
+        let mut name = self.scenario.clone();
+        if !self.case.is_empty() {
+            name.push('/');
+            name.push_str(&self.case);
+        }
+        if self.mode != ResolverMode::Recursive {
+            name.push_str(&format!(" ({})", self.mode.word()));
+        }
+        name
+    }
+}
+
+/// Why scenarios could not be run at all.
+#[derive(Debug, thiserror::Error)]
+pub enum RunError {
+    /// The world cannot be built.
+    #[error(transparent)]
+    World(#[from] WorldError),
+    /// A socket or a file cannot be had.
+    #[error("lab: {0}")]
+    Io(#[from] std::io::Error),
+    /// The lab's own trust material is refused by the code under test.
+    #[error("lab: {0}")]
+    Trust(String),
+}
+
+/// Runs all cases of `scenarios`, several scenarios at a time, each scenario's cases one after
+/// the other. `done` hears of each result as it comes; the results are returned in the order of
+/// the files.
+///
+/// # Errors
+/// [`RunError`]; a case that goes wrong is a result, not an error.
+pub async fn run(
+    scenarios: Vec<Scenario>,
+    done: impl Fn(&CaseResult),
+) -> Result<Vec<CaseResult>, RunError> {
+    let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+    let world = Arc::new(World::build(scenarios, clock.now())?);
+    let running = Running::start(Arc::clone(&world), Placement::Loopback).await?;
+    let bench = Bench::new(&running, clock)?;
+    let done = &done;
+    let bench = &bench;
+    let results: Vec<Vec<CaseResult>> = futures_util::stream::iter(world.scenarios())
+        .map(|scenario| async move {
+            let mut results = Vec::new();
+            for case in &scenario.cases {
+                for mode in &case.modes {
+                    let result = bench.run_case(scenario, case, *mode).await;
+                    done(&result);
+                    results.push(result);
+                }
+            }
+            results
+        })
+        .buffered(SIDE_BY_SIDE)
+        .collect()
+        .await;
+    Ok(results.concat())
+}
+
+/// What every case needs.
+#[derive(Debug)]
+struct Bench<'a> {
+    running: &'a Running,
+    dialer: Arc<MappedDialer>,
+    clock: Arc<dyn Clock>,
+    roots: WebPkiRoots,
+}
+
+impl<'a> Bench<'a> {
+    fn new(running: &'a Running, clock: Arc<dyn Clock>) -> Result<Self, RunError> {
+        let mut file = tempfile::NamedTempFile::new()?;
+        file.write_all(running.world().ca_pem().as_bytes())?;
+        let roots = WebPkiRoots::new(Some(file.path()))
+            .map_err(|error| RunError::Trust(error.to_string()))?;
+        Ok(Self {
+            running,
+            dialer: Arc::new(running.map().clone()),
+            clock,
+            roots,
+        })
+    }
+
+    fn now(&self) -> UnixTime {
+        self.clock.now()
+    }
+
+    async fn run_case(&self, scenario: &Scenario, case: &Case, mode: ResolverMode) -> CaseResult {
+        let mut result = CaseResult {
+            scenario: scenario.id.clone(),
+            case: case.id.clone(),
+            mode,
+            expected: judge::expected_words(case),
+            got: String::new(),
+            reason: String::new(),
+            differences: Vec::new(),
+        };
+        for (_, placed) in self.running.world().receivers_of(&scenario.id) {
+            placed.host.mailbox().clear();
+        }
+        let asked_before = self.running.queries().len();
+        match self.send(scenario, case, mode).await {
+            Ok(report) => {
+                let queries = self.running.queries().since(asked_before);
+                judge::judge(
+                    self.running.world(),
+                    scenario,
+                    case,
+                    &report,
+                    &queries,
+                    &mut result,
+                );
+            }
+            Err(reason) => {
+                "not sent".clone_into(&mut result.got);
+                result.reason.clone_from(&reason);
+                result.differences.push(reason);
+            }
+        }
+        result
+    }
+
+    async fn send(
+        &self,
+        scenario: &Scenario,
+        case: &Case,
+        mode: ResolverMode,
+    ) -> Result<SendReport, String> {
+        let world = self.running.world();
+        let state = tempfile::tempdir().map_err(|error| error.to_string())?;
+        let dialer: Arc<dyn Dialer> = Arc::clone(&self.dialer) as Arc<dyn Dialer>;
+        let resolver = Resolver::new(
+            setting::resolver(world, case, mode)?,
+            Arc::clone(&dialer),
+            Arc::clone(&self.clock),
+        )
+        .map_err(|error| error.to_string())?;
+        let config = setting::sender(world, scenario, case, &self.roots, state.path())?;
+        setting::store_policies(&config, case, self.now())?;
+        let (envelope, message) = setting::letter(world, scenario, case, self.now())?;
+        let sender = Sender::new(config, Arc::new(resolver), dialer, Arc::clone(&self.clock));
+        let mut report = sender.send(&envelope, &message).await;
+        for _ in 1..case.settings.attempts.unwrap_or(1) {
+            report = sender.send(&envelope, &message).await;
+        }
+        Ok(report)
+    }
+}
