@@ -3,6 +3,9 @@
 
 mod judge;
 mod setting;
+mod table;
+
+pub use table::table;
 
 use crate::running::{Placement, Running};
 use crate::scenario::{Case, ResolverMode, Scenario};
@@ -44,6 +47,21 @@ impl CaseResult {
     #[must_use]
     pub const fn is_as_expected(&self) -> bool {
         self.differences.is_empty()
+    }
+
+    /// The result as JSON.
+    #[must_use]
+    pub fn to_json(&self) -> serde_json::Value {
+        serde_json::json!({
+            "scenario": self.scenario,
+            "case": self.case,
+            "mode": self.mode.word(),
+            "as_expected": self.is_as_expected(),
+            "expected": self.expected,
+            "got": self.got,
+            "reason": self.reason,
+            "differences": self.differences,
+        })
     }
 
     /// The name in tables: scenario, case and, when it is not `recursive`, the mode.
@@ -91,8 +109,9 @@ pub async fn run(
     let bench = Bench::new(&running, clock)?;
     let done = &done;
     let bench = &bench;
-    let results: Vec<Vec<CaseResult>> = futures_util::stream::iter(world.scenarios())
-        .map(|scenario| async move {
+    let mut results: Vec<(usize, Vec<CaseResult>)> = futures_util::stream::iter(world.scenarios())
+        .enumerate()
+        .map(|(index, scenario)| async move {
             let mut results = Vec::new();
             for case in &scenario.cases {
                 for mode in &case.modes {
@@ -101,12 +120,16 @@ pub async fn run(
                     results.push(result);
                 }
             }
-            results
+            (index, results)
         })
-        .buffered(SIDE_BY_SIDE)
+        .buffer_unordered(SIDE_BY_SIDE)
         .collect()
         .await;
-    Ok(results.concat())
+    results.sort_by_key(|(index, _)| *index);
+    Ok(results
+        .into_iter()
+        .flat_map(|(_, results)| results)
+        .collect())
 }
 
 /// What every case needs.

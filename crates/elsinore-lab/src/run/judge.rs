@@ -63,18 +63,37 @@ fn got_words(first: &RecipientReport) -> String {
     }
 }
 
-/// The reply that decided, else what stood in the way at the last host.
+/// How it was delivered, or what stood in the way at the last host.
 fn reason(first: &RecipientReport) -> String {
-    let delivered = first.outcome.word() == "delivered";
-    let last_trouble = (first.attempts.iter().rev())
-        .filter(|_| !delivered)
-        .find_map(|attempt| {
-            let reason = attempt.reason.as_deref()?;
-            Some(format!("{}: {reason}", attempt.mx_host))
-        });
-    last_trouble
-        .or_else(|| first.reply.as_ref().map(ToString::to_string))
-        .unwrap_or_default()
+    let said = || {
+        let reply = first.reply.as_ref();
+        reply.map(ToString::to_string).unwrap_or_default()
+    };
+    if first.outcome.word() == "delivered" {
+        return (first.attempts.last()).map_or_else(said, success);
+    }
+    let trouble = first.attempts.iter().rev().find_map(|attempt| {
+        let reason = attempt.reason.as_deref()?;
+        Some(format!("{}: {reason}", attempt.mx_host))
+    });
+    trouble.unwrap_or_else(said)
+}
+
+/// The obligation met and the TLS it was met with.
+fn success(attempt: &Attempt) -> String {
+    let mut text = format!("obligation {}: ", attempt.obligation.word());
+    let session = attempt.session.as_deref();
+    match session.and_then(|session| session.tls.as_ref()) {
+        Some(tls) => text.push_str(&format!("{} ({})", tls.version, tls.backend)),
+        None => text.push_str("no TLS"),
+    }
+    if let Some(one) = session.and_then(|session| session.matched) {
+        text.push_str(&format!(
+            ", {} {} {} matched at depth {}",
+            one.usage, one.selector, one.matching_type, one.depth
+        ));
+    }
+    format!("{text}, {}", attempt.mx_host)
 }
 
 struct Judge<'a> {

@@ -94,6 +94,9 @@ pub(crate) fn sender(
     }
     let step = Duration::from_secs(case.settings.timeout.unwrap_or(STEP));
     config.timeouts = config.timeouts.capped(step);
+    // A policy host that never finishes must cost its own time only, as with the defaults.
+    config.timeouts.sts_fetch = step / 2;
+    config.timeouts.discovery = step * 2;
     for spec in &case.destination {
         config
             .destinations

@@ -4,9 +4,11 @@ use crate::cli::Format;
 use crate::config::Settings;
 use crate::exit::Refusal;
 use crate::network::block_on;
+use crate::output;
 use anyhow::{Context, Result};
 use clap::{Args, Subcommand};
 use elsinore_dane::time::UnixTime;
+use elsinore_lab::run::{self, CaseResult};
 use elsinore_lab::running::{Placement, Running};
 use elsinore_lab::scenario::{Scenario, files};
 use elsinore_lab::up::{self, LabFolder, Namespace};
@@ -139,8 +141,39 @@ fn list(selection: &Selection, format: Format) -> Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-fn run_scenarios(_selection: &Selection, _format: Format) -> Result<ExitCode> {
-    Err(Refusal::usage("lab run: the sender is not in this build"))
+fn run_scenarios(selection: &Selection, format: Format) -> Result<ExitCode> {
+    let scenarios = selection.scenarios()?;
+    let progress = |result: &CaseResult| {
+        if !result.is_as_expected() {
+            output::diagnose(&format!("{}: not as expected", result.name()));
+        }
+    };
+    let results = block_on(async move { Ok(run::run(scenarios, progress).await?) })?;
+    let mut out = std::io::stdout().lock();
+    match format {
+        Format::Human => write!(out, "{}", run::table(&results))?,
+        Format::Json => {
+            let cases: Vec<_> = results.iter().map(CaseResult::to_json).collect();
+            let passed = results.iter().filter(|one| one.is_as_expected()).count();
+            let object = serde_json::json!({
+                "schema_version": 1,
+                "passed": passed,
+                "failed": results.len() - passed,
+                "cases": cases,
+            });
+            writeln!(out, "{object:#}")?;
+        }
+        Format::Jsonl => {
+            for result in &results {
+                writeln!(out, "{}", result.to_json())?;
+            }
+        }
+    }
+    Ok(if results.iter().all(CaseResult::is_as_expected) {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
+    })
 }
 
 fn up(arguments: UpArguments) -> Result<ExitCode> {
