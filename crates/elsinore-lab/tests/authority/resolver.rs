@@ -1,6 +1,6 @@
 //! The upstream resolver of the lab in its three modes, and what the tree exports.
 
-use crate::tree::{NOW, broken_tree, name, tree};
+use crate::tree::{NOW, broken_tree, name, sources, tree};
 use crate::wire::{Dnssec, Seen, checking_disabled, query};
 use elsinore_dane::answer::RecordType;
 use elsinore_lab::authority::{
@@ -8,10 +8,11 @@ use elsinore_lab::authority::{
     Transport, When,
 };
 use elsinore_lab::sign::{SignedTree, Trust};
-use elsinore_lab::zone::{SigningPlan, ZoneSource};
+use elsinore_lab::zone::{Algorithm, Signing, SigningPlan, ZoneSource};
 use std::io::{Read, Write};
 use std::net::{TcpStream, UdpSocket};
 use std::sync::Arc;
+use std::time::Instant;
 
 #[test]
 fn modes() {
@@ -333,4 +334,50 @@ fn listeners_answer_on_udp_and_tcp_and_end_when_dropped() {
     drop(listeners);
     drop(runtime);
     assert!(TcpStream::connect(place).is_err());
+}
+
+/// How long a world takes to make is printed, not judged.
+#[test]
+fn a_world_of_sixty_zones() {
+    let mut sources = sources();
+    sources.retain(|source| source.apex.is_root() || source.apex == name("test"));
+    for source in &mut sources {
+        if let Signing::Signed(plan) = &mut source.signing {
+            plan.algorithm = Algorithm::EcdsaP256;
+        }
+    }
+    for number in 0..60 {
+        let apex = name(&format!("z{number}.test"));
+        let text = "$TTL 300\n@ IN SOA ns h 1 1 1 1 60\n@ IN NS ns\nns IN A 192.0.2.53\n\
+                    @ IN MX 10 mx\nmx IN A 192.0.2.25\n_25._tcp.mx IN TLSA 3 1 1 aabb\n";
+        sources.push(ZoneSource::signed(apex, text, SigningPlan::default()));
+        for source in sources
+            .iter_mut()
+            .filter(|source| source.apex == name("test"))
+        {
+            let line =
+                format!("z{number} 300 IN NS ns.z{number}\nns.z{number} 300 IN A 192.0.2.53\n");
+            source.text.push_str(&line);
+        }
+    }
+    let begin = Instant::now();
+    let authority = Authority::new(SignedTree::build(&sources, 1, NOW).expect("a tree"));
+    println!("62 zones made in {:?}", begin.elapsed());
+    let begin = Instant::now();
+    let authority = Arc::new(authority);
+    let forwarder = Forwarder::new(Arc::clone(&authority), ForwardMode::Validating);
+    for number in 0..60 {
+        let query = query(
+            &format!("_25._tcp.mx.z{number}.test"),
+            "TLSA",
+            Dnssec::Wanted,
+        );
+        let reaction = forwarder.respond(Transport::Tcp, &query);
+        let seen = Seen::read(reaction.reply().expect("a reply"));
+        assert_eq!(
+            (seen.rcode.as_str(), seen.flags.as_str()),
+            ("NOERROR", "DR")
+        );
+    }
+    println!("60 resolutions in {:?}", begin.elapsed());
 }
