@@ -1,14 +1,17 @@
 //! Zones signed and linked: keys made, DS records of children put into their parents, RRsets and
 //! denials signed (RFC 4035 §2), planted faults applied, trust anchor and root hints exported.
 
+mod delegation;
 mod fault;
 mod key;
+mod trust;
 
 use crate::zone::{
-    DenialPlan, DsKind, DsPlan, Fault, Fqdn, KeyLayout, Node, Nsec3Chain, OptOut, Rdata, Rr, Rrset,
-    Signing, SigningPlan, Validity, Zone, ZoneError, ZoneSource, fqdn, read_records,
+    DenialPlan, Fault, Fqdn, KeyLayout, Node, Nsec3Chain, OptOut, Rdata, Rr, Rrset, Signing,
+    SigningPlan, Validity, Zone, ZoneError, ZoneSource, fqdn, read_records,
 };
 use bytes::Bytes;
+use delegation::{anchor_lines, ds_records};
 use domain::base::iana::{Class, Nsec3HashAlgorithm, Rtype};
 use domain::base::{Record, Ttl};
 use domain::dnssec::sign::SigningConfig;
@@ -26,6 +29,7 @@ use elsinore_dane::time::UnixTime;
 use key::{KeyOrigin, REVOKE, SECURE_ENTRY_POINT, ZONE_KEY, ZoneKey};
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
+use trust::chain_of_trust;
 
 /// What the chain of trust says of a zone, known from how the tree was made.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -270,74 +274,6 @@ fn signing_error(source: &ZoneSource, error: &impl ToString) -> ZoneError {
     }
 }
 
-/// The DS records that the parent of `apex` holds.
-fn ds_records(
-    apex: &Fqdn,
-    keys: &ZoneKeys,
-    plan: &DsPlan,
-) -> Result<Vec<Rr>, openssl::error::ErrorStack> {
-    let kinds: &[DsKind] = match plan {
-        DsPlan::Matching => &[DsKind::Digest(2)],
-        DsPlan::Omitted => &[],
-        DsPlan::Only(kinds) => kinds,
-    };
-    let key = &keys.entry;
-    let number = keys.plan.algorithm.number();
-    let mut records = Vec::new();
-    for kind in kinds {
-        let right = key.digest(apex, 2)?;
-        let ds = match kind {
-            DsKind::Digest(digest_type) => {
-                key.ds(number, *digest_type, key.digest(apex, *digest_type)?)
-            }
-            DsKind::WrongDigest => {
-                let wrong = right.iter().map(|octet| octet ^ 0x55).collect();
-                key.ds(number, 2, wrong)
-            }
-            DsKind::MissingKey => {
-                let origin = KeyOrigin {
-                    seed: 0,
-                    apex,
-                    role: "missing",
-                    number: 0,
-                };
-                let flags = ZONE_KEY | SECURE_ENTRY_POINT;
-                let missing = ZoneKey::make(&origin, crate::zone::Algorithm::EcdsaP256, flags)?;
-                let digest = missing.digest(apex, 2)?;
-                missing.ds(number, 2, digest)
-            }
-            DsKind::Algorithm(other) => key.ds(*other, 2, right),
-            DsKind::UnknownDigest(other) => key.ds(number, *other, right),
-        };
-        if let Some(ds) = ds {
-            records.push(Rr::new(
-                apex.clone(),
-                Class::IN,
-                Ttl::from_secs(3600),
-                Rdata::Ds(ds),
-            ));
-        }
-    }
-    Ok(records)
-}
-
-fn anchor_lines(
-    keys: &ZoneKeys,
-    root: &Fqdn,
-) -> Result<Vec<(String, String)>, openssl::error::ErrorStack> {
-    let mut lines = Vec::new();
-    for kind in [DsPlan::Matching] {
-        for record in ds_records(root, keys, &kind)? {
-            let key = keys.entry.record();
-            lines.push((
-                format!(". 3600 IN DS {}\n", record.data()),
-                format!(". 3600 IN DNSKEY {key}\n"),
-            ));
-        }
-    }
-    Ok(lines)
-}
-
 fn make_zone(
     source: &ZoneSource,
     keys: Option<&ZoneKeys>,
@@ -570,88 +506,4 @@ fn owner_hash(owner: &Fqdn) -> Vec<u8> {
         .ok()
         .and_then(|text| domain::utils::base32::decode_hex::<Vec<u8>>(text).ok())
         .unwrap_or_default()
-}
-
-/// Follows DS and DNSKEY from the root down, on what the sources say and the faults did.
-fn chain_of_trust(
-    sources: &[ZoneSource],
-    zones: &BTreeMap<(Fqdn, u8), Zone>,
-    keys: &BTreeMap<Fqdn, ZoneKeys>,
-) -> BTreeMap<Fqdn, Trust> {
-    let mut trust: BTreeMap<Fqdn, Trust> = BTreeMap::new();
-    // Canonical order puts a parent before its children (RFC 4034 §6.1).
-    for ((apex, version), zone) in zones {
-        if *version != 0 {
-            continue;
-        }
-        let source = sources
-            .iter()
-            .find(|source| source.version == 0 && source.apex == zone.apex_name);
-        let own = own_trust(apex, zone, keys.get(apex));
-        let mut above = apex.parent();
-        let parent = loop {
-            match above {
-                None => break None,
-                Some(name) => match trust.get(&name) {
-                    Some(trust) => break Some((name.clone(), *trust)),
-                    None => above = name.parent(),
-                },
-            }
-        };
-        let verdict = match (parent, source) {
-            (None, _) => own,
-            (Some((_, Trust::Insecure)), _) => Trust::Insecure,
-            (Some((_, Trust::Bogus)), _) => Trust::Bogus,
-            (Some((parent, Trust::Secure)), source) => {
-                let ds = zones
-                    .get(&(parent, 0))
-                    .and_then(|zone| zone.set(apex, Rtype::DS));
-                match (ds, source) {
-                    (None, _) => Trust::Insecure,
-                    (Some(set), _) if !set.intact => Trust::Bogus,
-                    (Some(set), Some(source)) => ds_trust(set, source, own),
-                    (Some(_), None) => Trust::Bogus,
-                }
-            }
-        };
-        trust.insert(apex.clone(), verdict);
-    }
-    trust
-}
-
-/// Whether the zone's own DNSKEY RRset holds together.
-fn own_trust(apex: &Fqdn, zone: &Zone, keys: Option<&ZoneKeys>) -> Trust {
-    let Some(keys) = keys.filter(|_| zone.signed) else {
-        return Trust::Insecure;
-    };
-    let revoked = keys.entry.flags() & REVOKE != 0;
-    match zone.set(apex, Rtype::DNSKEY) {
-        Some(set) if set.intact && !revoked => Trust::Secure,
-        _ => Trust::Bogus,
-    }
-}
-
-/// RFC 4035 §5.2: unknown algorithms and digests do not count; one matching DS is enough.
-fn ds_trust(set: &Rrset, source: &ZoneSource, own: Trust) -> Trust {
-    let known = |data: &&Rdata| match data {
-        Rdata::Ds(ds) => {
-            matches!(ds.algorithm().to_int(), 5 | 7 | 8 | 10 | 13..=16)
-                && matches!(ds.digest_type().to_int(), 1 | 2 | 4)
-        }
-        _ => false,
-    };
-    if !set.records.iter().any(|data| known(&data)) {
-        return Trust::Insecure;
-    }
-    let matching = match &source.ds {
-        DsPlan::Matching => true,
-        DsPlan::Omitted => false,
-        DsPlan::Only(kinds) => kinds
-            .iter()
-            .any(|kind| matches!(kind, DsKind::Digest(1 | 2 | 4))),
-    };
-    match (matching, own) {
-        (true, Trust::Secure) => Trust::Secure,
-        _ => Trust::Bogus,
-    }
 }
