@@ -109,6 +109,8 @@ pub fn verify_dane(
     now: UnixTime,
     options: &VerifyOptions,
 ) -> DaneVerdict {
+    //= spec: 7672-3.2-1
+    //= spec: 7672-5-1
     let records = effective(&requirement.records);
     if records.is_empty() {
         return DaneVerdict::NoUsable;
@@ -123,6 +125,9 @@ pub fn verify_dane(
     let mut rejection = None;
     if let Some(record) = matching_record(&leaf, &records, Usage::DaneEe) {
         match options.ee_name_checks {
+            //= spec: 7672-3.1.1-1
+            //= spec: 7672-3.1.1-2
+            //= spec: 7672-3.2.1-1
             EeNameChecks::Skip => {
                 return DaneVerdict::Authenticated(Match::assertion(
                     record,

@@ -14,6 +14,7 @@ pub fn effective(records: &[TlsaRecord]) -> Vec<UsableTlsa<'_>> {
         .iter()
         .filter_map(|record| record.usability().ok())
         .collect();
+    //= spec: 7672-5-2
     // Four pairs of usage and selector; Full is the smallest value and never the strongest.
     let mut strongest = [MatchingType::Full; 4];
     for record in &usable {

@@ -200,6 +200,7 @@ impl TlsaRecord {
             return Err(Unusable::TooShort(self.rdata().len()));
         };
         let usage = match usage {
+            //= spec: 7672-3.1.3-1
             0 | 1 => return Err(Unusable::PkixUsage(*usage)),
             2 => Usage::DaneTa,
             3 => Usage::DaneEe,

@@ -256,6 +256,7 @@ impl<'c, 'r: 'c> Search<'c, 'r> {
             }
             let is_anchor = top == Top::Anchor && depth + 1 == certificates.len();
             may_issue(certificate, &extensions, is_anchor, depth)?;
+            //= spec: 7672-3.1.2-1
             if let Some(limit) = extensions
                 .basic_constraints
                 .and_then(|constraints| constraints.path_length)
@@ -282,6 +283,7 @@ impl<'c, 'r: 'c> Search<'c, 'r> {
                 intermediates += 1;
             }
         }
+        //= spec: 7672-3.2.2-1
         references.covered_by(&self.leaf)
     }
 }

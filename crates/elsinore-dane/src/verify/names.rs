@@ -41,6 +41,7 @@ pub(crate) fn presented_names(leaf: &Certificate<'_>) -> Result<Vec<Vec<u8>>, De
             }
         }
     }
+    //= spec: 7672-3.2.3-1
     if names.is_empty() {
         let common_names = distinguished_name::common_names(leaf.subject())?;
         names = common_names.into_iter().flatten().collect();
@@ -67,8 +68,8 @@ pub(crate) fn general_names(list: &[u8]) -> Result<Vec<Element<'_>>, DerError> {
 /// Whether a presented name covers a reference identifier.
 ///
 /// ASCII without regard to case, a trailing dot of either ignored. A wildcard is the whole
-/// leftmost label, stands for exactly one label of letters, digits and hyphens, and must have two
-/// labels behind it (`*.example` covers nothing). Octets that no A-label has (NUL, space,
+/// leftmost label, stands for exactly one label, and must have two labels behind it: `*.example`
+/// covers nothing, because nobody owns the names below a top-level domain. Octets that no A-label has (NUL, space,
 /// anything above 126) make a presented name cover nothing.
 fn covers(presented: &[u8], reference: &DomainName) -> bool {
     let reference = reference.as_str().as_bytes();
@@ -80,6 +81,7 @@ fn covers(presented: &[u8], reference: &DomainName) -> bool {
     {
         return false;
     }
+    //= spec: 7672-3.2.3-2
     let Some(tail) = presented.strip_prefix(b"*.") else {
         return !presented.contains(&b'*') && presented.eq_ignore_ascii_case(reference);
     };
@@ -89,9 +91,8 @@ fn covers(presented: &[u8], reference: &DomainName) -> bool {
     let Some(dot) = reference.iter().position(|octet| *octet == b'.') else {
         return false;
     };
-    let (label, rest) = (&reference[..dot], &reference[dot + 1..]);
-    let plain = |octet: &u8| octet.is_ascii_alphanumeric() || *octet == b'-';
-    label.iter().all(plain) && tail.eq_ignore_ascii_case(rest)
+    //= spec: 7672-3.2.3-3
+    tail.eq_ignore_ascii_case(&reference[dot + 1..])
 }
 
 #[cfg(test)]
@@ -100,6 +101,8 @@ mod tests {
 
     #[test]
     fn coverage() {
+        //= spec-test: 7672-3.2.3-2
+        //= spec-test: 7672-3.2.3-3
         for (presented, reference, expected) in [
             ("mx.example.org", "mx.example.org", true),
             ("MX.Example.ORG", "mx.example.org", true),
@@ -110,7 +113,7 @@ mod tests {
             ("*.EXAMPLE.org", "mx.example.org", true),
             ("*.example.org", "a.mx.example.org", false),
             ("*.example.org", "example.org", false),
-            ("*.example.org", "my_mx.example.org", false),
+            ("*.example.org", "my_mx.example.org", true),
             ("*.org", "example.org", false),
             ("*.org.", "example.org", false),
             ("*", "example", false),

@@ -23,6 +23,7 @@ pub(crate) fn cases() -> Vec<Case> {
 }
 
 fn combinations() -> Vec<Case> {
+    //= spec-test: 7672-3.2-1
     let leaf = server().make();
     let mut cases = Vec::new();
     for selector in 0..=1 {
@@ -85,6 +86,7 @@ fn unusable() -> Vec<Case> {
     add("10-matching-255", TlsaRecord::new(3, 1, 255, &digest));
     add("10-usage-4", TlsaRecord::new(4, 1, 1, &digest));
     add("10-usage-255", TlsaRecord::new(255, 1, 1, &digest));
+    //= spec-test: 7672-3.1.3-1
     for usage in 0..=1 {
         for selector in 0..=1 {
             for matching in 0..=2 {
@@ -103,12 +105,15 @@ fn odd_leaves() -> Vec<Case> {
     let unknown_critical = extension(&[0x2a, 0x03, 0x04], true, &[0x05, 0x00]);
     let change = |id: &'static str, change: fn(&mut Spec)| (id, server().with(change));
     let mut specs = vec![
+        //= spec-test: 7672-3.1.1-2
         change("12-expired", |s| s.not_after = utc("250102000000Z")),
         change("13-not-yet-valid", |s| s.not_before = utc("340101000000Z")),
         change("14-ends-before-it-begins", |s| {
             s.not_before = utc("340101000000Z");
             s.not_after = utc("240101000000Z");
         }),
+        //= spec-test: 7672-3.1.1-1
+        //= spec-test: 7672-3.2.1-1
         change("15-wrong-name", |s| {
             s.extensions = vec![san(&["other.test"])]
         }),

@@ -33,6 +33,8 @@ pub(crate) fn cases() -> Vec<Case> {
         vec![wrong(3, 1, 1), wrong(2, 0, 1)],
         untrusted,
     );
+    //= spec-test: 7672-5-1
+    //= spec-test: 7672-5-2
     add(
         "79-stronger-misses",
         vec![wrong(3, 1, 2), ee.clone()],

@@ -93,6 +93,11 @@ const DIFFERENCES: &[(&str, Says, &str)] = &[
         "OpenSSL checks the dates of a self-signed trust anchor only; ours those of every one",
     ),
     (
+        "64-underscore",
+        Says::Reject,
+        "RFC 7672 3.2.3: a wildcard matches the first label; OpenSSL wants letters and digits there",
+    ),
+    (
         "68-dot-of-certificate",
         Says::Reject,
         "the same DNS name; OpenSSL compares text",

@@ -83,6 +83,8 @@ pub(crate) fn run(arguments: TlsaArguments, settings: &Settings) -> Result<ExitC
     let chain = pem::certificates(&text)
         .map_err(|error| Refusal::usage(format!("tlsa verify: {shown}: {error}")))?;
     let at = arguments.at.unwrap_or_else(Timestamp::now);
+    // Certificates know whole seconds.
+    let at = Timestamp::from_second(at.as_second()).unwrap_or(at);
     let requirement = DaneRequirement {
         base_domain: arguments
             .name

@@ -37,6 +37,7 @@ pub(super) fn cases() -> Vec<Case> {
         ]
     };
     let extended = |extensions: Vec<Vec<u8>>| root_with(|s| s.extensions = extensions);
+    //= spec-test: 7672-3.1.2-1
     root_case("69-pathlen-0", &extended(pathlen(0)), too_long(2));
     root_case("69-pathlen-1", &extended(pathlen(1)), ta(2));
     root_case("69-anchor-without-constraints", &extended(vec![]), ta(2));
