@@ -24,6 +24,7 @@ pub(crate) fn misbehave(authority: &mut Authority) {
         ("notimp.test", always(Act::Rcode(4))),
         ("lame.test", always(Act::Lame)),
         ("noedns.test", always(Act::NoEdns)),
+        ("old.plain", always(Act::NoEdns)),
         ("onlytcp.test", over(Transport::Udp, Act::Truncate)),
         ("notcp.test", over(Transport::Udp, Act::Truncate)),
         ("notcp.test", over(Transport::Tcp, Act::Close)),
@@ -75,6 +76,7 @@ async fn failures_are_failures() {
         ("_25._tcp.mx.tlsafail.test TLSA", "- failed ?", "SERVFAIL"),
         // Plain DNS carries no signatures, and the zone is signed.
         ("mx.noedns.test A", "- failed B", "DNSKEY"),
+        ("mx.old.plain A", "- data I", "delegated unsigned"),
         ("mx.halfdead.test A", "- data I", "delegated unsigned"),
         ("mx.glueless.test A", "- data I", "delegated unsigned"),
         (

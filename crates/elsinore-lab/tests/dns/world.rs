@@ -147,6 +147,7 @@ fn leaves() -> Vec<(&'static str, Make)> {
         ("leaf.opt", Box::new(ZoneSource::unsigned)),
         ("safe.opt", Box::new(signed(plain()))),
         ("leaf.plain", Box::new(ZoneSource::unsigned)),
+        ("old.plain", Box::new(ZoneSource::unsigned)),
         ("island.plain", Box::new(signed(plain()))),
         ("deep.sub.nsec.test", Box::new(signed(plain()))),
         (

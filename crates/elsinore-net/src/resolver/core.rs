@@ -16,7 +16,7 @@ use elsinore_dane::security::Status;
 use elsinore_dane::time::UnixTime;
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use tokio::sync::{OnceCell, mpsc};
+use tokio::sync::{OnceCell, Semaphore, mpsc};
 
 /// A reply and the zone whose servers gave it (the root for an upstream resolver): only records
 /// at or below it count.
@@ -43,8 +43,8 @@ impl Trouble {
         }
     }
 
-    /// The failure to report; codes 1, 2 and 5 to 12 mean that a validator rejected the data
-    /// (RFC 8914 §4), all else that nothing was found out.
+    /// The failure to report: codes 6 to 12 mean that a validator rejected the data
+    /// (RFC 8914 §4.7 to §4.13), all else that nothing was found out.
     pub(super) fn into_failure(self) -> Failure {
         let rejected = self
             .ede
@@ -82,9 +82,14 @@ pub(super) struct Core {
     pub(super) config: ResolverConfig,
     pub(super) negative_anchors: Vec<Name>,
     pub(super) dialer: Arc<dyn Dialer>,
+    /// Bounds the exchanges under way at one time, and so the sockets.
+    pub(super) exchanges: Semaphore,
     clock: Arc<dyn Clock>,
     shared: Mutex<Shared>,
 }
+
+/// Exchanges with servers under way at one time; a usual process may open 1,024 files.
+const MOST_EXCHANGES: usize = 400;
 
 impl Core {
     pub(super) fn new(
@@ -108,6 +113,7 @@ impl Core {
                 servers: ServerBook::default(),
                 in_flight: HashMap::new(),
             }),
+            exchanges: Semaphore::new(MOST_EXCHANGES),
             config,
             dialer,
             clock,

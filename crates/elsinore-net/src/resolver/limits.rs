@@ -36,7 +36,7 @@ impl Default for Limits {
         Self {
             alias_links: 11,
             queries: 150,
-            signatures: 60,
+            signatures: 120,
             signatures_per_rrset: 8,
             keys_per_tag: 4,
             nsec3_hashes: 60,

@@ -161,6 +161,8 @@ impl Core {
         work: &Work,
         accept: &(dyn Fn(&Message) -> Result<(), Fault> + Sync),
     ) -> (SocketAddr, Result<Message, Fault>) {
+        // The semaphore is never closed; without a permit the exchange would still be right.
+        let _permit = self.exchanges.acquire().await.ok();
         let start = Instant::now();
         let reply = timeout(
             patience * 2,

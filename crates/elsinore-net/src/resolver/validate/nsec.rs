@@ -136,3 +136,154 @@ fn lacks(name: &Name, nsec: &Nsec, rtype: u16) -> Result<(), String> {
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use elsinore_dane::name::DomainName;
+
+    fn name(text: &str) -> Name {
+        Name::from_domain(&DomainName::parse(text).unwrap())
+    }
+
+    /// `owner next types`, all types below 128.
+    fn nsec(line: &str) -> (Name, Nsec) {
+        let mut words = line.split_whitespace();
+        let owner = name(words.next().unwrap());
+        let mut rdata = name(words.next().unwrap()).wire().to_vec();
+        let mut bitmap = [0_u8; 16];
+        for word in words {
+            let code: u8 = match word {
+                "A" => 1,
+                "NS" => 2,
+                "CNAME" => 5,
+                "SOA" => 6,
+                "DNAME" => 39,
+                "DS" => 43,
+                "TLSA" => 52,
+                other => panic!("{other}"),
+            };
+            bitmap[usize::from(code / 8)] |= 0x80 >> (code % 8);
+        }
+        rdata.extend([0, 16]);
+        rdata.extend(bitmap);
+        (owner, Nsec::parse(&rdata).unwrap())
+    }
+
+    fn check<T: PartialEq + std::fmt::Debug>(
+        records: &[&str],
+        prove: impl Fn(&NsecSet<'_>) -> Result<T, String>,
+        expected: Result<T, &str>,
+    ) {
+        let records: Vec<_> = records.iter().map(|line| nsec(line)).collect();
+        match (prove(&NsecSet(&records)), expected) {
+            (Ok(got), Ok(expected)) => assert_eq!(got, expected, "{records:?}"),
+            (Err(text), Err(part)) => assert!(text.contains(part), "{text}, not {part}"),
+            (got, expected) => panic!("{got:?}, not {expected:?}: {records:?}"),
+        }
+    }
+
+    #[test]
+    fn no_data() {
+        let shown = Ok(Proof::Shown);
+        for (records, owner, rtype, expected) in [
+            (&["mx.e ns.e A"][..], "mx.e", 52, shown.clone()),
+            (
+                &["mx.e ns.e A TLSA"],
+                "mx.e",
+                52,
+                Err("says that the type exists"),
+            ),
+            // RFC 6840 §4.3.
+            (
+                &["mx.e ns.e CNAME"],
+                "mx.e",
+                52,
+                Err("says that a CNAME exists"),
+            ),
+            // RFC 6840 §4.1: the parent's side of a cut.
+            (&["sub.e x.e NS"], "sub.e", 52, Err("speaks of DS only")),
+            (&["sub.e x.e NS"], "sub.e", 43, shown.clone()),
+            (&["e a.e NS SOA"], "e", 52, shown.clone()),
+            (&["e a.e NS SOA"], "e", 43, Err("is the child's")),
+            (&["a.e x.b.ent.e A"], "ent.e", 52, shown.clone()),
+            (&["a.e x.e A"], "mx.e", 52, Err("no NSEC is for *.e")),
+            (&["a.e x.e A", "*.e a.e A"], "mx.e", 52, shown.clone()),
+            (
+                &["a.e x.e A", "*.e a.e TLSA"],
+                "mx.e",
+                52,
+                Err("says that the type exists"),
+            ),
+            (&["a.e b.e A"], "mx.e", 52, Err("matches or covers")),
+        ] {
+            check(records, |set| set.no_data(&name(owner), rtype), expected);
+        }
+    }
+
+    #[test]
+    fn no_name() {
+        let shown = Ok(Proof::Shown);
+        for (records, owner, expected) in [
+            (&["e b.e SOA NS", "b.e x.e A"][..], "mx.e", shown.clone()),
+            (&["b.e x.e A"], "mx.e", Err("the wildcard *.e")),
+            // One record may cover both.
+            (&["e x.e SOA NS"], "mx.e", shown.clone()),
+            // The last record of the zone.
+            (&["b.e e A", "e b.e SOA NS"], "mx.e", shown.clone()),
+            (&["b.e e A"], "mx.other", Err("no NSEC covers")),
+            (&["e a.mx.e SOA NS"], "mx.e", Err("exist as an empty name")),
+            // Below a delegation or a DNAME nothing is this zone's to deny.
+            (
+                &["sub.e x.e NS", "e sub.e SOA NS"],
+                "mx.sub.e",
+                Err("no NSEC covers"),
+            ),
+            (
+                &["dn.e x.e DNAME", "e dn.e SOA NS"],
+                "mx.dn.e",
+                Err("no NSEC covers"),
+            ),
+            (&["sub.e x.e NS SOA"], "mx.sub.e", shown.clone()),
+        ] {
+            check(records, |set| set.no_name(&name(owner)), expected);
+        }
+    }
+
+    #[test]
+    fn expansion() {
+        for (records, owner, encloser, expected) in [
+            (&["b.e x.e A"][..], "mx.e", "e", Ok(Proof::Shown)),
+            (&["b.e c.e A"], "mx.e", "e", Err("no NSEC covers")),
+            // The name itself, or something between it and the wildcard, exists.
+            (&["b.e a.mx.e A"], "mx.e", "e", Err("closer name")),
+            (&["a.sub.e x.e A"], "mx.sub.e", "e", Err("closer name")),
+            (&["a.e x.e A"], "mx.sub.e", "e", Ok(Proof::Shown)),
+        ] {
+            check(
+                records,
+                |set| set.expansion(&name(owner), &name(encloser)),
+                expected,
+            );
+        }
+    }
+
+    #[test]
+    fn no_ds() {
+        for (records, owner, expected) in [
+            (&["sub.e x.e NS"][..], "sub.e", Ok(DsProof::Unsigned)),
+            (&["sub.e x.e A"], "sub.e", Ok(DsProof::NoCut)),
+            (
+                &["sub.e x.e NS DS"],
+                "sub.e",
+                Err("says that the type exists"),
+            ),
+            (&["sub.e x.e NS SOA"], "sub.e", Err("is the child's")),
+            (&["a.e x.e A"], "sub.e", Ok(DsProof::NoCut)),
+            (&["a.e x.sub.e A"], "sub.e", Ok(DsProof::NoCut)),
+            (&["a.e b.e A"], "sub.e", Err("matches or covers")),
+        ] {
+            check(records, |set| set.no_ds(&name(owner)), expected);
+        }
+    }
+}

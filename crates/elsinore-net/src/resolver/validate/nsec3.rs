@@ -267,3 +267,82 @@ fn base32hex(label: &[u8]) -> Option<Vec<u8>> {
     }
     Some(octets)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::resolver::limits::Limits;
+    use elsinore_dane::name::DomainName;
+
+    fn name(text: &str) -> Name {
+        Name::from_domain(&DomainName::parse(text).unwrap())
+    }
+
+    /// The example zone of RFC 5155 appendix A: salt aabbccdd, 12 iterations.
+    #[test]
+    fn hashes_of_rfc_5155() {
+        let salt = [0xaa, 0xbb, 0xcc, 0xdd];
+        for (owner, expected) in [
+            ("example", "0p9mhaveqvm6t7vbl5lop2u3t2rp3tom"),
+            ("a.example", "35mthgpgcu1qg68fab165klnsnk3dpvl"),
+            ("ai.example", "gjeqe526plbf1g8mklp59enfd789njgi"),
+            ("*.w.example", "r53bq7cc2uvmubfu5ocmm6pers9tk9en"),
+        ] {
+            let mut rdata = vec![1, 0, 0, 12, 4];
+            rdata.extend(salt);
+            rdata.push(20);
+            rdata.extend([0; 20]);
+            let nsec3 = Nsec3::parse(&rdata).unwrap();
+            let hashed = name("example").prefixed(expected.as_bytes()).unwrap();
+            assert!(nsec3_is_for(&nsec3, &hashed, &name(owner)), "{owner}");
+            assert!(
+                !nsec3_is_for(&nsec3, &hashed, &name("b.example")),
+                "{owner}"
+            );
+        }
+    }
+
+    #[test]
+    fn base32_refused() {
+        for label in [
+            "",
+            "0p9mhaveqvm6t7vbl5lop2u3t2rp3to",
+            "wp9mhaveqvm6t7vbl5lop2u3t2rp3tom",
+        ] {
+            assert_eq!(base32hex(label.as_bytes()), None, "{label}");
+        }
+    }
+
+    #[test]
+    fn hashing_is_bounded() {
+        let budget = Budget::new(Limits {
+            nsec3_hashes: 3,
+            ..Limits::default()
+        });
+        let mut rdata = vec![1, 0, 0, 0, 0, 20];
+        rdata.extend([0; 20]);
+        let owner = name("example").prefixed(&[b'0'; 32]).unwrap();
+        let records = vec![(owner, Nsec3::parse(&rdata).unwrap())];
+        let zone = name("example");
+        let set = Nsec3Set::new(&zone, &records, &budget).unwrap();
+        let error = set.no_name(&name("a.b.c.d.e.example")).unwrap_err();
+        assert!(error.contains("more than 3 NSEC3 hashes"), "{error}");
+    }
+
+    /// Another zone's records, unknown flags and algorithms are left aside (RFC 5155 §8.1, §8.2).
+    #[test]
+    fn unusable_records() {
+        let budget = Budget::new(Limits::default());
+        let zone = name("example");
+        for (owner, algorithm, flags) in [("other", 1, 0), ("example", 2, 0), ("example", 1, 2)] {
+            let mut rdata = vec![algorithm, flags, 0, 0, 0, 20];
+            rdata.extend([0; 20]);
+            let owner = name(owner).prefixed(&[b'0'; 32]).unwrap();
+            let records = vec![(owner, Nsec3::parse(&rdata).unwrap())];
+            assert!(
+                Nsec3Set::new(&zone, &records, &budget).is_none(),
+                "{records:?}"
+            );
+        }
+    }
+}
