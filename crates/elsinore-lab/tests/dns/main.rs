@@ -5,6 +5,7 @@
 mod ad;
 mod attacks;
 mod broken;
+mod corpus;
 mod kinds;
 mod net;
 mod operations;
