@@ -1,0 +1,114 @@
+//! The odd certificates against a server that is not ours: `openssl s_server`.
+
+use crate::pki::odd_certificates;
+use crate::{BOTH, connect, connector, dane, tlsa_311};
+use elsinore_net::tls::Backend;
+use openssl::pkey::{PKey, Private};
+use openssl::x509::X509;
+use std::fs;
+use std::io::{BufRead, BufReader};
+use std::net::SocketAddr;
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use tokio::net::TcpStream;
+
+/// A running `openssl s_server`; ends with the test.
+struct Server {
+    child: Child,
+    address: SocketAddr,
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        // It may have ended by itself.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// `None` when there is no such program.
+fn serve(folder: &Path, key: &PKey<Private>, certificate: &X509, more: &[&str]) -> Option<Server> {
+    let (key_file, certificate_file) = (folder.join("key.pem"), folder.join("cert.pem"));
+    fs::write(&key_file, key.private_key_to_pem_pkcs8().unwrap()).unwrap();
+    fs::write(&certificate_file, certificate.to_pem().unwrap()).unwrap();
+    let mut child = Command::new("openssl")
+        .args([
+            "s_server",
+            "-accept",
+            "127.0.0.1:0",
+            "-cipher",
+            "ALL:@SECLEVEL=0",
+        ])
+        .args(more)
+        .arg("-key")
+        .arg(&key_file)
+        .arg("-cert")
+        .arg(&certificate_file)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null())
+        .spawn()
+        .ok()?;
+    let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
+    let address = lines
+        .by_ref()
+        .map_while(Result::ok)
+        .find_map(|line| line.strip_prefix("ACCEPT ")?.parse().ok())
+        .expect("s_server says where it listens");
+    // Its chatter is read on, so that it never blocks or breaks on a full or closed pipe.
+    std::thread::spawn(move || lines.map_while(Result::ok).for_each(drop));
+    Some(Server { child, address })
+}
+
+/// Whether rustls copes; OpenSSL copes with all of them.
+fn rustls_copes(title: &str) -> bool {
+    // A certificate message beyond 64 KiB is refused by rustls before anybody sees it.
+    title != "2500 names"
+}
+
+async fn check(title: &str, server: &Server, backend: Backend, certificate: &X509) {
+    let connector = connector(None);
+    let good = dane(vec![tlsa_311(certificate)]);
+    let stream = TcpStream::connect(server.address).await.unwrap();
+    let result = connect(&connector, backend, stream, &good).await;
+    if backend == Backend::Rustls && !rustls_copes(title) {
+        assert!(result.is_err(), "{title}, {backend}");
+        return;
+    }
+    let session = result.unwrap_or_else(|failure| panic!("{title}, {backend}: {failure}"));
+    assert!(session.proofs.dane.is_some(), "{title}, {backend}");
+    // The server serves one connection at a time.
+    drop(session);
+    let mut digest = openssl::sha::sha256(b"another key");
+    digest[0] ^= 1;
+    let wrong = dane(vec![elsinore_dane::tlsa::TlsaRecord::new(3, 1, 1, &digest)]);
+    let stream = TcpStream::connect(server.address).await.unwrap();
+    let result = connect(&connector, backend, stream, &wrong).await;
+    assert!(result.is_err(), "{title}, {backend}: the wrong key matched");
+}
+
+#[tokio::test]
+async fn openssl_s_server_with_odd_certificates() {
+    let folder = tempfile::tempdir().unwrap();
+    for (title, key, certificate) in odd_certificates() {
+        for protocol in ["-tls1_3", "-tls1_2"] {
+            // The server itself finds no cipher suite for such a certificate below TLS 1.3.
+            if ["garbage SAN", "CA:TRUE"].contains(&title) && protocol == "-tls1_2" {
+                continue;
+            }
+            let Some(server) = serve(folder.path(), &key, &certificate, &[protocol]) else {
+                eprintln!("skipped: there is no openssl command");
+                return;
+            };
+            for backend in BOTH {
+                check(
+                    &format!("{title} {protocol}"),
+                    &server,
+                    backend,
+                    &certificate,
+                )
+                .await;
+            }
+        }
+    }
+}
