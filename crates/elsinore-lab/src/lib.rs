@@ -8,6 +8,7 @@ pub mod run;
 pub mod running;
 pub mod scenario;
 pub mod sign;
+pub mod simulated;
 pub mod up;
 pub mod world;
 pub mod zone;

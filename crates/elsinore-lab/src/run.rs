@@ -2,7 +2,7 @@
 //! into a world on loopback, and compares what came of it with what is expected.
 
 mod judge;
-mod setting;
+pub(crate) mod setting;
 mod table;
 
 pub use table::table;

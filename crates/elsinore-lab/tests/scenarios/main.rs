@@ -1,5 +1,7 @@
 //! Every scenario of `scenarios/` ends as it says, through the sender that `elsinore send` uses.
 
+mod round_trips;
+
 use elsinore_lab::run;
 use elsinore_lab::scenario::files;
 
