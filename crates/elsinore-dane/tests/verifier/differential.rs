@@ -150,27 +150,28 @@ enum Says {
     NoUsable,
 }
 
-fn openssl(case: &Case) -> Answer {
-    let names: Vec<DomainName> = case
-        .names
-        .iter()
-        .map(|name| DomainName::parse(name).unwrap())
-        .collect();
-    answer(
-        &case.chain,
-        &Settings {
-            records: &case.records,
-            names: &names,
-            ee_name_checks: case.options.ee_name_checks == EeNameChecks::Check,
-            security_level: match case.options.sha1 {
-                Sha1Policy::Refuse => 1,
-                Sha1Policy::Accept => 0,
-            },
-            // OpenSSL counts neither the leaf nor the trust anchor.
-            depth: i32::try_from(case.options.limits.depth - 1).unwrap(),
-            now: NOW,
+pub(crate) fn names_of(case: &Case) -> Vec<DomainName> {
+    let parse = |name: &&str| DomainName::parse(name).unwrap();
+    case.names.iter().map(parse).collect()
+}
+
+pub(crate) fn settings<'a>(case: &'a Case, names: &'a [DomainName]) -> Settings<'a> {
+    Settings {
+        records: &case.records,
+        names,
+        ee_name_checks: case.options.ee_name_checks == EeNameChecks::Check,
+        security_level: match case.options.sha1 {
+            Sha1Policy::Refuse => 1,
+            Sha1Policy::Accept => 0,
         },
-    )
+        // OpenSSL counts neither the leaf nor the trust anchor.
+        depth: i32::try_from(case.options.limits.depth - 1).unwrap(),
+        now: NOW,
+    }
+}
+
+pub(crate) fn openssl(case: &Case) -> Answer {
+    answer(&case.chain, &settings(case, &names_of(case)))
 }
 
 fn agree(ours: Expect, theirs: Answer) -> bool {

@@ -17,4 +17,5 @@ mod handshake;
 mod make;
 mod oracle;
 mod properties;
+mod real_handshake;
 mod tlsa_text;

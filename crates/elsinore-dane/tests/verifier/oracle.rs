@@ -10,7 +10,7 @@
 use elsinore_dane::name::DomainName;
 use elsinore_dane::tlsa::TlsaRecord;
 use foreign_types::{ForeignType, ForeignTypeRef};
-use openssl::ssl::{Ssl, SslContext, SslMethod};
+use openssl::ssl::{Ssl, SslContext, SslMethod, SslRef};
 use openssl::stack::Stack;
 use openssl::x509::X509;
 use std::ffi::CString;
@@ -216,6 +216,15 @@ pub(crate) fn verify(ssl: &Ssl, leaf: &X509, chain: &Stack<X509>) -> Answer {
             let _ = openssl::error::ErrorStack::get();
             return Answer::Reject(error);
         }
+    }
+    matched(ssl)
+}
+
+/// Who authenticated a connection whose certificate was verified.
+pub(crate) fn matched(ssl: &SslRef) -> Answer {
+    let raw = ssl.as_ptr();
+    // SAFETY: the connection is alive; OpenSSL writes through the three pointers only.
+    unsafe {
         let depth = SSL_get0_dane_authority(raw, ptr::null_mut(), ptr::null_mut());
         let (mut usage, mut selector, mut matching_type) = (0, 0, 0);
         SSL_get0_dane_tlsa(
