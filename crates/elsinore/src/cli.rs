@@ -110,10 +110,10 @@ pub(crate) enum Format {
 pub(crate) fn run(arguments: Arguments) -> Result<ExitCode> {
     let settings = Settings::resolve(&arguments.global)?;
     match arguments.command {
-        Command::Send(send) => send::run(send, &settings),
+        Command::Send(send) => send::run(&send, &settings),
         Command::Dns(dns) => dns::run(dns, &settings),
         Command::Tlsa(tlsa) => tlsa::run(tlsa, &settings),
-        Command::Explain(explain) => explain::run(explain, &settings),
+        Command::Explain(explain) => explain::run(&explain, &settings),
         Command::Lab(lab) => lab::run(lab, &settings),
     }
 }

@@ -1,13 +1,6 @@
 //! The `elsinore` command: reads flags and configuration, runs one subcommand, and turns what
 //! happened into an exit code. stdout carries the result, stderr everything else.
 
-#![allow(
-    dead_code,
-    unused_imports,
-    clippy::needless_pass_by_value,
-    reason = "subcommands are being filled in"
-)]
-
 mod cli;
 mod config;
 mod exit;

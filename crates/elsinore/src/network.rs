@@ -1,12 +1,17 @@
 //! From settings to the network: the dialer, the clock and the resolver every command uses, and
 //! the async runtime.
 
-use crate::config::{DnsMode, Settings};
+use crate::config::{DnsMode, MinimumTls, Settings};
 use crate::exit::Refusal;
 use anyhow::{Context, Result};
+use elsinore_dane::discovery::DiscoveryPolicy;
+use elsinore_dane::plan::TlsVersion;
 use elsinore_net::clock::{Clock, SystemClock};
+use elsinore_net::deliver::{LegacyTls, Limits, Sender, SenderConfig, StateFolder};
 use elsinore_net::dialer::{Dialer, DirectDialer, MappedDialer};
 use elsinore_net::resolver::{Mode, Net, Resolver, ResolverConfig, RootHints, TrustAnchors};
+use elsinore_net::tls::webpki::WebPkiRoots;
+use elsinore_smtp::command::GreetingName;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -83,6 +88,70 @@ fn read(key: &str, path: &Path) -> Result<String> {
 
 fn in_file(key: &str, path: &Path, error: &dyn std::error::Error) -> anyhow::Error {
     Refusal::configuration(format!("{key} {}: {error}", path.display()))
+}
+
+/// The name for EHLO: `[smtp] helo`, else this machine's name, else the literal of loopback,
+/// which RFC 5321 §4.1.4 wants from a client without a name.
+pub(crate) fn helo(settings: &Settings) -> Result<GreetingName> {
+    let loopback = || GreetingName::parse("[127.0.0.1]").context("no name for EHLO");
+    match &settings.smtp.helo {
+        Some(name) => GreetingName::parse(name.as_str())
+            .map_err(|error| Refusal::configuration(format!("[smtp] helo: {error}"))),
+        None => std::fs::read_to_string("/proc/sys/kernel/hostname")
+            .ok()
+            .and_then(|name| GreetingName::parse(name.trim()).ok())
+            .map_or_else(loopback, Ok),
+    }
+}
+
+/// The sender, with everything that the configuration says.
+///
+/// # Errors
+/// A configuration error.
+pub(crate) fn sender(settings: &Settings, helo: &GreetingName) -> Result<Sender> {
+    let roots = WebPkiRoots::new(settings.tls.ca_file.as_deref())
+        .map_err(|error| Refusal::configuration(format!("[tls] ca_file: {error}")))?;
+    let config = SenderConfig {
+        greeting_name: helo.clone(),
+        policy: DiscoveryPolicy {
+            port: settings.smtp.port,
+            insecure_mx: settings.insecure_mx,
+            min_authenticated: match settings.tls.min_authenticated {
+                MinimumTls::Tls12 => TlsVersion::Tls12,
+                MinimumTls::Tls13 => TlsVersion::Tls13,
+            },
+            networks: settings.smtp.networks.clone(),
+            ..DiscoveryPolicy::default()
+        },
+        destinations: settings.destinations.clone(),
+        roots,
+        legacy: if settings.tls.legacy {
+            LegacyTls::Allowed
+        } else {
+            LegacyTls::Off
+        },
+        timeouts: settings.smtp.timeouts,
+        limits: Limits::default(),
+        state: state(settings)?,
+    };
+    let resolver = resolver(settings)?;
+    Ok(Sender::new(config, resolver, dialer(settings)?, clock()))
+}
+
+/// Where learnt state is kept, named after the trust it was learnt under, so that nothing learnt
+/// in a lab or from another resolver is ever believed outside it.
+fn state(settings: &Settings) -> Result<Option<StateFolder>> {
+    let Some(path) = settings.state_dir.clone() else {
+        return Ok(None);
+    };
+    let trust = match settings.dns.mode {
+        DnsMode::Recursive | DnsMode::Forward => trust_anchors(settings)?.fingerprint(),
+        DnsMode::Ad => format!("ad {:?}", settings.dns.upstream),
+    };
+    Ok(Some(StateFolder {
+        path,
+        trust: openssl::sha::sha256(trust.as_bytes()),
+    }))
 }
 
 /// Runs `work` to its end on a runtime of its own.

@@ -52,7 +52,7 @@ struct AllRules {
 ///
 /// # Errors
 /// A usage error, with suggestions, when there is no such rule.
-pub(crate) fn run(arguments: ExplainArguments, settings: &Settings) -> Result<ExitCode> {
+pub(crate) fn run(arguments: &ExplainArguments, settings: &Settings) -> Result<ExitCode> {
     match &arguments.rule {
         Some(id) => {
             let rule = Rule::from_id(id).ok_or_else(|| unknown(id))?;

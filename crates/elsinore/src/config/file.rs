@@ -10,10 +10,10 @@ use elsinore_dane::network::Network;
 use elsinore_dane::next_hop::{NextHop, NextHopError};
 use elsinore_dane::time::UnixTime;
 use serde::Deserialize;
-use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
+use std::time::Duration;
 
 /// The whole file.
 #[derive(Debug, Default, Deserialize)]
@@ -91,27 +91,36 @@ pub(crate) struct SmtpSection {
     pub(crate) timeouts: TimeoutsSection,
 }
 
-/// `[smtp.timeouts]`: seconds per phase (RFC 5321 §4.5.3.2).
+/// `[smtp.timeouts]`: seconds per step (RFC 5321 §4.5.3.2).
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub(crate) struct TimeoutsSection {
     pub(crate) connect: Option<Seconds>,
     pub(crate) greeting: Option<Seconds>,
-    pub(crate) ehlo: Option<Seconds>,
-    pub(crate) starttls: Option<Seconds>,
-    pub(crate) tls: Option<Seconds>,
+    pub(crate) hello: Option<Seconds>,
+    pub(crate) handshake: Option<Seconds>,
     pub(crate) mail: Option<Seconds>,
-    pub(crate) rcpt: Option<Seconds>,
-    pub(crate) data: Option<Seconds>,
-    pub(crate) block: Option<Seconds>,
-    pub(crate) end_of_data: Option<Seconds>,
+    pub(crate) recipient: Option<Seconds>,
+    pub(crate) data_start: Option<Seconds>,
+    pub(crate) data_block: Option<Seconds>,
+    pub(crate) data_end: Option<Seconds>,
     pub(crate) quit: Option<Seconds>,
+    pub(crate) sts_fetch: Option<Seconds>,
+    pub(crate) discovery: Option<Seconds>,
+    pub(crate) domain: Option<Seconds>,
 }
 
 /// A whole number of seconds, at least 1 and at most a day.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(try_from = "u32")]
 pub(crate) struct Seconds(pub(crate) u32);
+
+impl Seconds {
+    /// As a duration.
+    pub(crate) const fn duration(self) -> Duration {
+        Duration::from_secs(self.0 as u64)
+    }
+}
 
 impl TryFrom<u32> for Seconds {
     type Error = &'static str;
@@ -274,27 +283,5 @@ impl ConfigFile {
             let message = error.message().replace('\n', " ");
             Refusal::configuration(format!("{shown}:{line}: {message}"))
         })
-    }
-}
-
-impl TimeoutsSection {
-    /// The phases that were set, by key.
-    pub(crate) fn set(&self) -> BTreeMap<&'static str, u32> {
-        [
-            ("connect", self.connect),
-            ("greeting", self.greeting),
-            ("ehlo", self.ehlo),
-            ("starttls", self.starttls),
-            ("tls", self.tls),
-            ("mail", self.mail),
-            ("rcpt", self.rcpt),
-            ("data", self.data),
-            ("block", self.block),
-            ("end_of_data", self.end_of_data),
-            ("quit", self.quit),
-        ]
-        .into_iter()
-        .filter_map(|(key, seconds)| seconds.map(|Seconds(value)| (key, value)))
-        .collect()
     }
 }

@@ -2,7 +2,8 @@
 //! filled in, contradictions refused.
 
 use super::file::{
-    ConfigFile, DestinationSection, DnsMode, MinimumTls, Parsed, Pin, Relay, Upstream,
+    ConfigFile, DestinationSection, DnsMode, MinimumTls, Parsed, Pin, Relay, Seconds,
+    TimeoutsSection, Upstream,
 };
 use crate::cli::{Format, GlobalArguments};
 use crate::exit::Refusal;
@@ -10,9 +11,9 @@ use anyhow::Result;
 use elsinore_dane::destination::{Destination, DomainPattern, InsecureMx, Level};
 use elsinore_dane::name::DomainName;
 use elsinore_dane::network::{Network, NetworkPolicy};
-use elsinore_dane::time::UnixTime;
 use elsinore_net::clock::{Clock, SystemClock};
-use std::collections::BTreeMap;
+use elsinore_net::deliver::Timeouts;
+use elsinore_smtp::client::Timeouts as SmtpTimeouts;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
@@ -75,8 +76,8 @@ pub(crate) struct SmtpSettings {
     pub(crate) port: u16,
     /// Addresses that mail servers and MTA-STS policy hosts may have.
     pub(crate) networks: NetworkPolicy,
-    /// Seconds per phase, by key, where the default is overridden.
-    pub(crate) timeouts: BTreeMap<&'static str, u32>,
+    /// How long each step may take.
+    pub(crate) timeouts: Timeouts,
 }
 
 impl Settings {
@@ -149,7 +150,7 @@ impl Settings {
                 helo: file.smtp.helo.map(|Parsed(name)| name),
                 port,
                 networks: networks(file.smtp.allow_nets),
-                timeouts: file.smtp.timeouts.set(),
+                timeouts: timeouts(&file.smtp.timeouts),
             },
             insecure_mx: unwrap_one(file.policy.insecure_mx).unwrap_or_default(),
             state_dir: path(&arguments.state_dir, file.state_dir).or_else(default_state_dir),
@@ -200,6 +201,29 @@ fn destination(section: DestinationSection) -> Result<Destination> {
         reason: section.reason,
         ..Destination::new(domain)
     })
+}
+
+/// The times of RFC 5321, overridden where the file says so.
+fn timeouts(section: &TimeoutsSection) -> Timeouts {
+    let default = Timeouts::default();
+    let or = |own: Option<Seconds>, default| own.map_or(default, Seconds::duration);
+    Timeouts {
+        connect: or(section.connect, default.connect),
+        sts_fetch: or(section.sts_fetch, default.sts_fetch),
+        discovery: or(section.discovery, default.discovery),
+        domain: or(section.domain, default.domain),
+        smtp: SmtpTimeouts {
+            greeting: or(section.greeting, default.smtp.greeting),
+            hello: or(section.hello, default.smtp.hello),
+            handshake: or(section.handshake, default.smtp.handshake),
+            mail: or(section.mail, default.smtp.mail),
+            recipient: or(section.recipient, default.smtp.recipient),
+            data_start: or(section.data_start, default.smtp.data_start),
+            data_block: or(section.data_block, default.smtp.data_block),
+            data_end: or(section.data_end, default.smtp.data_end),
+            quit: or(section.quit, default.smtp.quit),
+        },
+    }
 }
 
 /// `$XDG_STATE_HOME/elsinore`, else `$HOME/.local/state/elsinore`.
