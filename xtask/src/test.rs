@@ -28,6 +28,18 @@ pub(crate) fn run() -> Result<()> {
         ])
     })?;
     step("tests", tests)?;
+    step("engines broken on purpose", || {
+        cargo(&[
+            "test",
+            "--package",
+            "elsinore-dane",
+            "--features",
+            "flaws",
+            "--test",
+            "engine",
+            "every_flaw",
+        ])
+    })?;
     step("generated documents", || docs::run(docs::Purpose::Check))?;
     step("licences and sources", deny)?;
     Ok(())

@@ -1,5 +1,9 @@
 //! The decision engine, from outside: a decision table, the two invariants, and engines broken
 //! on purpose.
 
+#![allow(clippy::unwrap_used, reason = "a panic is how a test fails")]
+
 mod drive;
+mod invariants;
 mod scenarios;
+mod world;
