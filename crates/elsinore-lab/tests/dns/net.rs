@@ -9,6 +9,7 @@ use std::fmt;
 use std::io;
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::sync::{Mutex as AsyncMutex, mpsc};
 
@@ -19,6 +20,8 @@ type React = dyn Fn(SocketAddr, Transport, &[u8]) -> Reaction + Send + Sync;
 pub(crate) struct MemoryNet {
     react: Arc<React>,
     asked: Arc<Mutex<Vec<String>>>,
+    /// Virtual time between a datagram and its reply.
+    round_trip: Duration,
 }
 
 impl fmt::Debug for MemoryNet {
@@ -34,7 +37,13 @@ impl MemoryNet {
         Self {
             react: Arc::new(react),
             asked: Arc::default(),
+            round_trip: Duration::ZERO,
         }
+    }
+
+    /// The same network, far away.
+    pub(crate) fn with_round_trip(self, round_trip: Duration) -> Self {
+        Self { round_trip, ..self }
     }
 
     /// The queries since the last call, as `NAME TYPE @SERVER`.
@@ -136,6 +145,7 @@ impl Datagrams for MemorySocket {
     fn receive(&self) -> BoxFuture<'_, io::Result<Vec<u8>>> {
         Box::pin(async move {
             let mut inbox = self.inbox.lock().await;
+            tokio::time::sleep(self.net.round_trip).await;
             inbox
                 .recv()
                 .await

@@ -187,6 +187,35 @@ async fn questions_of_a_cold_lookup() {
     assert_eq!(log, expected);
 }
 
+/// Round trips, one after the other, counted in virtual time: the keys of a zone are fetched while
+/// its answer is on the way. Through an upstream it takes the DS and then the keys, side by side
+/// for all zones.
+#[tokio::test(start_paused = true)]
+async fn round_trips_of_a_cold_lookup() {
+    let round_trip = Duration::from_millis(50);
+    let authority = authority();
+    for (mode, cold, second) in [
+        (Mode::Recursive, 3, 1),
+        (Mode::Forward, 2, 1),
+        (Mode::Ad, 1, 1),
+    ] {
+        let far = net(&authority).with_round_trip(round_trip);
+        let bench = Bench::with(config(mode, &authority), far);
+        for (question, expected) in [("nsec.test MX", cold), ("mx.nsec.test A", second)] {
+            let start = tokio::time::Instant::now();
+            let answer = bench.ask(question).await;
+            assert_eq!(summary(&answer), "- data S", "{mode:?}");
+            let trips = start.elapsed().as_millis() / round_trip.as_millis();
+            assert_eq!(
+                trips,
+                expected,
+                "{mode:?} {question}: {:#?}",
+                bench.net.take_log()
+            );
+        }
+    }
+}
+
 /// Memory is bounded whatever is asked.
 #[tokio::test(start_paused = true)]
 async fn many_names() {

@@ -51,7 +51,7 @@ const TLSA: &str = "TLSA 3 1 1 0102030405060708091011121314151617181920212223242
 
 /// What every leaf zone holds.
 fn leaf(server: &str) -> String {
-    let mut text = format!(
+    format!(
         "$TTL 3600
 @ IN SOA ns hostmaster 1 7200 900 1209600 300
 @ IN NS ns
@@ -99,7 +99,12 @@ ns.deleg IN A 192.0.2.90
 a IN A 192.0.2.84
 b IN A 192.0.2.85
 "
-    );
+    )
+}
+
+/// Twelve aliases in a row, and an RRset that fits no datagram.
+fn long() -> String {
+    let mut text = String::new();
     for link in 1..=12 {
         let _ = writeln!(text, "c{link} IN CNAME c{}", link - 1);
     }
@@ -348,6 +353,9 @@ fn sources() -> Vec<ZoneSource> {
             "{apex}. IN NS ns.{apex}.\nns.{apex}. IN A {address}\n"
         );
         let mut text = leaf(&address.to_string());
+        if matches!(apex, "nsec.test" | "nsec3.test") {
+            text.push_str(&long());
+        }
         if apex == "nsec.test" {
             text.push_str("sub IN NS ns.sub\nns.sub IN A 192.0.2.5\n");
         }

@@ -1,16 +1,22 @@
 //! A whole lookup with our own validation: alias by alias to the end, under one deadline.
 
 use super::Freshness;
+use super::config::Mode;
 use super::core::{Core, Found, Trouble, Work};
 use super::limits::Budget;
 use super::step::Step;
 use super::wire::{Message, Name, Question, rtype};
 use elsinore_dane::answer::{self, AliasLink, Answer, Failure, Last, RrSet};
 use elsinore_dane::security::Status;
+use futures_util::future::FutureExt;
 use futures_util::stream::{FuturesUnordered, StreamExt};
 use std::sync::{Mutex, PoisonError};
 use tokio::sync::mpsc;
 use tokio::time::{Instant, timeout};
+
+/// Names, from the top, that are taken for zone cuts before anything is known: a top-level zone and
+/// a domain.
+const AHEAD: usize = 2;
 
 impl Core {
     /// Answers `question`; a failure keeps the links that were followed before it.
@@ -24,8 +30,10 @@ impl Core {
         let chain = Mutex::new(Vec::new());
         let lookup = async {
             tokio::select! {
+                // What is in the cache is answered without a question ahead.
+                biased;
                 last = self.follow_chain(question, &work, &chain) => last,
-                never = self.fetch_wanted_keys(wanted, &work) => match never {},
+                never = self.fetch_ahead(question, wanted, &work) => match never {},
             }
         };
         let deadline = self.config.deadline;
@@ -40,17 +48,25 @@ impl Core {
         }
     }
 
-    /// Fetches the keys of zones as referrals announce them, beside the lookup itself.
-    async fn fetch_wanted_keys(
+    /// Fetches keys beside the lookup itself: those of zones that referrals announce, and, where
+    /// an upstream hides the referrals, those that the uppermost names turn out to have.
+    async fn fetch_ahead(
         &self,
+        question: &answer::Question,
         mut wanted: mpsc::UnboundedReceiver<Name>,
         work: &Work,
     ) -> std::convert::Infallible {
         let mut running = FuturesUnordered::new();
-        running.push(self.fetch_keys(Name::root(), work));
+        running.push(self.fetch_keys(Name::root(), work).boxed());
+        if self.config.mode == Mode::Forward {
+            let name = Name::from_domain(&question.name);
+            for count in 1..=name.label_count().min(AHEAD) {
+                running.push(self.fetch_cut(name.suffix(count), work).boxed());
+            }
+        }
         loop {
             tokio::select! {
-                Some(zone) = wanted.recv() => running.push(self.fetch_keys(zone, work)),
+                Some(zone) = wanted.recv() => running.push(self.fetch_keys(zone, work).boxed()),
                 Some(()) = running.next() => {}
                 else => std::future::pending().await,
             }

@@ -285,6 +285,22 @@ impl Core {
         }
     }
 
+    /// Fetches the DS RRset of `name` ahead of its use, and the keys if there is one.
+    pub(super) async fn fetch_cut(&self, name: Name, work: &Work) {
+        if self.shared().cuts.find(&name, Instant::now()).is_some() {
+            return;
+        }
+        let question = Question {
+            name: name.clone(),
+            rtype: rtype::DS,
+        };
+        if let Ok(found) = self.fetch(&question, work).await
+            && !Message::rrset(&found.message.answer, &name, rtype::DS).is_empty()
+        {
+            self.fetch_keys(name, work).await;
+        }
+    }
+
     /// Fetches the keys of `zone` ahead of their use.
     pub(super) async fn fetch_keys(&self, zone: Name, work: &Work) {
         if self.shared().cuts.find(&zone, Instant::now()).is_some() {
