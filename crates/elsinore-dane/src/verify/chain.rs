@@ -55,7 +55,7 @@ impl<'c, 'r: 'c> Search<'c, 'r> {
             .filter(|record| is_full_anchor(record, Selector::Cert))
             .map(UsableTlsa::association);
         let mut candidates = Vec::new();
-        let mut seen = std::collections::HashSet::from([leaf.entry()]);
+        let mut seen = std::collections::BTreeSet::from([leaf.entry()]);
         // Published ones first: a path that ends at one is the shortest.
         for entry in published.chain(presented) {
             // A copy of the leaf is no issuer: a trust anchor stands above the leaf.
