@@ -339,7 +339,7 @@ impl<'a> DomainRun<'a> {
             let Some(failure) = evidence::connection_failure(&result) else {
                 let reason = self.reason(outcome);
                 self.record(plan, facts, outcome, reason, findings, log_line);
-                return Flow::Done;
+                return self.flow();
             };
             let reason = match (&result.tls_failure, &result.outcome.failure) {
                 (Some(failure), _) => failure.to_string(),
@@ -363,6 +363,14 @@ impl<'a> DomainRun<'a> {
                     };
                 }
             }
+        }
+    }
+
+    fn flow(&self) -> Flow {
+        if self.is_done() {
+            Flow::Done
+        } else {
+            Flow::GoOn
         }
     }
 

@@ -10,7 +10,9 @@ use elsinore_dane::ladder::{ConnectionFailure, HandshakeProgress, ReplyClass};
 use elsinore_dane::obligation::{Obligation, WebPkiReason};
 use elsinore_dane::plan::HostPlan;
 use elsinore_dane::rule::Rule;
-use elsinore_smtp::client::{Cause, Event, Failure, Outlook, Phase, SessionOutcome};
+use elsinore_smtp::client::{
+    Cause, Event, Failure, Outlook, Phase, RecipientResult, SessionOutcome,
+};
 use elsinore_smtp::reply::Reply;
 use elsinore_smtp::status::StatusClass;
 use std::net::{IpAddr, SocketAddr};
@@ -106,6 +108,16 @@ fn came_to_transaction(outcome: &SessionOutcome) -> bool {
     }
 }
 
+/// Whether a final dot was sent and never answered.
+fn is_uncertain(outcome: &SessionOutcome) -> bool {
+    let unanswered = |failure: &Failure| failure.outlook == Outlook::Uncertain;
+    outcome.failure.as_ref().is_some_and(unanswered)
+        || outcome.recipients.iter().any(|entry| match &entry.result {
+            RecipientResult::Delivered(_) => false,
+            RecipientResult::Failed(failure) => unanswered(failure),
+        })
+}
+
 /// The line Postfix logs about a TLS session (its words, design rule 16).
 pub(super) fn log_line(plan: &HostPlan, address: IpAddr, tls: &TlsRecord) -> Option<String> {
     let word = worth(&plan.obligation, Some(tls)).log_word?;
@@ -151,8 +163,8 @@ pub(super) fn connection_failure(result: &SessionResult) -> Option<ConnectionFai
         });
     }
     let failure = result.outcome.failure.as_ref()?;
-    // The end of the message was sent: whatever happened, the recipients have their answers.
-    if failure.outlook == Outlook::Uncertain {
+    // The end of the message was sent: whatever happened, its recipients have their answers.
+    if is_uncertain(&result.outcome) {
         return None;
     }
     let inside = result.outcome.inside_tls;
@@ -194,7 +206,7 @@ pub(super) fn findings(plan: &HostPlan, peer: SocketAddr, result: &SessionResult
         note(rule_of_tls(failure), failure.to_string());
     } else if let Some(failure) = &result.outcome.failure {
         let rule = match &failure.cause {
-            _ if failure.outlook == Outlook::Uncertain => Rule::OutcomeUnknown,
+            _ if is_uncertain(&result.outcome) => Rule::OutcomeUnknown,
             Cause::TlsNotOffered => Rule::StarttlsMissing,
             Cause::TlsRefused => Rule::StarttlsRefused,
             Cause::RequireTlsNotOffered | Cause::RequireTlsWithoutTls => Rule::RequireTlsMissing,

@@ -149,7 +149,7 @@ async fn octets_that_are_no_certificate_matter_only_where_one_is_owed() {
     ];
     let connector = connector(None);
     for (title, octets) in garbage {
-        let config = rustls_config(&key, &[octets.clone()]);
+        let config = rustls_config(&key, std::slice::from_ref(&octets));
         let session = connect(
             &connector,
             Backend::Rustls,

@@ -1,0 +1,386 @@
+//! A world of one recipient domain, `example`: its DNS as a table, its servers as scripts.
+
+use crate::pki;
+use crate::server::rustls_config;
+use elsinore_dane::answer::{
+    Answer, Denial, DenialKind, Last, Question, RecordData, RecordType, RrSet,
+};
+use elsinore_dane::name::DomainName;
+use elsinore_dane::rule::Rule;
+use elsinore_dane::security::{Authority, Status};
+use elsinore_dane::time::UnixTime;
+use elsinore_dane::tlsa::TlsaRecord;
+use elsinore_net::clock::FixedClock;
+use elsinore_net::deliver::{
+    Envelope, Message, SendReport, Sender, SenderConfig, SpooledBytes, TlsWish,
+};
+use elsinore_net::dialer::{ByteStream, Datagrams, Dialer};
+use elsinore_net::resolver::{Freshness, SecureResolver};
+use elsinore_smtp::address::{Mailbox, ReversePath};
+use elsinore_smtp::client::Recipient;
+use elsinore_smtp::command::GreetingName;
+use elsinore_smtp::message::{BlindCopies, Completion};
+use futures_util::future::BoxFuture;
+use openssl::pkey::{PKey, Private};
+use openssl::ssl::{Ssl, SslContext};
+use openssl::x509::X509;
+use std::collections::HashMap;
+use std::io;
+use std::net::SocketAddr;
+use std::pin::Pin;
+use std::sync::{Arc, Mutex};
+use tokio::io::{AsyncBufReadExt, AsyncRead, AsyncWrite, AsyncWriteExt, BufReader, duplex};
+
+/// DNS as a table; what is not in it is shown absent, without protection.
+#[derive(Debug, Default)]
+struct Table(HashMap<Question, Answer>);
+
+impl SecureResolver for Table {
+    fn lookup<'a>(&'a self, question: &'a Question, _: Freshness) -> BoxFuture<'a, Answer> {
+        let answer = self.0.get(question).cloned().unwrap_or_else(|| Answer {
+            question: question.clone(),
+            chain: Vec::new(),
+            last: Last::Denied(Denial {
+                kind: DenialKind::NoData,
+                status: Status::insecure("fixture"),
+                ttl: 60,
+            }),
+        });
+        Box::pin(async move { answer })
+    }
+}
+
+/// What a server does with TLS.
+#[derive(Clone)]
+pub(crate) enum Tls {
+    NotOffered,
+    Modern(Arc<rustls::ServerConfig>),
+    OpenSsl(SslContext),
+    /// Says 220 and hangs up.
+    HangsUp,
+}
+
+/// What a server does.
+#[derive(Clone)]
+pub(crate) struct Script {
+    pub(crate) greeting: &'static str,
+    pub(crate) tls: Tls,
+    /// Sent in one piece with the 220 of STARTTLS.
+    pub(crate) behind_starttls: &'static str,
+    /// Replies to RCPT by the local part of the recipient; others get 250.
+    pub(crate) rcpt: Vec<(&'static str, &'static str)>,
+    /// The reply to the final dot; empty: the connection closes.
+    pub(crate) end: &'static str,
+    /// Extensions besides PIPELINING and STARTTLS.
+    pub(crate) extensions: &'static str,
+}
+
+impl Default for Script {
+    fn default() -> Self {
+        Self {
+            greeting: "220 mx.example ESMTP\r\n",
+            tls: Tls::NotOffered,
+            behind_starttls: "",
+            rcpt: Vec::new(),
+            end: "250 2.0.0 queued\r\n",
+            extensions: "",
+        }
+    }
+}
+
+/// What the servers saw.
+#[derive(Debug, Default)]
+pub(crate) struct Seen {
+    /// Peers connected to, in order.
+    pub(crate) connections: Vec<SocketAddr>,
+    /// Recipients for whom a final dot was accepted or at least received.
+    pub(crate) dots: Vec<String>,
+}
+
+/// Opens connections to scripts.
+#[derive(Clone)]
+struct Scripts {
+    servers: Arc<HashMap<SocketAddr, Script>>,
+    seen: Arc<Mutex<Seen>>,
+}
+
+impl std::fmt::Debug for Scripts {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Scripts")
+    }
+}
+
+impl Dialer for Scripts {
+    fn connect(&self, peer: SocketAddr) -> BoxFuture<'_, io::Result<Box<dyn ByteStream>>> {
+        Box::pin(async move {
+            self.seen.lock().unwrap().connections.push(peer);
+            let script = self.servers.get(&peer).cloned();
+            let script = script.ok_or(io::ErrorKind::ConnectionRefused)?;
+            let (near, far) = duplex(64 * 1024);
+            let seen = Arc::clone(&self.seen);
+            tokio::spawn(async move {
+                // A client that hangs up ends the script.
+                let _ = play(Box::new(far), script, seen).await;
+            });
+            Ok(Box::new(near) as Box<dyn ByteStream>)
+        })
+    }
+
+    fn datagrams(&self, _: SocketAddr) -> BoxFuture<'_, io::Result<Box<dyn Datagrams>>> {
+        Box::pin(async { Err(io::ErrorKind::Unsupported.into()) })
+    }
+}
+
+trait Stream: AsyncRead + AsyncWrite + Send + Unpin {}
+impl<T: AsyncRead + AsyncWrite + Send + Unpin> Stream for T {}
+
+async fn play(
+    stream: Box<dyn Stream>,
+    mut script: Script,
+    seen: Arc<Mutex<Seen>>,
+) -> io::Result<()> {
+    let mut stream = BufReader::new(stream);
+    stream.write_all(script.greeting.as_bytes()).await?;
+    let mut recipients: Vec<String> = Vec::new();
+    loop {
+        let mut line = String::new();
+        if stream.read_line(&mut line).await? == 0 {
+            return Ok(());
+        }
+        let upper = line.to_ascii_uppercase();
+        let reply = if upper.starts_with("EHLO") {
+            let tls = match script.tls {
+                Tls::NotOffered => "",
+                _ => "250-STARTTLS\r\n",
+            };
+            format!(
+                "250-mx.example\r\n{tls}{}250 PIPELINING\r\n",
+                script.extensions
+            )
+        } else if upper.starts_with("STARTTLS") {
+            let reply = format!("220 go ahead\r\n{}", script.behind_starttls);
+            stream.write_all(reply.as_bytes()).await?;
+            let plain = stream.into_inner();
+            let secured: Box<dyn Stream> = match &script.tls {
+                Tls::Modern(config) => {
+                    let acceptor = tokio_rustls::TlsAcceptor::from(Arc::clone(config));
+                    Box::new(acceptor.accept(plain).await?)
+                }
+                Tls::OpenSsl(context) => {
+                    let ssl = Ssl::new(context).unwrap();
+                    let mut tls = tokio_openssl::SslStream::new(ssl, plain).unwrap();
+                    let accepted = Pin::new(&mut tls).accept().await;
+                    accepted.map_err(io::Error::other)?;
+                    Box::new(tls)
+                }
+                Tls::HangsUp | Tls::NotOffered => return Ok(()),
+            };
+            script.tls = Tls::NotOffered;
+            stream = BufReader::new(secured);
+            continue;
+        } else if upper.starts_with("RCPT") {
+            let address = line.split(['<', '>']).nth(1).unwrap_or_default().to_owned();
+            let local = address.split('@').next().unwrap_or_default();
+            let scripted = script.rcpt.iter().find(|(name, _)| *name == local);
+            let reply = scripted.map_or("250 2.1.5 ok\r\n", |(_, reply)| reply);
+            if reply.starts_with("250") {
+                recipients.push(address);
+            }
+            reply.to_owned()
+        } else if upper.starts_with("DATA") {
+            if recipients.is_empty() {
+                "554 5.5.1 no recipients\r\n".to_owned()
+            } else {
+                stream.write_all(b"354 go\r\n").await?;
+                loop {
+                    let mut line = Vec::new();
+                    if stream.read_until(b'\n', &mut line).await? == 0 {
+                        return Ok(());
+                    }
+                    if line == b".\r\n" {
+                        break;
+                    }
+                }
+                seen.lock().unwrap().dots.append(&mut recipients);
+                if script.end.is_empty() {
+                    return Ok(());
+                }
+                script.end.to_owned()
+            }
+        } else if upper.starts_with("QUIT") {
+            "221 bye\r\n".to_owned()
+        } else {
+            "250 ok\r\n".to_owned()
+        };
+        stream.write_all(reply.as_bytes()).await?;
+        stream.flush().await?;
+    }
+}
+
+/// The world under construction.
+pub(crate) struct World {
+    table: Table,
+    servers: HashMap<SocketAddr, Script>,
+    pub(crate) key: PKey<Private>,
+    pub(crate) certificate: X509,
+    adjust: Vec<fn(&mut SenderConfig)>,
+}
+
+pub(crate) fn name(text: &str) -> DomainName {
+    DomainName::parse(text).unwrap()
+}
+
+impl World {
+    pub(crate) fn new() -> Self {
+        let key = pki::p256();
+        let certificate = pki::Wanted::default().issue(&key, None);
+        Self {
+            table: Table::default(),
+            servers: HashMap::new(),
+            key,
+            certificate,
+            adjust: Vec::new(),
+        }
+    }
+
+    fn secure(mut self, owner: &str, record_type: RecordType, records: Vec<RecordData>) -> Self {
+        let question = Question::new(name(owner), record_type);
+        let answer = Answer {
+            question: question.clone(),
+            chain: Vec::new(),
+            last: Last::Data(RrSet {
+                owner: question.name.clone(),
+                records,
+                status: Status::assertion(Authority::Fixture, "fixture"),
+                ttl: 300,
+            }),
+        };
+        self.table.0.insert(question, answer);
+        self
+    }
+
+    /// MX hosts of `example` with their preferences; everything secure.
+    pub(crate) fn mx(self, hosts: &[(u16, &str)]) -> Self {
+        let records = hosts.iter().map(|(preference, host)| RecordData::Mx {
+            preference: *preference,
+            exchange: name(host),
+        });
+        let records = records.collect();
+        self.secure("example", RecordType::Mx, records)
+    }
+
+    /// A host with one IPv4 address and what answers there on port 25.
+    pub(crate) fn host(mut self, host: &str, address: &str, script: Option<Script>) -> Self {
+        if let Some(script) = script {
+            self.servers
+                .insert(SocketAddr::new(address.parse().unwrap(), 25), script);
+        }
+        let records = vec![RecordData::A(address.parse().unwrap())];
+        self.secure(host, RecordType::A, records)
+    }
+
+    pub(crate) fn tlsa(self, host: &str, records: Vec<TlsaRecord>) -> Self {
+        let owner = format!("_25._tcp.{host}");
+        let records = records.into_iter().map(RecordData::Tlsa).collect();
+        self.secure(&owner, RecordType::Tlsa, records)
+    }
+
+    pub(crate) fn adjust(mut self, adjust: fn(&mut SenderConfig)) -> Self {
+        self.adjust.push(adjust);
+        self
+    }
+
+    /// A server with the world's certificate on a modern library.
+    pub(crate) fn modern(&self) -> Tls {
+        let chain = [self.certificate.to_der().unwrap()];
+        Tls::Modern(rustls_config(&self.key, &chain))
+    }
+
+    /// `3 1 1` of the world's certificate.
+    pub(crate) fn good_tlsa(&self) -> TlsaRecord {
+        let spki = self.key.public_key_to_der().unwrap();
+        TlsaRecord::new(3, 1, 1, &openssl::sha::sha256(&spki))
+    }
+
+    pub(crate) fn build(self) -> Running {
+        let greeting_name = GreetingName::parse("client.example").unwrap();
+        let mut config = SenderConfig::new(greeting_name).unwrap();
+        for adjust in &self.adjust {
+            adjust(&mut config);
+        }
+        let seen = Arc::new(Mutex::new(Seen::default()));
+        let dialer = Scripts {
+            servers: Arc::new(self.servers),
+            seen: Arc::clone(&seen),
+        };
+        let clock = FixedClock(UnixTime(pki::NOW));
+        let sender = Sender::new(
+            config,
+            Arc::new(self.table),
+            Arc::new(dialer),
+            Arc::new(clock),
+        );
+        Running { sender, seen }
+    }
+}
+
+/// A sender in its world.
+pub(crate) struct Running {
+    sender: Sender,
+    pub(crate) seen: Arc<Mutex<Seen>>,
+}
+
+impl Running {
+    pub(crate) async fn send(&self, recipients: &[&str]) -> SendReport {
+        self.send_with(recipients, TlsWish::AsAnnounced).await
+    }
+
+    pub(crate) async fn send_with(&self, recipients: &[&str], tls: TlsWish) -> SendReport {
+        let reverse_path = ReversePath::Mailbox(Mailbox::parse("from@client.example").unwrap());
+        let completion = Completion {
+            now: pki::NOW,
+            token: [1; 16],
+            host: GreetingName::parse("client.example").unwrap(),
+            sender: reverse_path.clone(),
+            blind_copies: BlindCopies::Remove,
+        };
+        let text: &[u8] = b"Subject: test\r\n\r\n.hello\r\n";
+        let message = Message::survey(Arc::new(SpooledBytes(text.into())), completion).unwrap();
+        let envelope = Envelope {
+            reverse_path,
+            recipients: recipients
+                .iter()
+                .map(|text| Recipient::new(Mailbox::parse(text).unwrap()))
+                .collect(),
+            tls,
+            ret: None,
+            envelope_id: None,
+        };
+        self.sender.send(&envelope, &message).await
+    }
+
+    /// The addresses connected to, in order.
+    pub(crate) fn connections(&self) -> Vec<String> {
+        let seen = self.seen.lock().unwrap();
+        seen.connections
+            .iter()
+            .map(|peer| peer.ip().to_string())
+            .collect()
+    }
+
+    /// The recipients for whom a final dot was received.
+    pub(crate) fn dots(&self) -> Vec<String> {
+        self.seen.lock().unwrap().dots.clone()
+    }
+}
+
+/// Whether any attempt of the first recipient carries `rule`.
+pub(crate) fn has(report: &SendReport, rule: Rule) -> bool {
+    let recipient = &report.recipients[0];
+    recipient
+        .attempts
+        .iter()
+        .flat_map(|attempt| &attempt.findings)
+        .chain(recipient.findings.iter())
+        .any(|finding| finding.rule == rule)
+}
