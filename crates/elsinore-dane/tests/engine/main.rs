@@ -6,4 +6,5 @@
 mod drive;
 mod invariants;
 mod scenarios;
+mod table;
 mod world;
