@@ -10,4 +10,5 @@ mod kinds;
 mod net;
 mod operations;
 mod servers;
+mod tampering;
 mod world;
