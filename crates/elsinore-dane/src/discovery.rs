@@ -398,6 +398,7 @@ impl Discovery {
         }
     }
 
+    //= spec: 7672-2.2.1-7
     fn set_hosts(
         &mut self,
         source: HostSource,

@@ -107,6 +107,7 @@ pub enum Conclusion {
 #[must_use]
 pub const fn first_rung(obligation: &Obligation) -> Option<Rung> {
     match obligation {
+        //= spec: 7672-2.1.2-5
         Obligation::Skip(_) => None,
         Obligation::Cleartext => Some(Rung::Cleartext),
         Obligation::Opportunistic | Obligation::Encrypt | Obligation::Authenticate(_) => {
@@ -126,6 +127,7 @@ pub const fn next_step(
     failure: ConnectionFailure,
     legacy: LegacyRung,
 ) -> NextStep {
+    //= spec: 7672-2.2-4
     let may_be_clear = matches!(obligation, Obligation::Opportunistic);
     match failure {
         ConnectionFailure::NotConnected
@@ -153,6 +155,8 @@ pub const fn next_step(
             Rung::Modern | Rung::Legacy | Rung::Cleartext => NextStep::NextAddress,
         },
         // Another back end would see the same certificate.
+        //= spec: 7672-2.2-2
+        //= spec: 7672-3.2-2
         ConnectionFailure::VerificationRejected => NextStep::NextAddress,
         ConnectionFailure::Transaction(ReplyClass::Transient) => {
             NextStep::Conclude(Conclusion::Defer)
@@ -254,6 +258,9 @@ mod tests {
     }
 
     #[test]
+    //= spec-test: 7672-2.2-2
+    //= spec-test: 7672-2.2-4
+    //= spec-test: 7672-3.2-2
     fn steps() {
         use ConnectionFailure::{HandshakeFailed, StarttlsRefused, VerificationRejected};
         use HandshakeProgress::{AfterServerHello, BeforeServerHello};

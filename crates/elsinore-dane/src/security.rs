@@ -5,11 +5,13 @@ use std::fmt;
 
 /// The four words everything rests on. The order is from best to worst.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+//= spec: 7672-2.1.1-3
 pub enum Security {
     /// Validated up to a configured trust anchor.
     Secure,
     /// *Shown* not to be protected: below an unsigned delegation, an opt-out span, an unknown
     /// algorithm, an NSEC3 iteration limit, a negative trust anchor, or under no anchor at all.
+    //= spec: 7672-2.1.1-2
     Insecure,
     /// Could not be found out: timeout, SERVFAIL, REFUSED, malformed. A failure, never an absence.
     Indeterminate,

@@ -43,6 +43,7 @@ pub enum Freshness {
 }
 
 /// A resolver that knows what is secure. Every lookup has a deadline of the implementation's own.
+//= spec: 7672-2.1.1-1
 pub trait SecureResolver: Debug + Send + Sync {
     /// Answers `question`, following aliases, each link with its own security.
     fn lookup<'a>(&'a self, question: &'a Question, freshness: Freshness) -> BoxFuture<'a, Answer>;

@@ -211,6 +211,7 @@ impl Host {
         }
         self.note_search(&orders, policy, &name);
         self.stage = Stage::Tlsa;
+        //= spec: 7672-2.1.2-3
         if policy.seeks_tlsa(self.source) {
             self.search = Search::new(orders);
         }

@@ -72,6 +72,7 @@ const fn explanation(reason: SkipReason) -> &'static str {
 /// The verdict when every host is skipped. Anything that may pass by itself defers; only where
 /// every host is out for good is the message returned. Of the permanent reasons REQUIRETLS comes
 /// first, because the sender can act on it (RFC 8689 §4.2.1), then the loop.
+//= spec: 7672-2.1.2-6
 pub(super) fn refusal(skipped: &[(String, SkipReason)]) -> Refusal {
     let first_where =
         |wanted: &dyn Fn(SkipReason) -> bool| skipped.iter().find(|(_, reason)| wanted(*reason));

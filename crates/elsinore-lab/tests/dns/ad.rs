@@ -10,6 +10,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 #[tokio::test(start_paused = true)]
+//= spec-test: 7672-2.1.1-5
 async fn one_bit() {
     let bench = Bench::new(Mode::Ad);
     for (question, expected) in [

@@ -125,6 +125,8 @@ async fn check(mode: Mode) {
 }
 
 #[tokio::test(start_paused = true)]
+//= spec-test: 7672-2.1.1-1
+//= spec-test: 7672-2.1.1-3
 async fn recursive() {
     check(Mode::Recursive).await;
 }

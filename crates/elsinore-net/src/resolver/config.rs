@@ -10,6 +10,7 @@ use std::time::Duration;
 
 /// How answers are found and who vouches for them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+//= spec: 7672-2.1.1-5
 pub enum Mode {
     /// Iterate from the root hints and validate here.
     #[default]
@@ -117,6 +118,7 @@ impl ResolverConfig {
         if self.mode != Mode::Ad && self.anchors.all().is_empty() {
             return Err(ConfigError::NoAnchor);
         }
+        //= spec: 7672-2.1.1-6
         if self.mode == Mode::Ad && self.ad_trust == AdTrust::LoopbackOnly {
             for upstream in &self.upstreams {
                 if !upstream.ip().to_canonical().is_loopback() {
@@ -133,6 +135,7 @@ mod tests {
     use super::*;
 
     #[test]
+    //= spec-test: 7672-2.1.1-6
     fn checked() {
         let with = |mode, upstreams: &[&str], ad_trust| ResolverConfig {
             mode,

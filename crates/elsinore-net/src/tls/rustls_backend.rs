@@ -55,6 +55,7 @@ impl RustlsBackend {
             MinProtocol::Any | MinProtocol::Tls12 => rustls::ALL_VERSIONS,
         };
         let time = Arc::new(ClockForRustls(Arc::clone(&self.clock)));
+        //= spec: 7672-8.2-1
         let mut config = ClientConfig::builder_with_details(provider(), time)
             .with_protocol_versions(versions)
             .map_err(|error| TlsFailure::local(Backend::Rustls, &error))?

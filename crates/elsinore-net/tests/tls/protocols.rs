@@ -89,6 +89,7 @@ const SERVERS: &[(&str, Adjust, bool, TlsVersion)] = &[
 ];
 
 #[tokio::test]
+//= spec-test: 7672-8.2-1
 async fn what_each_back_end_speaks() {
     let key = rsa(2048);
     let certificate = Wanted::default().issue(&key, None);
