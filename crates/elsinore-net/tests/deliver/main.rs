@@ -16,6 +16,7 @@ mod ladder;
     reason = "shared with the tests of TLS, which need more of it"
 )]
 mod pki;
+mod policy;
 mod recipients;
 #[path = "../tls/server.rs"]
 #[allow(

@@ -1,0 +1,135 @@
+//! The answers when nothing is left to try.
+
+use super::{Answer, DomainRun, HostFailure, Pass};
+use crate::deliver::inquiry::Verdict;
+use crate::deliver::report::{Outcome, RecipientReport, ReplyText, SaidBy};
+use elsinore_dane::discovery::MessageTls;
+use elsinore_dane::ladder::{Conclusion, ConnectionFailure, exhausted};
+use elsinore_dane::obligation::{Obligation, SkipReason};
+use elsinore_dane::plan::Refusal;
+use std::sync::Arc;
+
+impl DomainRun<'_> {
+    /// The answer for those who have none: nothing is left to try.
+    fn verdict(&self, pass: Pass) -> Answer {
+        if let Pass::Ended(outcome, reply) = pass {
+            return Answer {
+                outcome,
+                reply: Some(reply),
+                session: None,
+            };
+        }
+        if let Some(reply) = self.require_tls_refusal() {
+            return Answer {
+                outcome: Outcome::Bounced,
+                reply: Some(reply),
+                session: self.last.as_ref().and_then(|last| last.session.clone()),
+            };
+        }
+        let failures = self
+            .failures
+            .iter()
+            .map(|host| (&host.obligation, host.failure));
+        let outcome = match exhausted(failures) {
+            Conclusion::Bounce => Outcome::Bounced,
+            Conclusion::Defer => Outcome::Deferred,
+        };
+        match &self.last {
+            Some(last) => Answer {
+                outcome,
+                ..last.clone()
+            },
+            None => Answer {
+                outcome: Outcome::Deferred,
+                reply: Some(ours(
+                    450,
+                    "4.4.3",
+                    "no host of this domain could be contacted",
+                )),
+                session: None,
+            },
+        }
+    }
+
+    /// RFC 8689 §4.2.1: when no host is left, a message under REQUIRETLS is returned: 5.7.30
+    /// where a server lacks REQUIRETLS, 5.7.10 where no TLS session could be had. Plain trouble
+    /// with a connection says nothing about TLS, so such a host is tried again later.
+    fn require_tls_refusal(&self) -> Option<ReplyText> {
+        if self.policy.message != MessageTls::Required || self.failures.is_empty() {
+            return None;
+        }
+        let about_tls = |host: &HostFailure| {
+            matches!(
+                host.failure,
+                ConnectionFailure::RequireTlsNotOffered
+                    | ConnectionFailure::StarttlsNotOffered
+                    | ConnectionFailure::StarttlsRefused(_)
+                    | ConnectionFailure::HandshakeFailed(_)
+                    | ConnectionFailure::VerificationRejected
+            ) || host.obligation == Obligation::Skip(SkipReason::RequireTlsUnmet)
+        };
+        if !self.failures.iter().all(about_tls) {
+            return None;
+        }
+        let unsupported = self
+            .failures
+            .iter()
+            .any(|host| host.failure == ConnectionFailure::RequireTlsNotOffered);
+        Some(if unsupported {
+            ours(
+                550,
+                "5.7.30",
+                "REQUIRETLS support required, and no host offers it",
+            )
+        } else {
+            ours(
+                550,
+                "5.7.10",
+                "no host could be reached over authenticated TLS, which the message requires",
+            )
+        })
+    }
+
+    pub(super) fn finish(self, pass: Pass) -> Vec<(usize, RecipientReport)> {
+        let verdict = self.verdict(pass);
+        let attempts = Arc::new(self.attempts);
+        let findings = Arc::new(self.findings);
+        self.recipients
+            .into_iter()
+            .map(|pending| {
+                let answer = pending.answer.unwrap_or_else(|| verdict.clone());
+                let report = RecipientReport {
+                    recipient: pending.recipient.mailbox.to_string(),
+                    outcome: answer.outcome,
+                    session: answer.session,
+                    reply: answer.reply,
+                    attempts: Arc::clone(&attempts),
+                    findings: Arc::clone(&findings),
+                };
+                (pending.index, report)
+            })
+            .collect()
+    }
+}
+
+/// The end of a pass by decision of the engine.
+pub(super) fn ended(verdict: Verdict, refusal: &Refusal) -> Pass {
+    let (outcome, code) = match verdict {
+        Verdict::Bounce => (Outcome::Bounced, 550),
+        Verdict::Defer => (Outcome::Deferred, 450),
+    };
+    Pass::Ended(
+        outcome,
+        ours(code, &refusal.code.to_string(), &refusal.reason),
+    )
+}
+
+/// A reply of this program's own.
+pub(crate) fn ours(code: u16, enhanced: &str, text: &str) -> ReplyText {
+    ReplyText {
+        code,
+        enhanced: Some(enhanced.to_owned()),
+        text: text.to_owned(),
+        said_by: SaidBy::Elsinore,
+    }
+}
