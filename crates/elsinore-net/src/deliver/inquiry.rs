@@ -45,6 +45,8 @@ pub(super) struct Inquiry<'a> {
     in_flight: FuturesUnordered<BoxFuture<'a, (AskId, Reply)>>,
     /// The octets of the policy fetched last: what is stored is what was fetched.
     fetched: Option<Vec<u8>>,
+    /// Policy fetches among the questions in flight.
+    fetching: usize,
     findings: Vec<Finding>,
 }
 
@@ -60,6 +62,7 @@ impl<'a> Inquiry<'a> {
             discovery: Discovery::new(next_hop, policy, cached, seed, now),
             in_flight: FuturesUnordered::new(),
             fetched: None,
+            fetching: 0,
             findings,
         }
     }
@@ -69,6 +72,9 @@ impl<'a> Inquiry<'a> {
         for ask in self.discovery.next_asks() {
             let sender = self.sender;
             let id = ask.id;
+            if matches!(ask.query, Query::StsPolicy { .. }) {
+                self.fetching += 1;
+            }
             self.in_flight.push(match ask.query {
                 Query::Dns {
                     question,
@@ -93,8 +99,11 @@ impl<'a> Inquiry<'a> {
     }
 
     fn take(&mut self, id: AskId, reply: Reply) {
-        if let Reply::StsPolicy(StsFetch::Fetched(octets)) = &reply {
-            self.fetched = Some(octets.clone());
+        if let Reply::StsPolicy(fetch) = &reply {
+            self.fetching = self.fetching.saturating_sub(1);
+            if let StsFetch::Fetched(octets) = fetch {
+                self.fetched = Some(octets.clone());
+            }
         }
         self.discovery
             .handle_reply(id, reply, self.sender.clock.now());
@@ -160,12 +169,15 @@ impl<'a> Inquiry<'a> {
         }
     }
 
-    /// Gives what is still in flight (a policy being refreshed) a little time, so that it is not
-    /// fetched in vain.
+    /// Gives a policy that is being refreshed a little time, so that it is not fetched in vain.
+    /// Questions about hosts that nobody needs any more are not waited for.
     pub(super) async fn settle(&mut self, grace: Duration) {
         let until = Instant::now() + grace;
-        while let Ok(Some((id, reply))) = timeout_at(until, self.in_flight.next()).await {
-            self.take(id, reply);
+        while self.fetching > 0 {
+            match timeout_at(until, self.in_flight.next()).await {
+                Ok(Some((id, reply))) => self.take(id, reply),
+                Ok(None) | Err(_) => return,
+            }
         }
     }
 

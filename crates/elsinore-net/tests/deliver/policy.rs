@@ -139,7 +139,7 @@ async fn what_counts_as_a_policy() {
     let long = "x".repeat(1001);
     let chunked =
         "HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nTransfer-Encoding: chunked\r\n\r\n";
-    let cases: Vec<(&str, String, Result<Vec<u8>, StsFetchError>)> = vec![
+    let cases = [
         (
             "good",
             plain("200 OK", "text/plain; charset=utf-8", "abc"),
