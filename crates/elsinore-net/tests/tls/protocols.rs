@@ -2,9 +2,9 @@
 
 use crate::pki::{Wanted, p256, rsa};
 use crate::server::{openssl_context, openssl_server, rustls_config, rustls_server};
-use crate::{connect, connector, dane, tlsa_311};
+use crate::{BOTH, connect, connector, dane, name, tlsa_311};
 use elsinore_dane::obligation::Obligation;
-use elsinore_net::tls::{Backend, TlsFailureCause, TlsVersion};
+use elsinore_net::tls::{Backend, MinProtocol, TlsDemand, TlsFailureCause, TlsVersion};
 use openssl::ssl::{SslContextBuilder, SslVersion};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
@@ -170,4 +170,22 @@ async fn post_quantum_key_exchange_is_the_default() {
     assert_eq!(session.facts.group.as_deref(), Some("X25519MLKEM768"));
     assert_eq!(session.facts.version, TlsVersion::Tls13);
     assert_eq!(session.facts.cipher, "TLS_AES_256_GCM_SHA384");
+}
+
+#[tokio::test]
+async fn a_name_that_cannot_be_sent_is_no_obstacle() {
+    let key = p256();
+    let certificate = Wanted::default().issue(&key, None);
+    let obligation = dane(vec![tlsa_311(&certificate)]);
+    let connector = connector(None);
+    for sni in ["mx.123", "-x.example", "a_b.example", "\\000.example"] {
+        for backend in BOTH {
+            let context = openssl_context(&key, std::slice::from_ref(&certificate), |_| {});
+            let sni = name(sni);
+            let demand = TlsDemand::new(&obligation, Some(&sni), "mx.example", MinProtocol::Tls12);
+            let stream = Box::new(openssl_server(context));
+            let result = connector.connect(backend, stream, &demand).await;
+            assert!(result.is_ok(), "{sni}, {backend}: {result:?}");
+        }
+    }
 }
