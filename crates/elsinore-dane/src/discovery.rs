@@ -622,6 +622,7 @@ impl Discovery {
         let Some(skipped) = skipped else {
             return;
         };
+        //= spec: 7672-2.1.2-6
         let refusal = verdict::refusal(&skipped);
         self.route = if refusal.code.class == 5 {
             RouteState::Bounce(refusal)

@@ -135,6 +135,9 @@ pub const fn next_step(
         | ConnectionFailure::NotSmtp
         | ConnectionFailure::Refused(_)
         | ConnectionFailure::RequireTlsNotOffered => NextStep::NextAddress,
+        //= spec: 7672-2.2-2
+        //= spec: 7672-2.2-4
+        //= spec: 7672-3.2-2
         ConnectionFailure::StarttlsNotOffered | ConnectionFailure::StarttlsRefused(_) => {
             if may_be_clear {
                 NextStep::StayInCleartext
@@ -257,6 +260,9 @@ mod tests {
         assert!(sequences > 100, "{sequences}");
     }
 
+    //= spec-test: 7672-2.2-2
+    //= spec-test: 7672-2.2-4
+    //= spec-test: 7672-3.2-2
     #[test]
     //= spec-test: 7672-2.2-2
     //= spec-test: 7672-2.2-4

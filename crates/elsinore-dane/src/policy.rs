@@ -266,7 +266,9 @@ impl Draft {
         let sni = dane.as_ref().map(|dane| &dane.base_domain).or(facts.name);
         let sni = sni.cloned();
         let obligation = match self.skip {
+            //= spec: 7672-2.1.2-5
             Some(reason) => Obligation::Skip(reason),
+            //= spec: 7672-3.2-1
             None if has_requirements => Obligation::Authenticate(self.requirements),
             None => match self.tls {
                 TlsNeed::Never => Obligation::Cleartext,

@@ -90,6 +90,7 @@ impl Family {
         } else {
             answer.overall()
         };
+        //= spec: 7672-2.1.1-2
         match overall.security() {
             Security::Secure | Security::Insecure => {}
             Security::Indeterminate | Security::Bogus => {

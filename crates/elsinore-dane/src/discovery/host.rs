@@ -212,6 +212,7 @@ impl Host {
         self.note_search(&orders, policy, &name);
         self.stage = Stage::Tlsa;
         //= spec: 7672-2.1.2-3
+        //= spec: 7672-2.2.1-7
         if policy.seeks_tlsa(self.source) {
             self.search = Search::new(orders);
         }

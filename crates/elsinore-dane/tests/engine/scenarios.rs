@@ -49,6 +49,11 @@ impl Case<'_> {
 
 const DANE: &str = "mx.d dane[mx.d; mx.d d] sni=mx.d";
 
+//= spec-test: 7672-2.1.2-3
+//= spec-test: 7672-2.2-1
+//= spec-test: 7672-2.2.1-7
+//= spec-test: 7672-3.2-1
+//= spec-test: 7672-8.1-1
 #[test]
 fn s01_plain_dane() {
     let zone = "d MX S 10 mx.d\nmx.d A S 192.0.2.1\n_25._tcp.mx.d TLSA S 3 1 1 32";
@@ -160,6 +165,10 @@ fn s10_addresses_have_no_dane() {
 const ALIAS: &str = "d MX S 10 mx.h\nmx.h CNAME S mx.t\nmx.t A S 192.0.2.1\n";
 
 //= spec-test: 7672-2.2.3-4
+//= spec-test: 7672-2.1.2-5
+//= spec-test: 7672-2.1.2-6
+//= spec-test: 7672-2.2.1-5
+//= spec-test: 7672-2.2.2-7
 #[test]
 fn s11_to_s15_secure_alias() {
     for (tlsa, expected, asked_count) in [
