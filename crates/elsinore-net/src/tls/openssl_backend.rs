@@ -34,6 +34,12 @@ const LEGACY_SERVER_CONNECT: SslOptions = SslOptions::from_bits_retain(0x4);
 
 const GROUPS: &str = "X25519:P-256:X448:P-521:P-384:ffdhe2048:ffdhe3072:ffdhe4096";
 
+/// What may sign the handshake of an authenticated session: no SHA-1, as on the other rung.
+const SIGNATURES: &str = "ECDSA+SHA256:ECDSA+SHA384:ECDSA+SHA512:ed25519:ed448:\
+    rsa_pss_pss_sha256:rsa_pss_pss_sha384:rsa_pss_pss_sha512:\
+    rsa_pss_rsae_sha256:rsa_pss_rsae_sha384:rsa_pss_rsae_sha512:\
+    RSA+SHA256:RSA+SHA384:RSA+SHA512:DSA+SHA256:DSA+SHA384:DSA+SHA512";
+
 impl OpenSslBackend {
     pub(crate) const fn new() -> Self {
         Self
@@ -105,7 +111,10 @@ fn prepare(demand: &TlsDemand<'_>) -> Result<Ssl, ErrorStack> {
     };
     let ciphers = match demand.obligation {
         // A certificate is wanted wherever one must be judged.
-        Obligation::Authenticate(_) => "ALL:!aNULL:!eNULL:@SECLEVEL=0",
+        Obligation::Authenticate(_) => {
+            context.set_sigalgs_list(SIGNATURES)?;
+            "ALL:!aNULL:!eNULL:@SECLEVEL=0"
+        }
         Obligation::Skip(_)
         | Obligation::Cleartext
         | Obligation::Opportunistic

@@ -189,3 +189,24 @@ async fn a_name_that_cannot_be_sent_is_no_obstacle() {
         }
     }
 }
+
+#[tokio::test]
+async fn sha1_signs_only_where_nothing_is_claimed() {
+    let key = rsa(2048);
+    let certificate = Wanted::default().issue(&key, None);
+    let authenticated = dane(vec![tlsa_311(&certificate)]);
+    let connector = connector(None);
+    for backend in BOTH {
+        let serve = || {
+            let context = openssl_context(&key, std::slice::from_ref(&certificate), |context| {
+                only(context, SslVersion::TLS1_2, "ECDHE-RSA-AES128-GCM-SHA256");
+                context.set_sigalgs_list("RSA+SHA1").unwrap();
+            });
+            openssl_server(context)
+        };
+        let result = connect(&connector, backend, serve(), &Obligation::Opportunistic).await;
+        assert!(result.is_ok(), "{backend}: {result:?}");
+        let result = connect(&connector, backend, serve(), &authenticated).await;
+        assert!(result.is_err(), "{backend}");
+    }
+}
