@@ -4,6 +4,8 @@
 //! all at once, and hands each answer to [`Discovery::handle_reply`] in whatever order they
 //! come. Hosts are decided one by one, in order of trial: as soon as [`Discovery::host`] says
 //! `Decided` for the first one, mail can be delivered to it while the others are still looked up.
+//!
+//! File size: the whole state machine in one place; what it decides by stands in `discovery/`.
 
 mod address;
 mod ask;

@@ -1,3 +1,5 @@
+//! The `mx` patterns of a policy and the names they cover (RFC 8461 §3.2, §4.1).
+
 use crate::name::{DomainName, NameError};
 use std::fmt;
 

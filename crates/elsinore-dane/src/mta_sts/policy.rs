@@ -1,3 +1,5 @@
+//! The policy body and its syntax (RFC 8461 §3.2).
+
 use super::MxPattern;
 use crate::name::DomainName;
 use std::fmt;

@@ -1,3 +1,5 @@
+//! The `_mta-sts` TXT record and the choice of the one that counts (RFC 8461 §3.1).
+
 use std::fmt;
 
 /// The one well-formed `_mta-sts` TXT record of a domain (RFC 8461 §3.1).

@@ -1,3 +1,5 @@
+//! The rules themselves, one entry each. File size: it is one table.
+
 use super::Citation;
 
 macro_rules! rules {

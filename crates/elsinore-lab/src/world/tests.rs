@@ -1,3 +1,5 @@
+//! The embedded scenarios fit into one world.
+
 use super::*;
 use crate::scenario::files;
 

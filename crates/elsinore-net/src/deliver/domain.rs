@@ -8,6 +8,8 @@
 //! §5.1 allows to ask another host after a 4yz about a recipient; this sender does not, because a
 //! host of worse preference may be less protected, and the next attempt begins with the best
 //! again. A recipient for whom the final dot was sent is never offered twice in one attempt.
+//!
+//! File size: one loop over hosts, addresses and rungs, whose steps share its state.
 
 mod verdict;
 

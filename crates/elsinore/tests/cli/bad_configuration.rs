@@ -80,7 +80,7 @@ fn contradictions() {
     }
 }
 
-const ANCHOR: &str =
+pub(crate) const ANCHOR: &str =
     ". IN DS 20326 8 2 e06d44b80b8f1d39a95c0b0d7c65d08458e880409bbc683457104237c7f8ec8d\n";
 
 #[test]

@@ -7,5 +7,7 @@
 mod bad_configuration;
 mod command;
 mod explain;
+mod lab_up;
+mod send;
 mod tlsa;
 mod usage;

@@ -1,3 +1,5 @@
+//! The store of policies: what is kept, what is shared, what is never believed.
+
 use super::*;
 
 fn policy(id: &str) -> StoredPolicy {
