@@ -119,3 +119,49 @@ fn no_such_configuration_file() {
         .run(LOOKUP)
         .assert_refused(78, "elsinore.toml");
 }
+
+#[test]
+fn the_example_of_the_readme_is_accepted() {
+    let readme = include_str!("../../../../README.md");
+    let (_, rest) = readme.split_once("```toml\n").unwrap();
+    let (example, _) = rest.split_once("```").unwrap();
+    let run = Workplace::new().with("elsinore.toml", example).run(&[
+        "--config",
+        "elsinore.toml",
+        "explain",
+        "TLSA-USABLE",
+    ]);
+    assert_eq!((run.code, run.stderr.as_str()), (0, ""), "{run:?}");
+}
+
+#[test]
+fn every_key_is_accepted_in_every_mode() {
+    let text = "state_dir = \"state\"\n\
+        [dns]\nmode = \"recursive\"\nroot_hints = \"h\"\ntrust_anchor = \"a\"\n\
+        upstream = [\"127.0.0.1\", \"[::1]:5353\"]\nallow_nets = [\"10.0.0.0/8\"]\nnta = [\"a.b\"]\n\
+        [tls]\nca_file = \"c\"\nlegacy = false\nmin_authenticated = \"1.3\"\n\
+        [smtp]\nhelo = \"mail.example.org\"\nport = 2525\nallow_nets = [\"::1\"]\n\
+        timeouts = { connect = 1, greeting = 1, hello = 1, handshake = 1, mail = 1, recipient = 1, \
+        data_start = 1, data_block = 1, data_end = 1, quit = 1, sts_fetch = 1, discovery = 1, \
+        domain = 1 }\n\
+        [policy]\ninsecure_mx = \"encrypt\"\n\
+        [relay]\nlisten = [\"127.0.0.1:25\"]\n\
+        [survey]\nrate = 5\n\
+        [lab]\nmap = \"m\"\n\
+        [[destination]]\ndomain = \".example.org\"\nlevel = \"fingerprint\"\nmode = \"exact\"\n\
+        match = [\"hostname\", \"dot-nexthop\", \"mx.example.org\", \".example.org\"]\n\
+        pins = [\"sha256:00000000000000000000000000000000000000000000000000000000000000ff\"]\n\
+        relay = \"[relay.example]:587\"\nport = 587\ninsecure_mx = \"may\"\nnta = true\n\
+        expires = 2027-01-31\nreason = \"a test\"\n\
+        [[destination]]\ndomain = \"example.net\"\nexpires = \"2027-01-31T10:00:00Z\"\n";
+    for mode in ["recursive", "forward", "ad"] {
+        let text = text.replace("\"recursive\"", &format!("\"{mode}\""));
+        let run = Workplace::new().with("elsinore.toml", text).run(&[
+            "--config",
+            "elsinore.toml",
+            "explain",
+            "TLSA-USABLE",
+        ]);
+        assert_eq!((run.code, run.stderr.as_str()), (0, ""), "{run:?}");
+    }
+}
