@@ -170,6 +170,8 @@ impl World {
                 (Attack::Bogus | Attack::ForgeNxDomain, RecordType::A | RecordType::Aaaa) => false,
                 // With AAAA silenced only an insecure answer for the name would be left, which is
                 // what an unsigned zone looks like: the contradiction must be seen to be acted on.
+                // One version of a zone cannot hold it, since a name with AAAA records of its own
+                // lies in no opt-out span and takes no wildcard; a zone in transition can.
                 (attack, RecordType::Aaaa) if self.families == Families::Ipv4Insecure => {
                     *attack == Attack::None
                 }
