@@ -60,6 +60,8 @@ impl VerifyOptions {
             limits: Limits {
                 depth: 10,
                 signature_checks: 100,
+                signature_effort: 1500,
+                comparisons: 1 << 18,
                 issuer_rsa_bits: 1024,
             },
         }
@@ -92,6 +94,13 @@ pub struct Limits {
     pub depth: usize,
     /// Signatures verified for one chain.
     pub signature_checks: usize,
+    /// What those signatures may cost together, in units of about one RSA-2048 verification with
+    /// the exponent 65537: DSA with 10,000 bits, or RSA with an exponent as long as its modulus,
+    /// costs hundreds of times as much.
+    pub signature_effort: u32,
+    /// Names compared with name constraints, all paths together. Reading a path once more counts
+    /// too.
+    pub comparisons: usize,
     /// Smallest RSA modulus, in bits, of a key that signs certificates. The leaf's key may have
     /// any size.
     pub issuer_rsa_bits: u32,

@@ -6,13 +6,16 @@
 //! path, so loops end.
 
 use super::certificate::Certificate;
-use super::crypto::{Digest, Key, KeyKind, SignatureAlgorithm};
-use super::name_constraints::{Place, permit};
+use super::crypto::{Digest, Key, KeyKind, SignatureAlgorithm, spells_out_its_curve};
+use super::name_constraints::{Place, Verdict, permit};
 use super::names::ReferenceNames;
 use super::outcome::{Match, MatchedBy, Rejection};
 use super::{Sha1Policy, VerifyOptions, distinguished_name, extensions, matching_record};
 use crate::time::UnixTime;
 use crate::tlsa::{MatchingType, Selector, UsableTlsa, Usage};
+
+/// Longest RSA modulus of an issuer, in bits: OpenSSL verifies with none that is longer.
+const LONGEST_RSA: u32 = 16_384;
 
 /// One search, for one leaf.
 pub(super) struct Search<'c, 'r> {
@@ -24,6 +27,8 @@ pub(super) struct Search<'c, 'r> {
     now: UnixTime,
     options: &'c VerifyOptions,
     checks_left: usize,
+    effort_left: u32,
+    comparisons_left: usize,
     failure: Option<Rejection>,
 }
 
@@ -84,6 +89,8 @@ impl<'c, 'r: 'c> Search<'c, 'r> {
             now,
             options,
             checks_left: options.limits.signature_checks,
+            effort_left: options.limits.signature_effort,
+            comparisons_left: options.limits.comparisons,
             failure: None,
         }
     }
@@ -135,6 +142,9 @@ impl<'c, 'r: 'c> Search<'c, 'r> {
                             let by = MatchedBy::Certificate;
                             return Ok(Match::assertion(record, depth, by, Some(name)));
                         }
+                        Err(Rejection::SearchBound) => {
+                            return Err(self.failure.unwrap_or(Rejection::SearchBound));
+                        }
                         Err(failure) => self.failure = self.failure.or(Some(failure)),
                     }
                 }
@@ -150,6 +160,9 @@ impl<'c, 'r: 'c> Search<'c, 'r> {
                             let depth = path.len();
                             let by = MatchedBy::BareKey;
                             return Ok(Match::assertion(record, depth, by, Some(name)));
+                        }
+                        Err(Rejection::SearchBound) => {
+                            return Err(self.failure.unwrap_or(Rejection::SearchBound));
                         }
                         Err(failure) => self.failure = self.failure.or(Some(failure)),
                     },
@@ -212,6 +225,9 @@ impl<'c, 'r: 'c> Search<'c, 'r> {
             return Err(Rejection::SearchBound);
         };
         self.checks_left = left;
+        if spells_out_its_curve(public_key_info).unwrap_or(true) {
+            return Err(Rejection::NoTrustedPath);
+        }
         let Some(key) = Key::decode(public_key_info) else {
             return Err(Rejection::NoTrustedPath);
         };
@@ -219,13 +235,25 @@ impl<'c, 'r: 'c> Search<'c, 'r> {
         if rsa && key.bits() < self.options.limits.issuer_rsa_bits {
             return Err(Rejection::ShortIssuerKey { depth: depth + 1 });
         }
+        if rsa && key.bits() > LONGEST_RSA {
+            return Err(Rejection::NoTrustedPath);
+        }
+        // Hashing 16 KiB costs about as much as one unit.
+        let hashing = u32::try_from(certificate.tbs().len() / 16_384).unwrap_or(u32::MAX);
+        let Some(left) = self
+            .effort_left
+            .checked_sub(key.cost().saturating_add(hashing))
+        else {
+            return Err(Rejection::SearchBound);
+        };
+        self.effort_left = left;
         key.verify(algorithm, certificate.tbs(), signature.value)
             .map_err(|_| Rejection::NoTrustedPath)
     }
 
     /// Everything about a complete path but its signatures.
     fn judge(
-        &self,
+        &mut self,
         path: &[usize],
         top: Top,
         references: &ReferenceNames<'_>,
@@ -233,6 +261,12 @@ impl<'c, 'r: 'c> Search<'c, 'r> {
         let certificates: Vec<Certificate<'c>> = std::iter::once(self.leaf)
             .chain(path.iter().map(|index| self.candidates[*index].certificate))
             .collect();
+        // No name is shorter than this many octets with its place in the list.
+        let reading: usize = certificates.iter().map(|c| c.tbs().len() / 16).sum();
+        let Some(left) = self.comparisons_left.checked_sub(reading) else {
+            return Err(Rejection::SearchBound);
+        };
+        self.comparisons_left = left;
         // Intermediates seen so far that are not self-issued (RFC 5280 §6.1.4 (l)).
         let mut intermediates = 0;
         for (depth, certificate) in certificates.iter().enumerate() {
@@ -274,8 +308,11 @@ impl<'c, 'r: 'c> Search<'c, 'r> {
                     if place == Place::Issuer && is_self_issued(constrained) {
                         continue;
                     }
-                    if !permit(constraints, constrained, place).map_err(malformed)? {
-                        return Err(Rejection::NameConstraints { depth });
+                    let left = &mut self.comparisons_left;
+                    match permit(constraints, constrained, place, left).map_err(malformed)? {
+                        Verdict::Permitted => {}
+                        Verdict::Violated => return Err(Rejection::NameConstraints { depth }),
+                        Verdict::Unsettled => return Err(Rejection::SearchBound),
                     }
                 }
             }

@@ -204,6 +204,19 @@ pub(crate) enum KeyKind {
     Other,
 }
 
+/// Whether a SubjectPublicKeyInfo spells out the parameters of its curve. No certificate on the
+/// Internet may (RFC 5480 §2.1.1), and decoding those of an enemy can take as long as a thousand
+/// signatures.
+pub(crate) fn spells_out_its_curve(public_key_info: &[u8]) -> Result<bool, DerError> {
+    const EC_PUBLIC_KEY: [u8; 7] = [0x2a, 0x86, 0x48, 0xce, 0x3d, 0x02, 0x01];
+    let mut fields = Reader::new(public_key_info).expect(tag::SEQUENCE)?.reader();
+    let mut algorithm = fields.expect(tag::SEQUENCE)?.reader();
+    if algorithm.expect(tag::OID)?.contents != EC_PUBLIC_KEY {
+        return Ok(false);
+    }
+    Ok(algorithm.element()?.tag != tag::OID)
+}
+
 /// A public key.
 pub(crate) struct Key {
     key: PKey<Public>,
@@ -235,6 +248,31 @@ impl Key {
     /// Size in bits: of the modulus, of the order of the curve.
     pub(crate) fn bits(&self) -> u32 {
         self.key.bits()
+    }
+
+    /// What a verification costs, in units of about one with RSA-2048 and the exponent 65537.
+    /// Proportional to the work of the slowest implementation: squarings and products of the
+    /// modulus' size, times the exponent's length.
+    pub(crate) fn cost(&self) -> u32 {
+        let bits = self.bits();
+        let square = |bits: u32| bits.div_ceil(1024).saturating_pow(2);
+        match self.kind() {
+            KeyKind::Rsa | KeyKind::RsaPss => {
+                let exponent = self
+                    .key
+                    .rsa()
+                    .ok()
+                    .and_then(|rsa| u32::try_from(rsa.e().num_bits()).ok())
+                    .unwrap_or(bits);
+                (square(bits).saturating_mul(exponent) / 64).max(1)
+            }
+            KeyKind::Ec => bits.div_ceil(128).saturating_pow(3),
+            // Two exponents of 256 bits.
+            KeyKind::Dsa => square(bits).saturating_mul(8),
+            KeyKind::Ed25519 => 4,
+            KeyKind::Ed448 => 16,
+            KeyKind::Other => 1,
+        }
     }
 
     /// Whether `signature` is by this key over `signed`.

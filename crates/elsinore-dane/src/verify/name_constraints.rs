@@ -11,9 +11,6 @@ use super::names::{
     DIRECTORY_NAME, DNS_NAME, IP_ADDRESS, RFC822_NAME, general_names, presented_names,
 };
 
-/// Comparisons for one issuer and one certificate; more means rejection.
-const COMPARISONS: usize = 1 << 20;
-
 /// Where a certificate stands in the path.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Place {
@@ -23,20 +20,35 @@ pub(crate) enum Place {
     Issuer,
 }
 
-/// Whether `certificate` satisfies `constraints` (contents of NameConstraints).
+/// What the constraints of an issuer say of a certificate.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Verdict {
+    Permitted,
+    Violated,
+    /// More comparisons would be needed than are left.
+    Unsettled,
+}
+
+/// Whether `certificate` satisfies `constraints` (contents of NameConstraints). The comparisons
+/// are taken off `left`, every one of them in advance.
 pub(crate) fn permit(
     constraints: &[u8],
     certificate: &Certificate<'_>,
     place: Place,
-) -> Result<bool, DerError> {
+    left: &mut usize,
+) -> Result<Verdict, DerError> {
     let mut fields = Reader::new(constraints);
     let permitted = subtrees(&mut fields, tag::context_constructed(0))?;
     let excluded = subtrees(&mut fields, tag::context_constructed(1))?;
     fields.finish()?;
     let names = names_of(certificate, place)?;
-    if names.len().saturating_mul(permitted.len() + excluded.len()) > COMPARISONS {
-        return Ok(false);
-    }
+    let bases = permitted.len() + excluded.len();
+    // Reading the lists is work too, even when one of them is empty.
+    let work = names.len().saturating_mul(bases) + names.len() + bases;
+    let Some(rest) = left.checked_sub(work) else {
+        return Ok(Verdict::Unsettled);
+    };
+    *left = rest;
     for name in &names {
         let mut constrained = false;
         let mut inside = false;
@@ -45,15 +57,15 @@ pub(crate) fn permit(
             inside |= name.lies_in(base, Kind::Permitted)?;
         }
         if constrained && !inside {
-            return Ok(false);
+            return Ok(Verdict::Violated);
         }
         for base in excluded.iter().filter(|base| base.tag == name.form()) {
             if name.lies_in(base, Kind::Excluded)? {
-                return Ok(false);
+                return Ok(Verdict::Violated);
             }
         }
     }
-    Ok(true)
+    Ok(Verdict::Permitted)
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]

@@ -242,8 +242,8 @@ pub enum Rejection {
         /// Position of the issuer in the path.
         depth: usize,
     },
-    /// The search reached its bound on signatures.
-    #[error("the chain is too intricate: the bound on signature checks was reached")]
+    /// The search reached one of its bounds: signatures, what they cost, names compared.
+    #[error("the chain is too intricate: the bound on signature checks or names was reached")]
     SearchBound,
 }
 

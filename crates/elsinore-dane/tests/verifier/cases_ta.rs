@@ -17,15 +17,15 @@ const fn reject(rejection: Rejection) -> Expect {
 
 const UNTRUSTED: Expect = reject(Rejection::NoTrustedPath);
 
-fn leaf() -> Spec {
+pub(crate) fn leaf() -> Spec {
     Spec::server(&["mx.example.org"], "leaf", "Inter", "inter")
 }
 
-fn inter() -> Spec {
+pub(crate) fn inter() -> Spec {
     Spec::authority("Inter", "inter", "Root", "root")
 }
 
-fn root() -> Spec {
+pub(crate) fn root() -> Spec {
     Spec::authority("Root", "root", "Root", "root")
 }
 

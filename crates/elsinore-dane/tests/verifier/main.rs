@@ -6,6 +6,7 @@
     reason = "a test that cannot go on has failed; clippy sees tests in #[test] functions only"
 )]
 
+mod bounds;
 mod cases;
 mod cases_ee;
 mod cases_mix;
