@@ -21,7 +21,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 pub use attack::Attack;
 pub use behaviour::{Act, Behaviour, Names, When};
-pub use forwarder::{ForwardMode, Forwarder};
+pub use forwarder::{ForwardMode, Forwarder, Interceptor};
 pub use serve::{Listeners, Responder};
 
 /// How a query arrived.

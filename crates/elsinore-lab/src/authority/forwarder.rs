@@ -11,6 +11,7 @@ use crate::zone::{Fqdn, Rdata, fqdn};
 use domain::base::ToName;
 use domain::base::iana::{OptRcode, Rcode, Rtype};
 use elsinore_dane::name::DomainName;
+use std::fmt;
 use std::net::IpAddr;
 use std::sync::Arc;
 
@@ -32,11 +33,25 @@ pub enum ForwardMode {
     Permissive,
 }
 
+/// Somebody between a resolver and the servers: gets the server, the transport, the query and
+/// what the server did, and says what the resolver gets to see of it.
+pub type Interceptor = dyn Fn(IpAddr, Transport, &[u8], Reaction) -> Reaction + Send + Sync;
+
 /// A resolver that recurses through the servers of an [`Authority`].
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct Forwarder {
     authority: Arc<Authority>,
     mode: ForwardMode,
+    interceptor: Option<Arc<Interceptor>>,
+}
+
+impl fmt::Debug for Forwarder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Forwarder")
+            .field("mode", &self.mode)
+            .field("intercepted", &self.interceptor.is_some())
+            .finish_non_exhaustive()
+    }
 }
 
 /// What was found at one name.
@@ -58,7 +73,21 @@ impl Forwarder {
     /// A resolver over that world.
     #[must_use]
     pub const fn new(authority: Arc<Authority>, mode: ForwardMode) -> Self {
-        Self { authority, mode }
+        Self {
+            authority,
+            mode,
+            interceptor: None,
+        }
+    }
+
+    /// The same resolver with somebody on its way to the servers. What it says of DNSSEC still
+    /// comes from how the world was made: a forgery in a secure zone is bogus.
+    #[must_use]
+    pub fn intercepted(self, interceptor: Arc<Interceptor>) -> Self {
+        Self {
+            interceptor: Some(interceptor),
+            ..self
+        }
     }
 
     /// What the resolver does with a query.
@@ -188,7 +217,10 @@ impl Forwarder {
         let query = message::ask(name, rtype)?;
         for server in servers.iter().take(SERVER_PATIENCE) {
             for transport in [Transport::Udp, Transport::Tcp] {
-                let reaction = self.authority.respond(*server, transport, &query);
+                let mut reaction = self.authority.respond(*server, transport, &query);
+                if let Some(interceptor) = &self.interceptor {
+                    reaction = interceptor(*server, transport, &query, reaction);
+                }
                 let Some(reply) = reaction.reply() else { break };
                 if !message::belongs(&query, reply) {
                     break;
