@@ -16,7 +16,6 @@ const PAUSE: Duration = Duration::from_millis(10);
 #[derive(Debug)]
 pub(crate) enum Ready<'a> {
     /// Somebody listens at each of these, TCP.
-    #[allow(dead_code, reason = "for servers of other tests, which follow")]
     Listening(&'a [SocketAddr]),
     /// Its output has this text.
     Saying(&'a str),

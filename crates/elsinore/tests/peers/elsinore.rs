@@ -13,7 +13,6 @@ pub(crate) const PROGRAM: &str = env!("CARGO_BIN_EXE_elsinore");
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Dns {
     /// From the root hints.
-    #[allow(dead_code, reason = "for other tests, which follow")]
     Recursive,
     /// Through a resolver, validated by ourselves.
     Forward(IpAddr),

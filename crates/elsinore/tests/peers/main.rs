@@ -10,6 +10,8 @@ mod case;
 mod daemon;
 mod elsinore;
 mod finger;
+mod foreign;
+mod internet;
 mod lab;
 mod namespace;
 mod unbound;
