@@ -1,6 +1,7 @@
 //! Domain names as this project compares them (RFC 1034 §3.1, RFC 4343, RFC 5890).
 
 use std::fmt;
+use std::sync::Arc;
 
 /// A fully qualified domain name in one canonical text form.
 ///
@@ -9,7 +10,7 @@ use std::fmt;
 /// Two names are equal exactly when DNS calls them equal. Wire length is at most 255 octets and
 /// each label at most 63 (RFC 1035 §2.3.4); both are enforced on construction.
 #[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct DomainName(String);
+pub struct DomainName(Arc<str>);
 
 /// Why a text or a list of labels is not a domain name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -50,6 +51,9 @@ impl DomainName {
     }
 
     fn parse_ascii(text: &str) -> Result<Self, NameError> {
+        if let Some(canonical) = Self::already_canonical(text) {
+            return Ok(canonical);
+        }
         let mut labels: Vec<Vec<u8>> = vec![Vec::new()];
         let mut octets = text.bytes();
         while let Some(octet) = octets.next() {
@@ -80,10 +84,26 @@ impl DomainName {
         Self::from_labels(labels.iter().map(Vec::as_slice))
     }
 
+    /// The common case, in one pass: lower-case letters, digits, hyphens and underscores, within
+    /// the limits of length. Anything else is `None` and takes the long way.
+    fn already_canonical(text: &str) -> Option<Self> {
+        let mut label = 0_usize;
+        for octet in text.bytes() {
+            match octet {
+                b'a'..=b'z' | b'0'..=b'9' | b'-' | b'_' => label += 1,
+                b'.' if (1..=63).contains(&label) => label = 0,
+                _ => return None,
+            }
+        }
+        // One length octet before the first label and the root's after the last: two more than
+        // the text has.
+        ((1..=63).contains(&label) && text.len() <= 253).then(|| Self(Arc::from(text)))
+    }
+
     /// The DNS root.
     #[must_use]
     pub fn root() -> Self {
-        Self(".".to_owned())
+        Self(Arc::from("."))
     }
 
     /// Builds a name from raw labels (without the root label), as a DNS message carries them.
@@ -121,7 +141,7 @@ impl DomainName {
         if text.is_empty() {
             return Err(NameError::EmptyLabel);
         }
-        Ok(Self(text))
+        Ok(Self(Arc::from(text)))
     }
 
     /// The canonical text, without a trailing dot (`.` for the root).
@@ -133,7 +153,7 @@ impl DomainName {
     /// Whether this is the DNS root.
     #[must_use]
     pub fn is_root(&self) -> bool {
-        self.0 == "."
+        &*self.0 == "."
     }
 
     /// The raw labels from the leftmost on, without the root label.
@@ -199,7 +219,11 @@ impl DomainName {
         if self.is_root() {
             return Self::parse_ascii(labels);
         }
-        Self::parse_ascii(&format!("{labels}.{}", self.0))
+        let mut text = String::with_capacity(labels.len() + 1 + self.0.len());
+        text.push_str(labels);
+        text.push('.');
+        text.push_str(&self.0);
+        Self::parse_ascii(&text)
     }
 }
 
@@ -262,6 +286,26 @@ mod tests {
             ("a\\999", NameError::Escape),
         ] {
             assert_eq!(DomainName::parse(text), Err(expected), "{text}");
+        }
+    }
+
+    #[test]
+    fn limits_are_the_same_on_the_short_and_the_long_way() {
+        let label = "a".repeat(63);
+        let longest = format!("{label}.{label}.{label}.{}", "a".repeat(61));
+        let too_long = format!("{label}.{label}.{label}.{}", "a".repeat(62));
+        let upper = |text: &str| text.to_ascii_uppercase();
+        for (text, expected) in [
+            (label.clone(), Ok(())),
+            (format!("{label}a.example"), Err(NameError::LabelTooLong)),
+            (longest, Ok(())),
+            (too_long, Err(NameError::NameTooLong)),
+            ("a..b".to_owned(), Err(NameError::EmptyLabel)),
+            (".a".to_owned(), Err(NameError::EmptyLabel)),
+        ] {
+            let short = DomainName::parse(&text);
+            assert_eq!(short, DomainName::parse(&upper(&text)), "{text}");
+            assert_eq!(short.map(|_| ()), expected, "{text}");
         }
     }
 
