@@ -3,7 +3,7 @@
 use crate::drive::UPSTREAM;
 use crate::mutation::{Mutated, Mutation, Scene, forger};
 use crate::net::{MemoryNet, question_of};
-use crate::wire::{Reply, addressed_to, normalised, query, question_end};
+use crate::wire::{Reply, addressed_to, normalised, query, question_end, wire_name};
 use crate::worlds::{FORGER, authority};
 use domain::base::Name;
 use domain::base::iana::Rtype;
@@ -64,6 +64,9 @@ impl Attack {
 
 impl fmt::Display for Attack {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.0.is_empty() {
+            f.write_str("none")?;
+        }
         for (index, (victim, mutation)) in self.0.iter().enumerate() {
             let and = if index > 0 { " and " } else { "" };
             match victim {
@@ -265,7 +268,7 @@ impl Network {
         };
         debug_assert!(place == Place::Behind || self.mode != Mode::Ad || mutation.is_failure());
         let scene = Scene {
-            apex: apex_of(&asked),
+            apex: wire_name(apex_of(&asked).as_str()),
             honest: ask(octets),
             name,
             rtype,
@@ -283,7 +286,7 @@ impl Network {
         question: &Question,
         wanted: &[Mutation],
     ) -> Vec<Mutation> {
-        let name: Name<Vec<u8>> = crate::wire::wire_name(question.name.as_str());
+        let name: Name<Vec<u8>> = wire_name(question.name.as_str());
         let octets = query(&name, Rtype::from_int(question.record_type.code()));
         let port = SocketAddr::new(server, 53);
         let honest = self.honest(port, Transport::Tcp, &octets);
@@ -320,7 +323,7 @@ fn wire_question(octets: &[u8]) -> Option<(Name<Vec<u8>>, Rtype)> {
 }
 
 /// The zone that a question is about; for DS the one above.
-fn apex_of(asked: &Question) -> Name<Vec<u8>> {
+pub(crate) fn apex_of(asked: &Question) -> DomainName {
     let world = authority();
     let mut apex: DomainName = asked.name.clone();
     if asked.record_type == RecordType::Ds {
@@ -329,5 +332,5 @@ fn apex_of(asked: &Question) -> Name<Vec<u8>> {
     while world.tree().zone(&apex, 0).is_none() {
         apex = apex.parent().unwrap_or_else(DomainName::root);
     }
-    crate::wire::wire_name(apex.as_str())
+    apex
 }

@@ -1,10 +1,11 @@
 //! Every exchange of every domain, attacked in every way; then every question of a type at once,
 //! and two things at once.
 
-use crate::attacker::{Attack, Network, Place, Victim};
-use crate::judge::Judge;
+use crate::attacker::{Attack, Network, Place, Victim, apex_of};
+use crate::judge::{Effect, Judge};
 use crate::mutation::Mutation;
 use crate::runs::{Honest, Run, Setting};
+use crate::worlds::authority;
 use elsinore_dane::answer::{Question, RecordType};
 use elsinore_net::resolver::Mode;
 use std::collections::BTreeMap;
@@ -28,9 +29,11 @@ const CLASSES: [&[RecordType]; 9] = [
 /// How much of the space is walked through.
 #[derive(Debug, Clone, Copy)]
 struct Effort {
-    /// In how many of the domains that need an exchange each mutation of it is tried. Many need
-    /// the keys of the root.
-    domains: usize,
+    /// In how many of the runs that need an exchange each mutation of it is tried. Many need the
+    /// keys of the root.
+    sharers: usize,
+    /// Of the attacks on a class of questions each domain gets every that many-th.
+    stride: usize,
     /// Attacks on two things at once for each domain, of some 100,000.
     pairs: usize,
 }
@@ -41,43 +44,60 @@ impl Effort {
     fn wanted() -> Self {
         match std::env::var("ELSINORE_INVARIANTS").as_deref() {
             Ok("all") => Self {
-                domains: usize::MAX,
+                sharers: usize::MAX,
+                stride: 1,
                 pairs: 300,
             },
             _ => Self {
-                domains: 2,
+                sharers: 1,
+                stride: 3,
                 pairs: 20,
             },
         }
     }
 }
 
-/// Deals the mutations of an exchange out among the domains that need it.
-#[derive(Debug, Default)]
-struct Deal(BTreeMap<(Place, IpAddr, Question), Vec<&'static str>>);
+/// Deals the mutations of an exchange out among the runs that need it. Referrals to the same zone
+/// count as the same, whatever was asked.
+#[derive(Debug)]
+struct Deal(BTreeMap<Exchange, Vec<(&'static str, Exchange)>>);
 
 impl Deal {
     fn among(runs: &[Run]) -> Self {
-        let mut deal = Self::default();
+        let mut deal: BTreeMap<_, Vec<_>> = BTreeMap::new();
         for run in runs {
             for exchange in &run.exchanges {
-                let domains = deal.0.entry(exchange.clone()).or_default();
-                domains.push(run.domain);
+                let hand = deal.entry(Self::kind(exchange)).or_default();
+                hand.push((run.domain, exchange.clone()));
             }
         }
-        deal
+        Self(deal)
     }
 
-    /// Whether the domain is one of the `most` that get this mutation: every next mutation goes
-    /// to the next domains.
+    fn kind(exchange: &Exchange) -> Exchange {
+        let (place, server, asked) = exchange;
+        let world = authority();
+        let apex = apex_of(asked);
+        let knows = world.addresses().any(|address| address == *server);
+        if !knows || world.serves(*server, &apex) {
+            return exchange.clone();
+        }
+        (*place, *server, Question::new(apex, RecordType::Ns))
+    }
+
+    /// Whether the exchange of the domain is one of the `most` that get this mutation: every next
+    /// mutation goes to the next ones.
     fn gives(&self, most: usize, run: &Run, exchange: &Exchange, mutation: Mutation) -> bool {
-        let Some(domains) = self.0.get(exchange) else {
+        let Some(hand) = self.0.get(&Self::kind(exchange)) else {
             return true;
         };
         let all = Mutation::all();
         let turn = all.iter().position(|one| *one == mutation).unwrap_or(0);
-        let count = domains.len();
-        (0..most.min(count)).any(|offset| domains[(turn * most + offset) % count] == run.domain)
+        let most = most.min(hand.len());
+        (0..most).any(|offset| {
+            let (domain, given) = &hand[(turn * most + offset) % hand.len()];
+            *domain == run.domain && given == exchange
+        })
     }
 }
 
@@ -138,6 +158,16 @@ fn classes(mode: Mode, run: &Run) -> Vec<Attack> {
         .collect()
 }
 
+/// Every `stride`-th, another part for each domain.
+fn every(stride: usize, domain: usize, attacks: Vec<Attack>) -> Vec<Attack> {
+    let wanted = |turn: usize| (turn + domain).is_multiple_of(stride);
+    attacks
+        .into_iter()
+        .enumerate()
+        .filter_map(|(turn, attack)| wanted(turn).then_some(attack))
+        .collect()
+}
+
 /// A sample of attacks on two questions, or on two classes of types, each in its own way.
 fn pairs(mode: Mode, run: &Run, count: usize) -> Vec<Attack> {
     let place = forgers_place(mode);
@@ -172,37 +202,44 @@ fn enumerate(mode: Mode) {
     let effort = Effort::wanted();
     let deal = Deal::among(&honest.runs);
     let mut exchanges = 0;
-    let mut counts = [0; 3];
+    let (mut counts, mut effects) = ([0; 3], [0; 3]);
     let mut wrong = Vec::new();
-    for run in &honest.runs {
+    for (index, run) in honest.runs.iter().enumerate() {
         exchanges += run.exchanges.len();
         let judge = Judge::new(run, &honest.truth);
         let kinds = [
             singles(&setting.network, mode, run, |exchange, mutation| {
-                deal.gives(effort.domains, run, exchange, mutation)
+                deal.gives(effort.sharers, run, exchange, mutation)
             }),
-            classes(mode, run),
+            every(effort.stride, index, classes(mode, run)),
             pairs(mode, run, effort.pairs),
         ];
         for (kind, attacks) in kinds.into_iter().enumerate() {
             for attack in attacks {
                 counts[kind] += 1;
                 let found = setting.run(run.domain, attack.clone());
+                effects[judge.effect(&found.outcome) as usize] += 1;
                 wrong.extend(judge.faults(&attack, &found.outcome));
             }
         }
     }
     println!(
         "{mode:?}: {} domains, {exchanges} exchanges ({} different), {} mutations: {} runs with one exchange \
-         attacked, {} with a class of questions, {} with two attacks; {:.1} s",
+         attacked, {} with a class of questions, {} with two attacks; \
+         {} without effect, {} with a failure, {} with other unprotected data; {:.1} s",
         honest.runs.len(),
         deal.0.len(),
         Mutation::all().len(),
         counts[0],
         counts[1],
         counts[2],
+        effects[Effect::None as usize],
+        effects[Effect::Failure as usize],
+        effects[Effect::Other as usize],
         start.elapsed().as_secs_f64()
     );
+    // Each kind of effect occurs, or the attacks do not bite.
+    assert!(effects.iter().all(|count| *count > 20), "{effects:?}");
     let shown: Vec<String> = wrong.iter().take(20).cloned().collect();
     assert!(
         wrong.is_empty(),

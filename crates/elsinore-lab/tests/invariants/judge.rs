@@ -103,6 +103,14 @@ fn sorted(records: &[TlsaRecord]) -> Vec<TlsaRecord> {
     records
 }
 
+/// What an attack achieved.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Effect {
+    None,
+    Failure,
+    Other,
+}
+
 /// A domain, its undisturbed outcome, and what is known of hosts.
 pub(crate) struct Judge<'a> {
     domain: &'a str,
@@ -136,6 +144,19 @@ impl<'a> Judge<'a> {
             .collect()
     }
 
+    /// Whether the attack changed nothing that matters, made something fail, or made something
+    /// else of data that nothing protects.
+    pub(crate) fn effect(&self, outcome: &Outcome) -> Effect {
+        let is_skipped = |plan: &HostPlan| matches!(plan.obligation, Obligation::Skip(_));
+        if describe(outcome) == describe(self.honest) {
+            Effect::None
+        } else if outcome.end != End::Hosts || outcome.plans.iter().any(is_skipped) {
+            Effect::Failure
+        } else {
+            Effect::Other
+        }
+    }
+
     fn mx_is_protected(&self) -> bool {
         is_secure(answer(self.honest, self.domain, RecordType::Mx))
     }
@@ -145,6 +166,7 @@ impl<'a> Judge<'a> {
         if let End::Bounce(_) = outcome.end
             && outcome.end != honest
         {
+            // Failures are no statement of anybody's: no mail is returned for them.
             if attack.is_failure() {
                 faults.push("failures alone led to a bounce".to_owned());
             }

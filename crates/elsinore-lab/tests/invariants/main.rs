@@ -7,6 +7,7 @@
 mod attacker;
 mod downgrade;
 mod drive;
+mod flawed;
 mod judge;
 mod mutation;
 #[path = "../dns/net.rs"]

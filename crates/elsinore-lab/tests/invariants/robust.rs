@@ -1,11 +1,16 @@
 //! No failing lookup of what could not have protected anything stops mail.
 
 use crate::attacker::{Attack, Place, Victim};
-use crate::drive::describe;
+use crate::drive::{End, describe};
 use crate::judge::Judge;
 use crate::mutation::Mutation;
 use crate::runs::{Honest, Setting};
+use crate::worlds::{NOW, name};
 use elsinore_dane::answer::RecordType;
+use elsinore_dane::discovery::{Discovery, DiscoveryPolicy};
+use elsinore_dane::mta_sts::{CachedPolicy, StsPolicy};
+use elsinore_dane::next_hop::NextHop;
+use elsinore_dane::obligation::{Obligation, WebPkiReason};
 use elsinore_net::resolver::Mode;
 
 const IDLE: [&[RecordType]; 4] = [
@@ -15,21 +20,25 @@ const IDLE: [&[RecordType]; 4] = [
     &[RecordType::Cname, RecordType::Tlsa, RecordType::Txt],
 ];
 
-/// Every failure and every lie about the idle types, at every place.
+/// Every failure of each idle type and every lie about all of them, at every place.
 pub(crate) fn attacks(mode: Mode) -> Vec<Attack> {
     let mut attacks = Vec::new();
     for types in IDLE {
-        let front = match mode {
-            Mode::Ad => Mutation::FAILURES.to_vec(),
-            Mode::Recursive | Mode::Forward => Mutation::all(),
+        let mut at = |place, mutations: &[Mutation]| {
+            let one = |how: &Mutation| Attack::one(Victim::Types(place, types), *how);
+            attacks.extend(mutations.iter().map(one));
         };
-        let front = front
-            .into_iter()
-            .map(|how| Attack::one(Victim::Types(Place::Front, types), how));
-        attacks.extend(front);
-        if mode == Mode::Ad {
-            let behind = Mutation::all().into_iter();
-            attacks.extend(behind.map(|how| Attack::one(Victim::Types(Place::Behind, types), how)));
+        let lies = if types.len() > 1 {
+            Mutation::all()
+        } else {
+            Mutation::FAILURES.to_vec()
+        };
+        match mode {
+            Mode::Ad => {
+                at(Place::Front, &Mutation::FAILURES);
+                at(Place::Behind, &lies);
+            }
+            Mode::Recursive | Mode::Forward => at(Place::Front, &lies),
         }
     }
     attacks
@@ -70,6 +79,44 @@ fn forward() {
 #[test]
 fn ad() {
     enumerate(Mode::Ad);
+}
+
+/// What is known of a policy binds, whatever becomes of the lookup of its record.
+#[test]
+fn cached_policy_binds() {
+    let text = b"version: STSv1\nmode: enforce\nmx: mx.plain.test\nmax_age: 86400\n";
+    let cached = CachedPolicy {
+        domain: name("plain.test"),
+        id: "1".to_owned(),
+        policy: StsPolicy::parse(text).expect("a policy"),
+        fetched_at: NOW,
+    };
+    for mode in [Mode::Recursive, Mode::Forward, Mode::Ad] {
+        let cached = cached.clone();
+        let setting = Setting {
+            search: Box::new(move |domain| {
+                let hop = NextHop::domain(name(domain));
+                let policy = DiscoveryPolicy::default();
+                Discovery::new(hop, policy, Some(cached.clone()), 1, NOW)
+            }),
+            ..Setting::sound(mode)
+        };
+        for attack in attacks(mode) {
+            let found = setting.run("plain.test", attack.clone()).outcome;
+            let binds = found.plans.iter().all(|plan| match &plan.obligation {
+                Obligation::Authenticate(requirements) => requirements
+                    .webpki
+                    .as_ref()
+                    .is_some_and(|webpki| webpki.because == WebPkiReason::Sts),
+                _ => false,
+            });
+            assert!(
+                binds && found.end == End::Hosts,
+                "{mode:?} {attack}: {}",
+                describe(&found)
+            );
+        }
+    }
 }
 
 /// A domain without a cached policy does not notice that its `_mta-sts` lookup fails.

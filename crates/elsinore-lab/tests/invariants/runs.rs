@@ -13,7 +13,7 @@ use std::sync::Arc;
 pub(crate) struct Setting {
     pub(crate) network: Arc<Network>,
     pub(crate) resolver: Box<dyn Fn(MemoryNet) -> Box<dyn SecureResolver>>,
-    pub(crate) search: fn(&str) -> Discovery,
+    pub(crate) search: Box<dyn Fn(&str) -> Discovery>,
 }
 
 /// One run.
@@ -30,7 +30,7 @@ impl Setting {
         Self {
             network: Network::new(mode),
             resolver: Box::new(move |net| Box::new(resolver(config(mode), net))),
-            search,
+            search: Box::new(search),
         }
     }
 
