@@ -31,10 +31,10 @@ pub(crate) fn run() -> Result<()> {
     step("engines broken on purpose", || {
         cargo(&[
             "test",
-            "--package",
-            "elsinore-dane",
+            // The whole workspace, so that the dependencies keep the features they were built with.
+            "--workspace",
             "--features",
-            "flaws",
+            "elsinore-dane/flaws",
             "--test",
             "engine",
             "every_flaw",
