@@ -213,7 +213,9 @@ fn sign(zone: &ZoneText, number: usize, folder: &Path) -> (PathBuf, String) {
             });
             arguments.extend(["-f", &output, &plain]);
             run("dnssec-signzone", &arguments);
-            let records = fs::read_to_string(keys.join(format!("dsset-{}.", zone.apex)));
+            let records = fs::read_to_string(
+                keys.join(format!("dsset-{}.", zone.apex.trim_end_matches('.'))),
+            );
             (
                 signed,
                 records.expect("dnssec-signzone writes the DS records"),

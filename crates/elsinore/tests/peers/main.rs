@@ -14,5 +14,7 @@ mod foreign;
 mod internet;
 mod lab;
 mod namespace;
+mod postfix;
+mod receiving;
 mod unbound;
 mod upstream;
