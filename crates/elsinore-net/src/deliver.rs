@@ -3,6 +3,12 @@
 //!
 //! Domains are served side by side. Within one domain the questions to DNS are in flight
 //! together, and delivery to the first host begins as soon as that host is decided.
+//!
+//! # Limitations
+//! Recipients are grouped by domain. Domains that are sent through the same relay host are served
+//! in sessions of their own, each with its own copy of the message: they may owe different
+//! proofs (an MTA-STS policy is the recipient domain's, an override too), and one transaction can
+//! be given one verdict only.
 
 pub mod config;
 pub mod envelope;
@@ -51,6 +57,9 @@ use tokio::time::Instant;
 const DOMAINS_AT_ONCE: usize = 20;
 /// Entries of the small memories below.
 const REMEMBERED: usize = 10_000;
+/// How long the rung that an address needed is begun with. Anybody on the path can make the first
+/// rung fail, so what was learnt from that must wear off.
+const RUNG_KEPT: Duration = Duration::from_secs(3600);
 /// After a failed fetch the same version of a policy is left alone for this long (RFC 8461 §3.3).
 const FETCH_AGAIN: Duration = Duration::from_secs(300);
 
@@ -63,10 +72,10 @@ pub struct Sender {
     dialer: Arc<dyn Dialer>,
     clock: Arc<dyn Clock>,
     tls: TlsConnector,
-    policies: PolicyCache,
+    policies: Arc<PolicyCache>,
     fetcher: PolicyFetcher,
     failed_fetches: Mutex<HashMap<(DomainName, String), Instant>>,
-    rungs: Mutex<HashMap<SocketAddr, Rung>>,
+    rungs: Mutex<HashMap<SocketAddr, (Rung, Instant)>>,
 }
 
 impl Sender {
@@ -93,6 +102,7 @@ impl Sender {
             config.limits.sts_policy,
         );
         let policies = PolicyCache::new(config.state.as_ref(), config.roots.fingerprint());
+        let policies = Arc::new(policies);
         Self {
             config,
             resolver,
@@ -244,17 +254,30 @@ impl Sender {
         }
     }
 
-    /// The rung to begin with at `peer`: the one that worked before, which is never cleartext.
+    /// The rung to begin with at `peer`: the one that worked a while ago, which is never
+    /// cleartext.
     fn known_rung(&self, peer: SocketAddr, obligation: &Obligation) -> Option<Rung> {
         let rungs = self.rungs.lock().unwrap_or_else(PoisonError::into_inner);
-        domain::begin(obligation, rungs.get(&peer).copied())
+        let known = rungs
+            .get(&peer)
+            .filter(|(_, learnt)| learnt.elapsed() < RUNG_KEPT)
+            .map(|(rung, _)| *rung);
+        domain::begin(obligation, known)
     }
 
     fn remember_rung(&self, peer: SocketAddr, rung: Rung) {
         let mut rungs = self.rungs.lock().unwrap_or_else(PoisonError::into_inner);
-        if rungs.len() < REMEMBERED || rungs.contains_key(&peer) {
-            rungs.insert(peer, rung);
+        if rungs.len() >= REMEMBERED {
+            rungs.retain(|_, (_, learnt)| learnt.elapsed() < RUNG_KEPT);
         }
+        if rungs.len() < REMEMBERED || rungs.contains_key(&peer) {
+            rungs.insert(peer, (rung, Instant::now()));
+        }
+    }
+
+    fn forget_rung(&self, peer: SocketAddr) {
+        let mut rungs = self.rungs.lock().unwrap_or_else(PoisonError::into_inner);
+        rungs.remove(&peer);
     }
 }
 

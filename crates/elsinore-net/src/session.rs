@@ -160,6 +160,7 @@ pub async fn drive(
                             trouble: HandshakeTrouble::Connection(io::ErrorKind::TimedOut),
                             text: "timed out".to_owned(),
                         },
+                        established: None,
                     })
                 });
                 match result {

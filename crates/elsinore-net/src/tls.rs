@@ -1,7 +1,8 @@
 //! TLS with a server that must, or need not, prove who it is.
 //!
 //! One interface, two back ends: rustls for everybody, OpenSSL (feature `legacy-tls`) for peers
-//! that rustls cannot speak to. Both hand the chain to the same judge.
+//! that rustls cannot speak to. Both complete the handshake and hand the chain to the same judge,
+//! before anything is said inside the session.
 
 pub mod facts;
 pub mod judge;
@@ -20,7 +21,7 @@ use crate::clock::Clock;
 use crate::dialer::ByteStream;
 use crate::tls::judge::{Proofs, Refusal, judge};
 use crate::tls::rustls_backend::RustlsBackend;
-use crate::tls::verifier::Trial;
+use crate::tls::verifier::KeyDuty;
 use crate::tls::webpki::WebPkiRoots;
 use elsinore_dane::name::DomainName;
 use elsinore_dane::obligation::{NamePattern, Obligation};
@@ -103,6 +104,9 @@ pub struct TlsFailure {
     pub backend: Backend,
     /// What went wrong.
     pub cause: TlsFailureCause,
+    /// What had been negotiated, when the handshake was complete and the server was refused
+    /// afterwards; nothing of SMTP was said on that session.
+    pub established: Option<Box<TlsFacts>>,
 }
 
 /// What went wrong in a handshake.
@@ -143,6 +147,7 @@ impl TlsFailure {
         Self {
             backend,
             cause: TlsFailureCause::Refused(refusal),
+            established: None,
         }
     }
 
@@ -154,6 +159,7 @@ impl TlsFailure {
         Self {
             backend,
             cause: TlsFailureCause::Handshake { trouble, text },
+            established: None,
         }
     }
 
@@ -161,6 +167,7 @@ impl TlsFailure {
         Self {
             backend,
             cause: TlsFailureCause::Local(error.to_string()),
+            established: None,
         }
     }
 }
@@ -204,16 +211,14 @@ impl TimeProvider for ClockForRustls {
     }
 }
 
-/// What a session under `obligation` must be put to.
-pub(crate) fn trial_of(obligation: &Obligation) -> Trial {
+/// What the handshake signature is worth under `obligation`.
+pub(crate) const fn key_duty(obligation: &Obligation) -> KeyDuty {
     match obligation {
-        Obligation::Authenticate(requirements) => {
-            Trial::Requirements(Box::new(requirements.clone()))
-        }
+        Obligation::Authenticate(_) => KeyDuty::Owed,
         Obligation::Skip(_)
         | Obligation::Cleartext
         | Obligation::Opportunistic
-        | Obligation::Encrypt => Trial::Anything,
+        | Obligation::Encrypt => KeyDuty::Noted,
     }
 }
 
@@ -233,7 +238,7 @@ impl TlsConnector {
     #[must_use]
     pub fn new(roots: WebPkiRoots, clock: Arc<dyn Clock>, options: VerifyOptions) -> Self {
         Self {
-            rustls: RustlsBackend::new(roots.clone(), Arc::clone(&clock), options),
+            rustls: RustlsBackend::new(Arc::clone(&clock)),
             #[cfg(feature = "legacy-tls")]
             openssl: openssl_backend::OpenSslBackend::new(),
             roots,
@@ -259,7 +264,7 @@ impl TlsConnector {
         stream: Box<dyn ByteStream>,
         demand: &TlsDemand<'_>,
     ) -> Result<TlsSession, TlsFailure> {
-        let established = match backend {
+        let session = match backend {
             Backend::Rustls => self.rustls.connect(stream, demand).await?,
             #[cfg(feature = "legacy-tls")]
             Backend::OpenSsl => self.openssl.connect(stream, demand).await?,
@@ -271,16 +276,27 @@ impl TlsConnector {
                 ));
             }
         };
-        self.conclude(established, demand)
+        let facts = session.facts.clone();
+        self.conclude(session, demand).map_err(|cause| {
+            // The session must not be resumed: it would bring the refused chain back, even when
+            // the server has a better one by then.
+            self.rustls.forget(demand);
+            TlsFailure {
+                backend,
+                cause,
+                established: Some(Box::new(facts)),
+            }
+        })
     }
 
-    /// The last word, the same for both back ends and for resumed sessions: nothing is written
-    /// to the stream before the chain has been judged here.
+    /// The one place where a server is judged, the same for both back ends and for resumed
+    /// sessions. The handshake is complete by then, so that what was negotiated can be said of a
+    /// refused session too; nothing is written to the stream before the verdict.
     fn conclude(
         &self,
         established: Established,
         demand: &TlsDemand<'_>,
-    ) -> Result<TlsSession, TlsFailure> {
+    ) -> Result<TlsSession, TlsFailureCause> {
         let Established {
             stream,
             facts,
@@ -293,22 +309,19 @@ impl TlsConnector {
             MinProtocol::Tls13 => facts.version >= TlsVersion::Tls13,
         };
         if !enough {
-            return Err(TlsFailure {
-                backend: facts.backend,
-                cause: TlsFailureCause::TooOld(facts.version),
-            });
+            return Err(TlsFailureCause::TooOld(facts.version));
         }
         let now = self.clock.now();
         let proofs = match demand.obligation {
             Obligation::Authenticate(requirements) => {
                 if key_proof == KeyProof::Missing {
-                    return Err(TlsFailure::refused(facts.backend, Refusal::Signature));
+                    return Err(TlsFailureCause::Refused(Refusal::Signature));
                 }
                 let names = requirements.webpki.as_ref().map(|w| w.names.as_slice());
                 judge(requirements, &chain, now, &self.options, || {
                     self.roots.validate(&chain, names.unwrap_or_default(), now)
                 })
-                .map_err(|refusal| TlsFailure::refused(facts.backend, refusal))?
+                .map_err(TlsFailureCause::Refused)?
             }
             Obligation::Skip(_)
             | Obligation::Cleartext

@@ -536,10 +536,17 @@ rules! {
 
     /// A stored policy could not be used.
     StsCacheDamaged: "STS-CACHE-DAMAGED", 8461 "3.2",
-        "A stored MTA-STS policy is damaged and was ignored",
-        "The file does not carry the digest that was written with it. It counts as no policy and \
-         is replaced by the next fetch.",
+        "A stored MTA-STS policy could not be used",
+        "The file cannot be read, or does not carry the digest that was written with it. It counts \
+         as no policy and is replaced by the next fetch.",
         "A file that was cut short when the disk was full.";
+
+    /// A policy could not be stored.
+    StsCacheUnwritable: "STS-CACHE-UNWRITABLE", 8461 "3.2",
+        "A fetched MTA-STS policy could not be stored",
+        "It is used for this message. Another process, or this one after a restart, does not know \
+         it, and a failing fetch will then leave the domain without its policy.",
+        "state_dir belongs to another user, or the disk is full.";
 
     /// A newer policy was looked for before giving up.
     StsAskedAgain: "STS-ASKED-AGAIN", 8461 "5.1",

@@ -135,7 +135,8 @@ impl<'a> DomainRun<'a> {
 
     /// Runs to the end; one report per recipient, with its place in the envelope.
     pub(super) async fn run(mut self) -> Vec<(usize, RecipientReport)> {
-        let mut inquiry = Inquiry::new(self.sender, self.next_hop.clone(), self.policy.clone());
+        let mut inquiry =
+            Inquiry::new(self.sender, self.next_hop.clone(), self.policy.clone()).await;
         let mut pass = self.pass(&mut inquiry).await;
         inquiry.settle(GRACE).await;
         self.findings.extend(inquiry.findings());
@@ -171,7 +172,7 @@ impl<'a> DomainRun<'a> {
     async fn ask_again(&mut self, known: &str) -> Option<Pass> {
         let mut policy = self.policy.clone();
         policy.sts_freshness = AskFreshness::Fresh;
-        let mut inquiry = Inquiry::new(self.sender, self.next_hop.clone(), policy);
+        let mut inquiry = Inquiry::new(self.sender, self.next_hop.clone(), policy).await;
         let until = self.discovery_deadline();
         // The first host is decided when the policy is.
         let _ = inquiry.next_host(0, until).await;
@@ -188,11 +189,15 @@ impl<'a> DomainRun<'a> {
             self.next_hop.to_string(),
             evidence,
         ));
-        newer?;
+        if newer.is_none() {
+            inquiry.settle(GRACE).await;
+            return None;
+        }
         self.failures.clear();
         self.hosts = 0;
         self.addresses = 0;
         let pass = self.pass(&mut inquiry).await;
+        inquiry.settle(GRACE).await;
         self.findings.extend(inquiry.findings());
         Some(pass)
     }
@@ -311,6 +316,12 @@ impl<'a> DomainRun<'a> {
         let Some(mut rung) = self.sender.known_rung(peer, &plan.obligation) else {
             return Flow::GoOn;
         };
+        // Beginning below the first rung is a guess from an earlier session; where it fails, the
+        // ladder is climbed down from its top once, whoever taught us otherwise.
+        let mut guessed = first_rung(&plan.obligation) != Some(rung);
+        let mut nameless = plan.clone();
+        nameless.sni = None;
+        let mut plan = plan;
         loop {
             let result = match self.connect_and_drive(plan, peer, rung).await {
                 Ok(result) => result,
@@ -332,15 +343,16 @@ impl<'a> DomainRun<'a> {
                 }
             };
             findings.extend(evidence::findings(plan, peer, &result));
-            if result.tls.is_some() && rung == Rung::Legacy {
+            if result.tls.is_some() && rung == Rung::Legacy && !guessed {
                 self.sender.remember_rung(peer, Rung::Legacy);
             }
             let facts = Arc::new(evidence::facts(plan, address, Some(&result)));
             let outcome = self.apply(&result, &facts);
-            let log_line = result
-                .tls
-                .as_ref()
-                .and_then(|tls| evidence::log_line(plan, address, tls));
+            let log_line = match (&result.tls, &result.tls_failure) {
+                (Some(tls), _) => evidence::log_line(plan, address, tls),
+                (None, Some(failure)) => evidence::refused_line(plan, address, failure),
+                (None, None) => None,
+            };
             let Some(failure) = evidence::connection_failure(&result) else {
                 let reason = self.reason(outcome);
                 self.record(plan, facts, outcome, reason, findings, log_line);
@@ -351,8 +363,23 @@ impl<'a> DomainRun<'a> {
                 (None, Some(failure)) => failure.to_string(),
                 (None, None) => String::new(),
             };
+            let again = Instant::now() < self.deadline && !self.is_done();
+            if guessed && again && result.tls_failure.is_some() {
+                guessed = false;
+                self.sender.forget_rung(peer);
+                rung = Rung::Modern;
+                continue;
+            }
+            if plan.sni.is_some()
+                && again
+                && evidence::refuses_sni(&result)
+                && evidence::may_withhold_sni(&plan.obligation)
+            {
+                plan = &nameless;
+                continue;
+            }
             match next_step(&plan.obligation, rung, failure, self.sender.legacy_rung()) {
-                NextStep::Reconnect(next) if Instant::now() < self.deadline && !self.is_done() => {
+                NextStep::Reconnect(next) if again => {
                     rung = next;
                 }
                 NextStep::Reconnect(_)

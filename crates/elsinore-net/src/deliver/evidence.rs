@@ -3,8 +3,10 @@
 use super::report::{MatchedTlsa, ObligationWord, ReplyText, SaidBy, SessionFacts};
 use crate::session::{SessionResult, TlsRecord};
 use crate::tls::judge::Refusal;
-use crate::tls::{Backend, HandshakeTrouble, KeyProof, TlsFailure, TlsFailureCause};
-use elsinore_dane::achieved::{Achieved, Channel, ObligationVerdict, WebPkiVerdict, achieved};
+use crate::tls::{Backend, HandshakeTrouble, KeyProof, TlsFacts, TlsFailure, TlsFailureCause};
+use elsinore_dane::achieved::{
+    Achieved, Channel, LogWord, ObligationVerdict, WebPkiVerdict, achieved,
+};
 use elsinore_dane::finding::Finding;
 use elsinore_dane::ladder::{ConnectionFailure, HandshakeProgress, ReplyClass};
 use elsinore_dane::obligation::{Obligation, WebPkiReason};
@@ -38,6 +40,31 @@ pub(super) fn obligation_word(obligation: &Obligation) -> ObligationWord {
         (None, None, Some(WebPkiReason::RequireTls)) => ObligationWord::RequireTls,
         (None, None, Some(WebPkiReason::Administrator) | None) => ObligationWord::Secure,
     }
+}
+
+/// Whether a server that refuses our SNI may be asked again without it: not where a standard
+/// says that the name must be sent, DANE (RFC 7672 §8.1) and MTA-STS (RFC 8461 §7.1).
+pub(super) fn may_withhold_sni(obligation: &Obligation) -> bool {
+    match obligation {
+        Obligation::Skip(_) | Obligation::Cleartext => false,
+        Obligation::Opportunistic | Obligation::Encrypt => true,
+        Obligation::Authenticate(requirements) => {
+            requirements.dane.is_none() && !owes_sts(obligation)
+        }
+    }
+}
+
+/// Whether the server made it fatal that it does not know the name we sent.
+pub(super) fn refuses_sni(result: &SessionResult) -> bool {
+    result.tls_failure.as_ref().is_some_and(|failure| {
+        matches!(
+            failure.cause,
+            TlsFailureCause::Handshake {
+                trouble: HandshakeTrouble::UnrecognisedName,
+                ..
+            }
+        )
+    })
 }
 
 /// Whether an enforced MTA-STS policy is part of the obligation.
@@ -121,7 +148,22 @@ fn is_uncertain(outcome: &SessionOutcome) -> bool {
 /// The line Postfix logs about a TLS session (its words, design rule 16).
 pub(super) fn log_line(plan: &HostPlan, address: IpAddr, tls: &TlsRecord) -> Option<String> {
     let word = worth(&plan.obligation, Some(tls)).log_word?;
-    let facts = &tls.facts;
+    Some(established_line(word, plan, address, &tls.facts))
+}
+
+/// The line about a session whose server was refused when the handshake was complete: untrusted,
+/// and why. A handshake that was never completed has none.
+pub(super) fn refused_line(
+    plan: &HostPlan,
+    address: IpAddr,
+    failure: &TlsFailure,
+) -> Option<String> {
+    let facts = failure.established.as_ref()?;
+    let line = established_line(LogWord::Untrusted, plan, address, facts);
+    Some(format!("{line}: not used: {failure}"))
+}
+
+fn established_line(word: LogWord, plan: &HostPlan, address: IpAddr, facts: &TlsFacts) -> String {
     let mut line = format!(
         "{} TLS connection established to {}[{address}]:{}: {} with cipher {} ({bits}/{bits} bits)",
         word.word(),
@@ -135,7 +177,7 @@ pub(super) fn log_line(plan: &HostPlan, address: IpAddr, tls: &TlsRecord) -> Opt
         line.push_str(" key-exchange ");
         line.push_str(group);
     }
-    Some(line)
+    line
 }
 
 /// What the ladder is told; `None` when the server spoke to us and the recipients have their

@@ -16,7 +16,9 @@ use elsinore_dane::rule::Rule;
 use futures_util::StreamExt;
 use futures_util::future::BoxFuture;
 use futures_util::stream::FuturesUnordered;
+use std::sync::Arc;
 use std::time::Duration;
+use tokio::task::JoinHandle;
 use tokio::time::{Instant, timeout_at};
 
 /// What is known of the next host to try.
@@ -48,13 +50,21 @@ pub(super) struct Inquiry<'a> {
     /// Policy fetches among the questions in flight.
     fetching: usize,
     findings: Vec<Finding>,
+    /// Policies on their way to the disk.
+    stores: FuturesUnordered<JoinHandle<Option<Finding>>>,
 }
 
 impl<'a> Inquiry<'a> {
-    pub(super) fn new(sender: &'a Sender, next_hop: NextHop, policy: DiscoveryPolicy) -> Self {
+    pub(super) async fn new(
+        sender: &'a Sender,
+        next_hop: NextHop,
+        policy: DiscoveryPolicy,
+    ) -> Self {
         let mut findings = Vec::new();
-        let cached = Discovery::policy_domain(&next_hop)
-            .and_then(|domain| stored(sender, domain, &mut findings));
+        let cached = match Discovery::policy_domain(&next_hop) {
+            Some(domain) => stored(sender, domain, &mut findings).await,
+            None => None,
+        };
         let seed = rand::random();
         let now = sender.clock.now();
         Self {
@@ -64,6 +74,7 @@ impl<'a> Inquiry<'a> {
             fetched: None,
             fetching: 0,
             findings,
+            stores: FuturesUnordered::new(),
         }
     }
 
@@ -110,24 +121,28 @@ impl<'a> Inquiry<'a> {
         self.keep_policy();
     }
 
-    /// Stores a policy that was just fetched.
+    /// Stores a policy that was just fetched, on a thread where blocking is allowed;
+    /// [`settle`](Self::settle) hears how that went.
     fn keep_policy(&mut self) {
         let (Some(update), Some(_)) = (self.discovery.sts_update(), &self.fetched) else {
             return;
         };
+        let domain = update.domain.clone();
         let policy = StoredPolicy {
             id: update.id.clone(),
             fetched: update.fetched_at,
             body: self.fetched.take().unwrap_or_default(),
         };
-        if let Err(error) = self.sender.policies.store(&update.domain, &policy) {
-            let subject = update.domain.to_string();
-            self.findings.push(Finding::new(
-                Rule::StsCacheDamaged,
+        let policies = Arc::clone(&self.sender.policies);
+        self.stores.push(tokio::task::spawn_blocking(move || {
+            let error = policies.store(&domain, &policy).err()?;
+            let subject = domain.to_string();
+            Some(Finding::new(
+                Rule::StsCacheUnwritable,
                 subject,
                 error.to_string(),
-            ));
-        }
+            ))
+        }));
     }
 
     /// Waits for the next host until `deadline`.
@@ -169,15 +184,20 @@ impl<'a> Inquiry<'a> {
         }
     }
 
-    /// Gives a policy that is being refreshed a little time, so that it is not fetched in vain.
+    /// Gives a policy that is being refreshed a little time, so that it is not fetched in vain,
+    /// and reaches the disk.
     /// Questions about hosts that nobody needs any more are not waited for.
     pub(super) async fn settle(&mut self, grace: Duration) {
         let until = Instant::now() + grace;
         while self.fetching > 0 {
             match timeout_at(until, self.in_flight.next()).await {
                 Ok(Some((id, reply))) => self.take(id, reply),
-                Ok(None) | Err(_) => return,
+                Ok(None) | Err(_) => break,
             }
+        }
+        while let Ok(Some(stored)) = timeout_at(until, self.stores.next()).await {
+            // A thread that ended by a panic has stored nothing; the next fetch does it again.
+            self.findings.extend(stored.ok().flatten());
         }
     }
 
@@ -209,14 +229,20 @@ impl<'a> Inquiry<'a> {
 }
 
 /// The policy stored for `domain`, whatever its age; damage is a finding.
-fn stored(
+async fn stored(
     sender: &Sender,
     domain: &DomainName,
     findings: &mut Vec<Finding>,
 ) -> Option<CachedPolicy> {
     let damaged = |evidence: String| Finding::new(Rule::StsCacheDamaged, domain.as_str(), evidence);
-    let stored = match sender.policies.load(domain) {
-        Ok(stored) => stored?,
+    let policies = Arc::clone(&sender.policies);
+    let wanted = domain.clone();
+    let stored = match tokio::task::spawn_blocking(move || policies.load(&wanted)).await {
+        Ok(Ok(stored)) => stored?,
+        Ok(Err(error)) => {
+            findings.push(damaged(error.to_string()));
+            return None;
+        }
         Err(error) => {
             findings.push(damaged(error.to_string()));
             return None;

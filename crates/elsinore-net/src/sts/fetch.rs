@@ -26,6 +26,9 @@ use tokio_rustls::TlsConnector;
 
 /// Addresses of a policy host that are tried.
 const ADDRESSES: usize = 4;
+/// The part of the whole time that one address has to accept a connection: one more than there
+/// are addresses, so that silent ones leave time for the last.
+const SHARES: u32 = 5;
 
 /// Fetches policies.
 #[derive(Debug, Clone)]
@@ -77,14 +80,23 @@ impl PolicyFetcher {
         let name = ServerName::try_from(host.as_str().to_owned()).map_err(|_| no_name())?;
         let mut last = StsFetchError::Connect("smtp.allow_nets refuses its addresses".to_owned());
         for address in self.addresses(&host).await? {
-            let stream = match self.dialer.connect(SocketAddr::new(address, 443)).await {
-                Ok(stream) => stream,
-                Err(error) => {
+            let connection = self.dialer.connect(SocketAddr::new(address, 443));
+            let stream = match timeout(self.deadline / SHARES, connection).await {
+                Ok(Ok(stream)) => stream,
+                Ok(Err(error)) => {
                     last = StsFetchError::Connect(error.to_string());
                     continue;
                 }
+                Err(_) => {
+                    last = StsFetchError::Connect("timed out".to_owned());
+                    continue;
+                }
             };
-            return self.fetch_over(stream, &host, name.clone()).await;
+            match self.fetch_over(stream, &host, name.clone()).await {
+                // A server that hangs up has said nothing about the policy.
+                Err(error @ StsFetchError::Connect(_)) => last = error,
+                other => return other,
+            }
         }
         Err(last)
     }

@@ -75,10 +75,16 @@ impl OpenSslBackend {
             backend: Backend::OpenSsl,
             resumption: Resumption::Full,
         };
-        let chain: Vec<Vec<u8>> = ssl
-            .peer_cert_chain()
-            .map(|chain| chain.iter().filter_map(|c| c.to_der().ok()).collect())
-            .unwrap_or_default();
+        // All or nothing: were the leaf left out, the next certificate would be judged in its
+        // place, and the handshake was not signed with that one's key.
+        let chain: Vec<Vec<u8>> = match ssl.peer_cert_chain() {
+            Some(chain) => chain
+                .iter()
+                .map(|certificate| certificate.to_der())
+                .collect::<Result<_, _>>()
+                .map_err(|error| TlsFailure::local(Backend::OpenSsl, &error))?,
+            None => Vec::new(),
+        };
         // OpenSSL checks the handshake signature whatever the verification mode; an anonymous
         // suite has none.
         let key_proof = if chain.is_empty() {

@@ -3,13 +3,12 @@
 use crate::clock::Clock;
 use crate::dialer::ByteStream;
 use crate::tls::session_key::{SessionKey, SessionKeys};
-use crate::tls::verifier::{ObligationVerifier, Trial, refusal_in};
-use crate::tls::webpki::{WebPkiRoots, provider};
+use crate::tls::verifier::{ObligationVerifier, refusal_in};
+use crate::tls::webpki::provider;
 use crate::tls::{
-    Backend, ClockForRustls, Established, HandshakeTrouble, MinProtocol, Resumption, TlsDemand,
-    TlsFacts, TlsFailure, TlsVersion, trial_of,
+    Backend, ClockForRustls, Established, HandshakeTrouble, KeyProof, MinProtocol, Resumption,
+    TlsDemand, TlsFacts, TlsFailure, TlsVersion, key_duty,
 };
-use elsinore_dane::verify::VerifyOptions;
 use rustls::client::Resumption as RustlsResumption;
 use rustls::pki_types::ServerName;
 use rustls::{AlertDescription, ClientConfig, Error, HandshakeKind, ProtocolVersion};
@@ -27,28 +26,25 @@ struct Prepared {
 /// The back end; sessions are kept per [`SessionKey`].
 #[derive(Debug)]
 pub(crate) struct RustlsBackend {
-    roots: WebPkiRoots,
     clock: Arc<dyn Clock>,
-    options: VerifyOptions,
     prepared: SessionKeys<Prepared>,
 }
 
 impl RustlsBackend {
-    pub(crate) fn new(roots: WebPkiRoots, clock: Arc<dyn Clock>, options: VerifyOptions) -> Self {
+    pub(crate) fn new(clock: Arc<dyn Clock>) -> Self {
         Self {
-            roots,
             clock,
-            options,
             prepared: SessionKeys::new(),
         }
     }
 
-    fn prepare(&self, demand: &TlsDemand<'_>, trial: Trial) -> Result<Prepared, TlsFailure> {
-        let verifier = Arc::new(ObligationVerifier::new(
-            trial,
-            self.roots.clone(),
-            self.options,
-        ));
+    /// Forgets the sessions of `demand`: the next handshake is a full one.
+    pub(crate) fn forget(&self, demand: &TlsDemand<'_>) {
+        self.prepared.forget(&SessionKey::of(demand));
+    }
+
+    fn prepare(&self, demand: &TlsDemand<'_>) -> Result<Prepared, TlsFailure> {
+        let verifier = Arc::new(ObligationVerifier::new(key_duty(demand.obligation)));
         let versions = match demand.min_protocol {
             MinProtocol::Tls13 => &[&rustls::version::TLS13][..],
             // rustls speaks nothing older than 1.2.
@@ -75,11 +71,8 @@ impl RustlsBackend {
         stream: Box<dyn ByteStream>,
         demand: &TlsDemand<'_>,
     ) -> Result<Established, TlsFailure> {
-        let trial = trial_of(demand.obligation);
         let key = SessionKey::of(demand);
-        let prepared = self
-            .prepared
-            .find_or_make(&key, || self.prepare(demand, trial))?;
+        let prepared = self.prepared.find_or_make(&key, || self.prepare(demand))?;
         // Without a name that rustls accepts, a name of no meaning: it is not sent, and the
         // verifier does not read it.
         let name = match server_name(demand) {
@@ -120,11 +113,16 @@ impl RustlsBackend {
             .iter()
             .map(|certificate| certificate.to_vec())
             .collect();
+        let key_proof = prepared.verifier.key_proof();
+        if key_proof == KeyProof::Missing {
+            // The next session is judged afresh, and never resumes this one.
+            self.prepared.forget(&key);
+        }
         Ok(Established {
             stream: Box::new(tls),
             facts,
             chain,
-            key_proof: prepared.verifier.key_proof(),
+            key_proof,
         })
     }
 }

@@ -108,6 +108,11 @@ impl<T: Clone> SessionKeys<T> {
         }
     }
 
+    pub(crate) fn forget(&self, key: &SessionKey) {
+        let mut entries = self.entries.lock().unwrap_or_else(PoisonError::into_inner);
+        entries.by_key.remove(key);
+    }
+
     pub(crate) fn find_or_make<E>(
         &self,
         key: &SessionKey,

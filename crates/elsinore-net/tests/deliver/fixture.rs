@@ -24,7 +24,7 @@ use futures_util::future::BoxFuture;
 use openssl::pkey::{PKey, Private};
 use openssl::ssl::{Ssl, SslContext};
 use openssl::x509::X509;
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 use std::io;
 use std::net::SocketAddr;
 use std::pin::Pin;
@@ -58,6 +58,14 @@ pub(crate) enum Tls {
     OpenSsl(SslContext),
     /// Says 220 and hangs up.
     HangsUp,
+    /// Another one for each connection.
+    Turns(Arc<Mutex<VecDeque<Self>>>),
+}
+
+impl Tls {
+    pub(crate) fn turns(each: impl IntoIterator<Item = Self>) -> Self {
+        Self::Turns(Arc::new(Mutex::new(each.into_iter().collect())))
+    }
 }
 
 /// What a server does.
@@ -95,6 +103,8 @@ pub(crate) struct Seen {
     pub(crate) connections: Vec<SocketAddr>,
     /// Recipients for whom a final dot was accepted or at least received.
     pub(crate) dots: Vec<String>,
+    /// Commands received inside TLS.
+    pub(crate) inside_tls: usize,
 }
 
 /// Opens connections to scripts.
@@ -139,6 +149,11 @@ async fn play(
     mut script: Script,
     seen: Arc<Mutex<Seen>>,
 ) -> io::Result<()> {
+    if let Tls::Turns(turns) = &script.tls {
+        let next = turns.lock().unwrap().pop_front();
+        script.tls = next.expect("as many connections as there are turns");
+    }
+    let mut is_inside = false;
     let mut stream = BufReader::new(stream);
     stream.write_all(script.greeting.as_bytes()).await?;
     let mut recipients: Vec<String> = Vec::new();
@@ -147,6 +162,7 @@ async fn play(
         if stream.read_line(&mut line).await? == 0 {
             return Ok(());
         }
+        seen.lock().unwrap().inside_tls += usize::from(is_inside);
         let upper = line.to_ascii_uppercase();
         let reply = if upper.starts_with("EHLO") {
             let tls = match script.tls {
@@ -173,9 +189,10 @@ async fn play(
                     accepted.map_err(io::Error::other)?;
                     Box::new(tls)
                 }
-                Tls::HangsUp | Tls::NotOffered => return Ok(()),
+                Tls::HangsUp | Tls::NotOffered | Tls::Turns(_) => return Ok(()),
             };
             script.tls = Tls::NotOffered;
+            is_inside = true;
             stream = BufReader::new(secured);
             continue;
         } else if upper.starts_with("RCPT") {
@@ -261,12 +278,17 @@ impl World {
 
     /// MX hosts of `example` with their preferences; everything secure.
     pub(crate) fn mx(self, hosts: &[(u16, &str)]) -> Self {
+        self.mx_of("example", hosts)
+    }
+
+    /// MX hosts of any domain.
+    pub(crate) fn mx_of(self, domain: &str, hosts: &[(u16, &str)]) -> Self {
         let records = hosts.iter().map(|(preference, host)| RecordData::Mx {
             preference: *preference,
             exchange: name(host),
         });
         let records = records.collect();
-        self.secure("example", RecordType::Mx, records)
+        self.secure(domain, RecordType::Mx, records)
     }
 
     /// A host with one IPv4 address and what answers there on port 25.

@@ -76,10 +76,12 @@ async fn a_mismatch_leads_to_the_next_host_and_is_said() {
 
 #[tokio::test(start_paused = true)]
 async fn nothing_is_delivered_without_the_proof() {
-    for (title, script) in [
-        ("no STARTTLS", Script::default()),
+    // What was established is said of a session that was refused, and only of such a one.
+    for (title, line, script) in [
+        ("no STARTTLS", None, Script::default()),
         (
             "hangs up",
+            None,
             Script {
                 tls: Tls::HangsUp,
                 ..Script::default()
@@ -87,6 +89,11 @@ async fn nothing_is_delivered_without_the_proof() {
         ),
         (
             "wrong key",
+            Some(
+                "Untrusted TLS connection established to mx.example[192.0.2.1]:25: TLSv1.3 with \
+                 cipher TLS_AES_256_GCM_SHA384 (256/256 bits) key-exchange X25519MLKEM768: not \
+                 used: TLSA: ",
+            ),
             Script {
                 tls: World::new().modern(),
                 ..Script::default()
@@ -106,6 +113,13 @@ async fn nothing_is_delivered_without_the_proof() {
         assert!(running.dots().is_empty(), "{title}");
         let session = recipient.session.as_ref().unwrap();
         assert_eq!(session.security, None, "{title}");
+        let last = recipient.attempts.last().unwrap();
+        match (last.log_line.as_deref(), line) {
+            (Some(found), Some(line)) => assert!(found.starts_with(line), "{title}: {found}"),
+            (found, line) => assert_eq!(found, line, "{title}"),
+        }
+        let commands = running.seen.lock().unwrap().inside_tls;
+        assert_eq!(commands, 0, "{title}: something was said to a stranger");
     }
 }
 

@@ -75,3 +75,45 @@ async fn a_refused_message_is_not_offered_elsewhere() {
         assert_eq!(running.connections(), ["192.0.2.1"], "{end}");
     }
 }
+
+#[tokio::test(start_paused = true)]
+async fn several_domains_are_served_side_by_side() {
+    let silent = Script {
+        greeting: "",
+        ..Script::default()
+    };
+    let running = World::new()
+        .mx(&[(10, "mx.example")])
+        .host("mx.example", "192.0.2.1", Some(silent.clone()))
+        .mx_of("second.example", &[(10, "mx2.example")])
+        .host("mx2.example", "192.0.2.2", Some(silent))
+        .mx_of("third.example", &[(10, "mx3.example")])
+        .host("mx3.example", "192.0.2.3", Some(Script::default()))
+        .build();
+    let begun = tokio::time::Instant::now();
+    let report = running
+        .send(&[
+            "a@third.example",
+            "b@example",
+            "c@second.example",
+            "d@third.example",
+        ])
+        .await;
+    let found: Vec<_> = report
+        .recipients
+        .iter()
+        .map(|recipient| (recipient.recipient.as_str(), recipient.outcome))
+        .collect();
+    assert_eq!(
+        found,
+        [
+            ("a@third.example", Outcome::Delivered),
+            ("b@example", Outcome::Deferred),
+            ("c@second.example", Outcome::Deferred),
+            ("d@third.example", Outcome::Delivered),
+        ]
+    );
+    assert_eq!(running.dots(), ["a@third.example", "d@third.example"]);
+    // One after the other they would take ten minutes.
+    assert_eq!(begun.elapsed().as_secs() / 60, 5);
+}
