@@ -121,10 +121,12 @@ impl ClientSession {
                     self.transcript
                         .note(&format!("message of {} octets", content.sent));
                     self.say(".", Awaited::End);
+                    self.quit_behind_message();
                 }
             }
             Framing::Bdat if content.ended => {
                 self.say_chunk(&prepared, Chunk::Last);
+                self.quit_behind_message();
             }
             Framing::Bdat if prepared.len() >= CHUNK => {
                 self.say_chunk(&prepared, Chunk::More);
@@ -161,8 +163,17 @@ impl ClientSession {
         }
     }
 
-    /// The reply to the end of the message: the moment at which responsibility passes.
+    /// The reply to the end of the message. When QUIT is on its way already, the work is done.
     pub(super) fn on_end_reply(&mut self, reply: Reply) {
+        self.on_responsibility(reply);
+        if self.step == Step::Content && self.awaited.contains(&Awaited::Quit) {
+            self.close_transaction();
+            self.step = Step::Quit;
+        }
+    }
+
+    /// The moment at which responsibility passes, or does not.
+    fn on_responsibility(&mut self, reply: Reply) {
         if self.step != Step::Content {
             // The reply to the single dot of an empty message.
             return;

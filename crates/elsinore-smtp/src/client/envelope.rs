@@ -72,6 +72,11 @@ impl Envelope {
         }
     }
 
+    /// Whether no recipient is left for another transaction of this session.
+    pub(super) fn is_last_transaction(&self) -> bool {
+        self.waiting.is_empty() && self.postponed.is_empty()
+    }
+
     /// Recipients of the current transaction that the server accepted.
     pub(super) fn accepted(&self) -> &[usize] {
         &self.accepted
@@ -135,7 +140,7 @@ impl ClientSession {
         self.step = Step::Content;
     }
 
-    fn may_pipeline(&self) -> bool {
+    pub(super) fn may_pipeline(&self) -> bool {
         self.config.pipelining == Use::WhenOffered
             && self
                 .capabilities

@@ -485,6 +485,16 @@ impl ClientSession {
         self.awaited.push_back(awaited);
     }
 
+    /// Queues QUIT behind the end of the message when nothing else is to follow in this session:
+    /// as the last command of a group it saves a round trip (RFC 2920 §3.1).
+    pub(super) fn quit_behind_message(&mut self) {
+        if self.may_pipeline() && self.envelope.is_last_transaction() {
+            let phase = self.outbox_phase;
+            self.say(&Command::Quit.to_string(), Awaited::Quit);
+            self.outbox_phase = phase;
+        }
+    }
+
     /// Queues octets of the message.
     pub(super) fn send_content(&mut self, octets: &[u8]) {
         self.outbox.extend_from_slice(octets);
