@@ -8,6 +8,7 @@ use super::validate::{DsProof, KeyOutcome, Proofs, Signed, ZoneKeys, signers, ve
 use super::wire::{Message, Name, Question, Record, rtype};
 use elsinore_dane::answer::Failure;
 use elsinore_dane::security::Status;
+use futures_util::future::join;
 use std::sync::Arc;
 use tokio::time::Instant;
 
@@ -285,7 +286,8 @@ impl Core {
         }
     }
 
-    /// Fetches the DS RRset of `name` ahead of its use, and the keys if there is one.
+    /// Fetches what `name` needs if it is a signed zone, ahead of its use: the DS RRset and, without
+    /// waiting for it, the keys.
     pub(super) async fn fetch_cut(&self, name: Name, work: &Work) {
         if self.shared().cuts.find(&name, Instant::now()).is_some() {
             return;
@@ -294,11 +296,8 @@ impl Core {
             name: name.clone(),
             rtype: rtype::DS,
         };
-        if let Ok(found) = self.fetch(&question, work).await
-            && !Message::rrset(&found.message.answer, &name, rtype::DS).is_empty()
-        {
-            self.fetch_keys(name, work).await;
-        }
+        // A failure shows again, with its reason, when the records are needed.
+        let _ = join(self.fetch(&question, work), self.fetch_keys(name, work)).await;
     }
 
     /// Fetches the keys of `zone` ahead of their use.
