@@ -1,32 +1,56 @@
 //! The benchmarks. Never part of `cargo xtask test`: a busy machine must not fail a build.
 
-use crate::step::{cargo, step};
-use anyhow::Result;
+mod memory;
 
-/// Package and example of each benchmark.
-const BENCHMARKS: &[(&str, &str)] = &[
-    ("elsinore-dane", "decision_bench"),
-    ("elsinore-dane", "verify_bench"),
-    ("elsinore-lab", "round_trips"),
-];
+use crate::step::{command, messages, step, text_of};
+use anyhow::{Context, Result};
+use std::path::PathBuf;
+use std::process::Command;
+
+/// The program.
+const PROGRAM: &str = "elsinore";
+/// Examples that measure and print.
+const EXAMPLES: [&str; 3] = ["round_trips", "verify_bench", "decision_bench"];
 
 /// Runs every benchmark; results go to stdout.
 ///
 /// # Errors
 /// When one cannot be built or run.
 pub(crate) fn run() -> Result<()> {
-    for (package, example) in BENCHMARKS {
-        step(example, || {
-            cargo(&[
-                "run",
-                "--release",
-                "--quiet",
-                "--package",
-                package,
-                "--example",
-                example,
-            ])
-        })?;
+    let mut built = Vec::new();
+    step("build", || {
+        built = build()?;
+        Ok(())
+    })?;
+    let executable = |name: &str| {
+        let found = built.iter().find(|(built, _)| built == name);
+        found
+            .map(|(_, path)| path)
+            .with_context(|| format!("{name} was not built"))
+    };
+    for name in EXAMPLES {
+        println!("\n{name}");
+        command(&mut Command::new(executable(name)?))?;
     }
-    Ok(())
+    println!("\nmemory");
+    memory::run(executable(PROGRAM)?)
+}
+
+/// Builds everything at once, so that dependencies are built with one set of features. Gives the
+/// name and the executable of each.
+fn build() -> Result<Vec<(String, PathBuf)>> {
+    let mut arguments = vec!["build", "--release", "--bin", PROGRAM];
+    for package in ["elsinore", "elsinore-lab", "elsinore-dane"] {
+        arguments.extend(["--package", package]);
+    }
+    for example in EXAMPLES {
+        arguments.extend(["--example", example]);
+    }
+    let built = messages(&arguments)?;
+    let executables = built.lines().filter_map(|line| {
+        let executable = text_of(line, "executable")?;
+        let name = executable.rsplit('/').next()?;
+        Some((name.to_owned(), PathBuf::from(executable)))
+    });
+    Ok(executables.collect())
 }

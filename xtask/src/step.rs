@@ -1,7 +1,7 @@
 //! Running one command as a step, with its duration printed.
 
 use anyhow::{Context, Result, bail};
-use std::process::Command;
+use std::process::{Command, Stdio};
 use std::time::Instant;
 
 /// Runs `work` under a heading and prints how long it took.
@@ -27,6 +27,30 @@ pub(crate) fn skipped(what: &str, why: &str) {
 /// When cargo cannot be run or says no.
 pub(crate) fn cargo(arguments: &[&str]) -> Result<()> {
     command(Command::new(env!("CARGO")).args(arguments))
+}
+
+/// Runs cargo in the root and gives its messages, one JSON object per line.
+///
+/// # Errors
+/// When cargo cannot be run or says no.
+pub(crate) fn messages(arguments: &[&str]) -> Result<String> {
+    let output = Command::new(env!("CARGO"))
+        .args(arguments)
+        .arg("--message-format=json-render-diagnostics")
+        .current_dir(crate::root())
+        .stderr(Stdio::inherit())
+        .output()
+        .context("cannot run cargo")?;
+    if !output.status.success() {
+        bail!("cargo {arguments:?}: {}", output.status);
+    }
+    String::from_utf8(output.stdout).context("cargo's messages")
+}
+
+/// The text that `line`, a message of cargo, has for `key`. Paths with a quotation mark are cut.
+pub(crate) fn text_of<'a>(line: &'a str, key: &str) -> Option<&'a str> {
+    let (_, rest) = line.split_once(&format!("\"{key}\":\""))?;
+    rest.split('"').next()
 }
 
 /// Runs a command in the root.
