@@ -57,6 +57,11 @@ fn schemes() {
         (0x0403, "leaf", How::Digest(M::sha256())),
         (0x0503, "leaf", How::Digest(M::sha384())),
         (0x0603, "p521-leaf", How::Digest(M::sha512())),
+        (0x081a, "brainpool256-leaf", How::Digest(M::sha256())),
+        (0x081b, "brainpool384-leaf", How::Digest(M::sha384())),
+        (0x081c, "brainpool512-leaf", How::Digest(M::sha512())),
+        (0x0402, "dsa-leaf", How::Digest(M::sha256())),
+        (0x0202, "dsa-leaf", How::Digest(M::sha1())),
         (0x0807, "ed25519-leaf", How::Intrinsic),
         (0x0808, "ed448-leaf", How::Intrinsic),
     ] {
@@ -158,7 +163,9 @@ fn odd_leaves_sign_too() {
 fn sha1_schemes() {
     for (scheme, expected) in [
         (0x0201, true),
+        (0x0202, true),
         (0x0203, true),
+        (0x0402, false),
         (0x0401, false),
         (0x0804, false),
     ] {

@@ -2,6 +2,7 @@
 //! would, and keys that are made once per process.
 
 use elsinore_dane::tlsa::TlsaRecord;
+use openssl::dsa::Dsa;
 use openssl::ec::{EcGroup, EcKey};
 use openssl::hash::MessageDigest;
 use openssl::nid::Nid;
@@ -15,7 +16,7 @@ use std::sync::{Mutex, OnceLock};
 pub(crate) const NOW: i64 = 1_790_000_000;
 
 /// The key of that name. The name begins with its kind: `rsa1024-…`, `p521-…`, `ed25519-…`,
-/// `ed448-…`; anything else is P-256.
+/// `ed448-…`, `brainpool256-…`, `dsa-…`; anything else is P-256.
 pub(crate) fn key(name: &str) -> PKey<Private> {
     static KEYS: OnceLock<Mutex<HashMap<String, PKey<Private>>>> = OnceLock::new();
     let mut keys = KEYS.get_or_init(Mutex::default).lock().unwrap();
@@ -30,6 +31,10 @@ pub(crate) fn key(name: &str) -> PKey<Private> {
                 return PKey::from_rsa(Rsa::generate(bits).unwrap()).unwrap();
             }
             match name.split('-').next().unwrap() {
+                "brainpool256" => curve(Nid::BRAINPOOL_P256R1),
+                "brainpool384" => curve(Nid::BRAINPOOL_P384R1),
+                "brainpool512" => curve(Nid::BRAINPOOL_P512R1),
+                "dsa" => PKey::from_dsa(Dsa::generate(1024).unwrap()).unwrap(),
                 "p521" => curve(Nid::SECP521R1),
                 "ed25519" => PKey::generate_ed25519().unwrap(),
                 "ed448" => PKey::generate_ed448().unwrap(),
@@ -126,6 +131,9 @@ impl Alg {
             (Self::Usual, s) if s.starts_with("rsa") => rsa(11),
             (Self::Sha1, s) if s.starts_with("rsa") => rsa(5),
             (Self::Md5, _) => rsa(4),
+            (Self::Usual, s) if s.starts_with("dsa") => {
+                bare(&[0x60, 0x86, 0x48, 0x01, 0x65, 0x03, 0x04, 0x03, 0x02])
+            }
             (Self::Usual, s) if s.starts_with("ed25519") => bare(&[0x2b, 0x65, 0x70]),
             (Self::Usual, s) if s.starts_with("ed448") => bare(&[0x2b, 0x65, 0x71]),
             (Self::Usual, _) => bare(&[0x2a, 0x86, 0x48, 0xce, 0x3d, 0x04, 0x03, 0x02]),

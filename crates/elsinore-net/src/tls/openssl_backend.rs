@@ -32,12 +32,16 @@ pub(crate) struct OpenSslBackend;
 /// `SSL_OP_LEGACY_SERVER_CONNECT` of OpenSSL's `ssl.h`, which the bindings do not name.
 const LEGACY_SERVER_CONNECT: SslOptions = SslOptions::from_bits_retain(0x4);
 
-const GROUPS: &str = "X25519:P-256:X448:P-521:P-384:ffdhe2048:ffdhe3072:ffdhe4096";
+/// For key exchange, and in TLS 1.2 also the curves that a certificate's key may have.
+const GROUPS: &str = "X25519:P-256:X448:P-521:P-384:ffdhe2048:ffdhe3072:ffdhe4096:\
+    brainpoolP256r1:brainpoolP384r1:brainpoolP512r1:secp256k1";
 
 /// What may sign the handshake of an authenticated session: no SHA-1, as on the other rung.
 const SIGNATURES: &str = "ECDSA+SHA256:ECDSA+SHA384:ECDSA+SHA512:ed25519:ed448:\
     rsa_pss_pss_sha256:rsa_pss_pss_sha384:rsa_pss_pss_sha512:\
     rsa_pss_rsae_sha256:rsa_pss_rsae_sha384:rsa_pss_rsae_sha512:\
+    ecdsa_brainpoolP256r1tls13_sha256:ecdsa_brainpoolP384r1tls13_sha384:\
+    ecdsa_brainpoolP512r1tls13_sha512:\
     RSA+SHA256:RSA+SHA384:RSA+SHA512:DSA+SHA256:DSA+SHA384:DSA+SHA512";
 
 impl OpenSslBackend {

@@ -9,6 +9,7 @@ mod odd;
 mod pki;
 mod protocols;
 mod resumption;
+mod rungs;
 mod server;
 mod verdicts;
 
