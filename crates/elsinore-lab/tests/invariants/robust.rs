@@ -13,7 +13,9 @@ use elsinore_dane::next_hop::NextHop;
 use elsinore_dane::obligation::{Obligation, WebPkiReason};
 use elsinore_net::resolver::Mode;
 
-const IDLE: [&[RecordType]; 4] = [
+/// What nothing depends on: an address is known by its A record.
+const IDLE: [&[RecordType]; 5] = [
+    &[RecordType::Aaaa],
     &[RecordType::Cname],
     &[RecordType::Tlsa],
     &[RecordType::Txt],

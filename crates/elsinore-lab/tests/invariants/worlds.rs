@@ -46,6 +46,7 @@ pub(crate) const CASES: &[Case] = &[
     case("dname.nsec.test", "mx.dn.nsec.test dane[mx.hashed.test]"),
     case("viacname.nsec.test", "t1.nsec.test dane[t1.nsec.test]"),
     case("viaplain.nsec.test", "t2.nsec.test opportunistic"),
+    case("viaboth.nsec.test", "t3.nsec.test opportunistic"),
     case("wild.nsec.test", "w.nsec.test dane[w.nsec.test]"),
     case(
         "wildhost.hashed.test",
@@ -139,7 +140,7 @@ fn zones() -> Vec<(&'static str, &'static str, Option<SigningPlan>, String)> {
     let broken = |address| format!("{}@ IN MX 20 alias\nalias IN CNAME mx\n", mx_host(address));
     let host = |name: &str, address: u8| format!("{name} IN A 192.0.2.{address}\n");
     let many = format!(
-        "{}{}{}{}{}{}
+        "{}{}{}{}{}{}{}
 aliasend IN MX 10 a1
 aliasfront IN MX 10 a2
 aliasboth IN MX 10 a3
@@ -149,6 +150,7 @@ aliasoutbare IN MX 10 a6
 dname IN MX 10 mx.dn
 viacname IN MX 10 t1
 viaplain IN MX 10 t2
+viaboth IN MX 10 t3
 wild IN MX 10 w
 unusable IN MX 10 u
 absent IN MX 10 bare
@@ -172,6 +174,7 @@ a6 IN CNAME mx.plain.test.
 dn IN DNAME hashed.test.
 _25._tcp.t1 IN CNAME _dane.hashed.test.
 _25._tcp.t2 IN CNAME _dane.plain.test.
+_25._tcp.t3 IN CNAME back.plain.test.
 *._tcp.w IN {TLSA}
 _25._tcp.u IN TLSA 0 1 1 0102
 ",
@@ -179,6 +182,7 @@ _25._tcp.u IN TLSA 0 1 1 0102
         host("implicit", 31),
         host("t1", 32),
         host("t2", 33),
+        host("t3", 38),
         host("w", 34),
         host("u", 35),
     );
@@ -200,7 +204,8 @@ _25._tcp.u IN TLSA 0 1 1 0102
             "192.0.2.14",
             None,
             format!(
-                "{}_dane IN {TLSA}\n_25._tcp.mx IN {TLSA}\naliasin IN MX 10 a7\n\
+                "{}_dane IN {TLSA}\n_25._tcp.mx IN {TLSA}\n\
+                 back IN CNAME _dane.hashed.test.\naliasin IN MX 10 a7\n\
                  a7 IN CNAME mx.nsec.test.\ntonsec IN MX 10 mx.nsec.test.\n\
                  mixed IN MX 10 a2.nsec.test.\nmixed IN MX 20 u.nsec.test.\n",
                 mx_host(28)
