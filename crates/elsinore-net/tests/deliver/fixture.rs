@@ -16,6 +16,7 @@ use elsinore_net::deliver::{
 };
 use elsinore_net::dialer::{ByteStream, Datagrams, Dialer};
 use elsinore_net::resolver::{Freshness, SecureResolver};
+use elsinore_net::tls::webpki::WebPkiRoots;
 use elsinore_smtp::address::{Mailbox, ReversePath};
 use elsinore_smtp::client::Recipient;
 use elsinore_smtp::command::GreetingName;
@@ -29,23 +30,36 @@ use std::io;
 use std::net::SocketAddr;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex};
-use tokio::io::{AsyncBufReadExt, AsyncRead, AsyncWrite, AsyncWriteExt, BufReader, duplex};
+use tokio::io::{
+    AsyncBufReadExt, AsyncRead, AsyncWrite, AsyncWriteExt, BufReader, DuplexStream, duplex,
+};
 
 /// DNS as a table; what is not in it is shown absent, without protection.
 #[derive(Debug, Default)]
-struct Table(HashMap<Question, Answer>);
+struct Table {
+    known: HashMap<Question, Answer>,
+    /// What is answered instead when the cache is passed over.
+    fresh: HashMap<Question, Answer>,
+}
 
 impl SecureResolver for Table {
-    fn lookup<'a>(&'a self, question: &'a Question, _: Freshness) -> BoxFuture<'a, Answer> {
-        let answer = self.0.get(question).cloned().unwrap_or_else(|| Answer {
-            question: question.clone(),
-            chain: Vec::new(),
-            last: Last::Denied(Denial {
-                kind: DenialKind::NoData,
-                status: Status::insecure("fixture"),
-                ttl: 60,
-            }),
-        });
+    fn lookup<'a>(&'a self, question: &'a Question, freshness: Freshness) -> BoxFuture<'a, Answer> {
+        let newer = match freshness {
+            Freshness::Fresh => self.fresh.get(question),
+            Freshness::Cached => None,
+        };
+        let answer = newer
+            .or_else(|| self.known.get(question))
+            .cloned()
+            .unwrap_or_else(|| Answer {
+                question: question.clone(),
+                chain: Vec::new(),
+                last: Last::Denied(Denial {
+                    kind: DenialKind::NoData,
+                    status: Status::insecure("fixture"),
+                    ttl: 60,
+                }),
+            });
         Box::pin(async move { answer })
     }
 }
@@ -111,6 +125,7 @@ pub(crate) struct Seen {
 #[derive(Clone)]
 struct Scripts {
     servers: Arc<HashMap<SocketAddr, Script>>,
+    policies: Arc<HashMap<SocketAddr, (Arc<rustls::ServerConfig>, &'static str)>>,
     seen: Arc<Mutex<Seen>>,
 }
 
@@ -124,6 +139,11 @@ impl Dialer for Scripts {
     fn connect(&self, peer: SocketAddr) -> BoxFuture<'_, io::Result<Box<dyn ByteStream>>> {
         Box::pin(async move {
             self.seen.lock().unwrap().connections.push(peer);
+            if let Some((config, policy)) = self.policies.get(&peer).cloned() {
+                let (near, far) = duplex(64 * 1024);
+                tokio::spawn(say_policy(far, config, policy));
+                return Ok(Box::new(near) as Box<dyn ByteStream>);
+            }
             let script = self.servers.get(&peer).cloned();
             let script = script.ok_or(io::ErrorKind::ConnectionRefused)?;
             let (near, far) = duplex(64 * 1024);
@@ -139,6 +159,27 @@ impl Dialer for Scripts {
     fn datagrams(&self, _: SocketAddr) -> BoxFuture<'_, io::Result<Box<dyn Datagrams>>> {
         Box::pin(async { Err(io::ErrorKind::Unsupported.into()) })
     }
+}
+
+/// An HTTPS server that answers one request with `policy`.
+async fn say_policy(
+    stream: DuplexStream,
+    config: Arc<rustls::ServerConfig>,
+    policy: &'static str,
+) -> io::Result<()> {
+    let acceptor = tokio_rustls::TlsAcceptor::from(config);
+    let mut stream = BufReader::new(acceptor.accept(stream).await?);
+    let mut line = String::new();
+    while line != "\r\n" {
+        line.clear();
+        stream.read_line(&mut line).await?;
+    }
+    let length = policy.len();
+    let head =
+        format!("HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nContent-Length: {length}\r\n\r\n");
+    stream.write_all(head.as_bytes()).await?;
+    stream.write_all(policy.as_bytes()).await?;
+    stream.flush().await
 }
 
 trait Stream: AsyncRead + AsyncWrite + Send + Unpin {}
@@ -234,13 +275,17 @@ async fn play(
     }
 }
 
+/// A change of the sender's settings.
+type Adjust = Box<dyn Fn(&mut SenderConfig)>;
+
 /// The world under construction.
 pub(crate) struct World {
     table: Table,
     servers: HashMap<SocketAddr, Script>,
     pub(crate) key: PKey<Private>,
     pub(crate) certificate: X509,
-    adjust: Vec<fn(&mut SenderConfig)>,
+    adjust: Vec<Adjust>,
+    policies: HashMap<SocketAddr, (Arc<rustls::ServerConfig>, &'static str)>,
 }
 
 pub(crate) fn name(text: &str) -> DomainName {
@@ -257,6 +302,7 @@ impl World {
             key,
             certificate,
             adjust: Vec::new(),
+            policies: HashMap::new(),
         }
     }
 
@@ -272,7 +318,7 @@ impl World {
                 ttl: 300,
             }),
         };
-        self.table.0.insert(question, answer);
+        self.table.known.insert(question, answer);
         self
     }
 
@@ -307,8 +353,34 @@ impl World {
         self.secure(&owner, RecordType::Tlsa, records)
     }
 
-    pub(crate) fn adjust(mut self, adjust: fn(&mut SenderConfig)) -> Self {
-        self.adjust.push(adjust);
+    /// The MTA-STS record of `example`, as cached and as asked anew.
+    pub(crate) fn sts_record(mut self, cached: &str, fresh: &str) -> Self {
+        let owner = "_mta-sts.example";
+        let record = |id: &str| vec![RecordData::Txt(format!("v=STSv1; id={id};").into_bytes())];
+        self = self.secure(owner, RecordType::Txt, record(fresh));
+        let question = Question::new(name(owner), RecordType::Txt);
+        let answer = self.table.known.remove(&question).unwrap();
+        self.table.fresh.insert(question, answer);
+        self.secure(owner, RecordType::Txt, record(cached))
+    }
+
+    /// The policy host of `example` with what it says.
+    pub(crate) fn policy_host(mut self, address: &str, policy: &'static str) -> Self {
+        let (ca_key, key) = (pki::p256(), pki::p256());
+        let ca = pki::Wanted::ca().issue(&ca_key, None);
+        let leaf = pki::Wanted::named("mta-sts.example").issue(&key, Some((&ca, &ca_key)));
+        let config = rustls_config(&key, &[leaf.to_der().unwrap()]);
+        let peer = SocketAddr::new(address.parse().unwrap(), 443);
+        self.policies.insert(peer, (config, policy));
+        let file = tempfile::NamedTempFile::new().unwrap();
+        std::fs::write(file.path(), ca.to_pem().unwrap()).unwrap();
+        let roots = WebPkiRoots::new(Some(file.path())).unwrap();
+        self.host("mta-sts.example", address, None)
+            .adjust(move |config| config.roots = roots.clone())
+    }
+
+    pub(crate) fn adjust(mut self, adjust: impl Fn(&mut SenderConfig) + 'static) -> Self {
+        self.adjust.push(Box::new(adjust));
         self
     }
 
@@ -333,6 +405,7 @@ impl World {
         let seen = Arc::new(Mutex::new(Seen::default()));
         let dialer = Scripts {
             servers: Arc::new(self.servers),
+            policies: Arc::new(self.policies),
             seen: Arc::clone(&seen),
         };
         let clock = FixedClock(UnixTime(pki::NOW));

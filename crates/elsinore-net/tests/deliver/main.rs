@@ -24,3 +24,4 @@ mod recipients;
     reason = "shared with the tests of TLS, which need more of it"
 )]
 mod server;
+mod sts;

@@ -22,17 +22,24 @@ use std::sync::Arc;
 use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt, duplex};
 
-/// Every name has one address.
+/// Every name has these addresses.
 #[derive(Debug)]
-struct OneAddress(&'static str);
+struct Addresses(&'static [&'static str]);
 
-impl SecureResolver for OneAddress {
+/// Nobody answers here.
+const SILENT: &str = "192.0.2.66";
+
+impl SecureResolver for Addresses {
     fn lookup<'a>(&'a self, question: &'a Question, _: Freshness) -> BoxFuture<'a, Answer> {
         let status = Status::insecure("fixture");
         let last = if question.record_type == RecordType::A {
             Last::Data(RrSet {
                 owner: question.name.clone(),
-                records: vec![RecordData::A(self.0.parse().unwrap())],
+                records: self
+                    .0
+                    .iter()
+                    .map(|address| RecordData::A(address.parse().unwrap()))
+                    .collect(),
                 status,
                 ttl: 60,
             })
@@ -67,6 +74,9 @@ impl std::fmt::Debug for Policies {
 impl Dialer for Policies {
     fn connect(&self, peer: SocketAddr) -> BoxFuture<'_, io::Result<Box<dyn ByteStream>>> {
         assert_eq!(peer.port(), 443);
+        if peer.ip().to_string() == SILENT {
+            return Box::pin(std::future::pending());
+        }
         let (near, far) = duplex(64 * 1024);
         let acceptor = tokio_rustls::TlsAcceptor::from(Arc::clone(&self.tls));
         let response = self.response.clone();
@@ -99,7 +109,7 @@ impl Dialer for Policies {
 async fn fetch(
     host: &str,
     not_after: i64,
-    address: &'static str,
+    addresses: &'static [&'static str],
     response: &[u8],
 ) -> Result<Vec<u8>, StsFetchError> {
     let (ca_key, key) = (p256(), p256());
@@ -117,7 +127,7 @@ async fn fetch(
         response: response.to_vec(),
     };
     let fetcher = PolicyFetcher::new(
-        Arc::new(OneAddress(address)),
+        Arc::new(Addresses(addresses)),
         Arc::new(dialer),
         Arc::new(FixedClock(UnixTime(NOW))),
         &roots,
@@ -191,7 +201,7 @@ async fn what_counts_as_a_policy() {
         let found = fetch(
             "mta-sts.example",
             NOW + 60,
-            "192.0.2.1",
+            &["192.0.2.1"],
             response.as_bytes(),
         )
         .await;
@@ -200,7 +210,7 @@ async fn what_counts_as_a_policy() {
     let garbage = fetch(
         "mta-sts.example",
         NOW + 60,
-        "192.0.2.1",
+        &["192.0.2.1"],
         b"220 mail\r\n\r\n",
     )
     .await;
@@ -216,15 +226,37 @@ async fn the_policy_host_must_be_who_it_is() {
         ("other name", "example", NOW + 60),
         ("expired", "mta-sts.example", NOW - 60),
     ] {
-        let found = fetch(host, not_after, "192.0.2.1", b"").await;
+        let found = fetch(host, not_after, &["192.0.2.1"], b"").await;
         assert!(
             matches!(found, Err(StsFetchError::Certificate(_))),
             "{title}: {found:?}"
         );
     }
-    let private = fetch("mta-sts.example", NOW + 60, "10.0.0.1", b"").await;
+    let private = fetch("mta-sts.example", NOW + 60, &["10.0.0.1"], b"").await;
     assert!(
         matches!(private, Err(StsFetchError::Connect(_))),
         "{private:?}"
     );
+}
+
+/// Three silent addresses leave time for the fourth.
+#[tokio::test(start_paused = true)]
+async fn silent_addresses_do_not_use_up_the_time() {
+    let good = b"HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nContent-Length: 3\r\n\r\nabc";
+    let host = "mta-sts.example";
+    for (addresses, expected, seconds) in [
+        (&["192.0.2.1"][..], Some(b"abc".to_vec()), 0),
+        (&[SILENT, "192.0.2.1"], Some(b"abc".to_vec()), 12),
+        (
+            &[SILENT, SILENT, SILENT, "192.0.2.1"],
+            Some(b"abc".to_vec()),
+            36,
+        ),
+        (&[SILENT, SILENT, SILENT, SILENT, "192.0.2.1"], None, 48),
+    ] {
+        let begun = tokio::time::Instant::now();
+        let found = fetch(host, NOW + 60, addresses, good).await;
+        assert_eq!(found.ok(), expected, "{addresses:?}");
+        assert_eq!(begun.elapsed().as_secs(), seconds, "{addresses:?}");
+    }
 }

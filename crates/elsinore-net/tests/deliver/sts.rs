@@ -1,0 +1,90 @@
+//! MTA-STS around a delivery: when a policy is fetched, kept, and asked for again.
+
+use crate::fixture::{Script, World, has, name};
+use crate::pki::NOW;
+use elsinore_dane::rule::Rule;
+use elsinore_dane::time::UnixTime;
+use elsinore_net::deliver::{Outcome, StateFolder};
+use elsinore_net::sts::{PolicyCache, StoredPolicy};
+use std::time::Duration;
+
+const TESTING: &str = "version: STSv1\r\nmode: testing\r\nmx: mx.example\r\nmax_age: 86400\r\n";
+
+fn world() -> World {
+    World::new()
+        .mx(&[(10, "mx.example")])
+        .host("mx.example", "192.0.2.1", Some(Script::default()))
+}
+
+fn fetches(connections: &[String]) -> usize {
+    connections.iter().filter(|ip| *ip == "192.0.2.9").count()
+}
+
+/// RFC 8461 §3.3: a fetch that failed is not repeated at once.
+#[tokio::test(start_paused = true)]
+async fn a_failed_fetch_rests_for_five_minutes() {
+    let running = world()
+        .sts_record("1", "1")
+        .host("mta-sts.example", "192.0.2.9", None)
+        .build();
+    for (wait, expected) in [(0, 1), (0, 1), (290, 1), (20, 2), (1, 2)] {
+        tokio::time::advance(Duration::from_secs(wait)).await;
+        let report = running.send(&["a@example"]).await;
+        assert_eq!(report.recipients[0].outcome, Outcome::Delivered);
+        assert_eq!(fetches(&running.connections()), expected);
+    }
+}
+
+/// A policy of yesterday that names another host, and what is found when DNS is asked again.
+#[tokio::test(start_paused = true)]
+async fn a_newer_policy_is_looked_for_before_giving_up() {
+    for (fresh, outcome) in [("1", Outcome::Deferred), ("2", Outcome::Delivered)] {
+        let folder = tempfile::tempdir().unwrap();
+        let state = StateFolder {
+            path: folder.path().to_owned(),
+            trust: [0; 32],
+        };
+        let running = world()
+            .sts_record("1", fresh)
+            .policy_host("192.0.2.9", TESTING)
+            .adjust(move |config| {
+                config.state = Some(state.clone());
+                let cache = PolicyCache::new(Some(&state), config.roots.fingerprint());
+                let policy = StoredPolicy {
+                    id: "1".to_owned(),
+                    fetched: UnixTime(NOW - 3600),
+                    body: TESTING
+                        .replace("testing", "enforce")
+                        .replace("mx.example", "old.example")
+                        .into_bytes(),
+                };
+                cache.store(&name("example"), &policy).unwrap();
+            })
+            .build();
+        let report = running.send(&["a@example"]).await;
+        assert_eq!(report.recipients[0].outcome, outcome, "{report:#?}");
+        assert!(has(&report, Rule::StsAskedAgain));
+        assert_eq!(
+            fetches(&running.connections()),
+            usize::from(outcome == Outcome::Delivered)
+        );
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_policy_that_cannot_be_written_is_said_and_stops_nobody() {
+    let file = tempfile::NamedTempFile::new().unwrap();
+    // A folder below a file: nothing can be there, and nothing can be made there.
+    let state = StateFolder {
+        path: file.path().to_owned(),
+        trust: [0; 32],
+    };
+    let running = world()
+        .sts_record("1", "1")
+        .policy_host("192.0.2.9", TESTING)
+        .adjust(move |config| config.state = Some(state.clone()))
+        .build();
+    let report = running.send(&["a@example"]).await;
+    assert_eq!(report.recipients[0].outcome, Outcome::Delivered);
+    assert!(has(&report, Rule::StsCacheUnwritable), "{report:#?}");
+}
