@@ -1,7 +1,7 @@
 //! A TLS session proves something under one obligation and nothing under any other.
 
 use crate::pki::{Wanted, p256};
-use crate::server::{rustls_config, rustls_server};
+use crate::server::{rustls_config, rustls_config_of, rustls_server};
 use crate::{connector, dane, name, tlsa_311};
 use elsinore_dane::obligation::{DaneRequirement, Obligation, Requirements};
 use elsinore_dane::tlsa::TlsaRecord;
@@ -112,4 +112,29 @@ async fn never_across_obligations() {
             .await
             .is_err()
     );
+}
+
+/// A refused chain does not come back by resumption. In TLS 1.2 the session is there to be resumed
+/// as soon as the handshake is over.
+#[tokio::test]
+async fn a_refused_session_is_not_resumed() {
+    let key = p256();
+    let certificate = Wanted::default().issue(&key, None);
+    let chain = [certificate.to_der().unwrap()];
+    let config = rustls_config_of(&key, &chain, &[&rustls::version::TLS12]);
+    let connector = connector(None);
+    let sni = name("mx.example");
+    let right = dane(vec![tlsa_311(&certificate)]);
+    let demand = TlsDemand::new(&right, Some(&sni), "mx.example", MinProtocol::Tls12);
+    for expected in [Resumption::Full, Resumption::Resumed] {
+        assert_eq!(session(&connector, &config, &demand).await, Ok(expected));
+    }
+    let wrong = dane(vec![TlsaRecord::new(3, 1, 1, &[7; 32])]);
+    let demand = TlsDemand::new(&wrong, Some(&sni), "mx.example", MinProtocol::Tls12);
+    for _ in 0..2 {
+        let stream = Box::new(rustls_server(config.clone()));
+        let refused = connector.connect(Backend::Rustls, stream, &demand).await;
+        let established = refused.unwrap_err().established.unwrap();
+        assert_eq!(established.resumption, Resumption::Full);
+    }
 }

@@ -68,6 +68,15 @@ impl ResolvesServerCert for Anything {
 
 /// A rustls server with any octets for certificates.
 pub(crate) fn rustls_config(key: &PKey<Private>, chain: &[Vec<u8>]) -> Arc<rustls::ServerConfig> {
+    rustls_config_of(key, chain, rustls::ALL_VERSIONS)
+}
+
+/// The same with these protocol versions.
+pub(crate) fn rustls_config_of(
+    key: &PKey<Private>,
+    chain: &[Vec<u8>],
+    versions: &[&'static rustls::SupportedProtocolVersion],
+) -> Arc<rustls::ServerConfig> {
     let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
     let der = key.private_key_to_pkcs8().unwrap();
     let der = PrivateKeyDer::Pkcs8(PrivatePkcs8KeyDer::from(der));
@@ -75,7 +84,7 @@ pub(crate) fn rustls_config(key: &PKey<Private>, chain: &[Vec<u8>]) -> Arc<rustl
     let chain = chain.iter().map(|der| CertificateDer::from(der.clone()));
     let certified = Arc::new(CertifiedKey::new(chain.collect(), key));
     let config = rustls::ServerConfig::builder_with_provider(provider)
-        .with_safe_default_protocol_versions()
+        .with_protocol_versions(versions)
         .unwrap()
         .with_no_client_auth()
         .with_cert_resolver(Arc::new(Anything(certified)));
