@@ -182,6 +182,14 @@ impl Discovery {
         std::mem::take(&mut self.outbox)
     }
 
+    /// Of the questions to put now, the fetch of an MTA-STS policy alone: a policy that is to be
+    /// refreshed holds up no host, so a caller that needs no further host asks for it here.
+    pub fn next_fetch(&mut self) -> Option<Ask> {
+        let is_fetch = |ask: &Ask| matches!(ask.query, Query::StsPolicy { .. });
+        let position = self.outbox.iter().position(is_fetch)?;
+        Some(self.outbox.remove(position))
+    }
+
     /// Takes the answer to an earlier [`Ask`]. Unknown and repeated numbers are ignored, and so
     /// is a reply of another kind than the question's.
     pub fn handle_reply(&mut self, id: AskId, reply: Reply, now: UnixTime) {
@@ -560,7 +568,7 @@ impl Discovery {
             return;
         }
         let bears = self.policy.sts_bears_on(host.source, &host.outcome);
-        if host.skip.is_none() && bears && !self.sts.is_settled() {
+        if host.skip.is_none() && bears && !self.sts.is_settled(self.now) {
             return;
         }
         let tlsa = std::mem::replace(&mut host.outcome, TlsaOutcome::Absent);

@@ -144,11 +144,20 @@ impl Sts {
     }
 
     /// Called when a host needs the policy: what to fetch, the first time a fetch is called for.
+    /// A cached policy of the same `id` is fetched again when it has become old (RFC 8461 §3.3,
+    /// §10.2): an attacker who can keep a sender from fetching must not be able to wait until it
+    /// has run out.
     pub(super) fn want_policy(&mut self, now: UnixTime) -> Option<(DomainName, String)> {
         let Record::Found(id) = &self.record else {
             return None;
         };
-        if self.fetch != Fetch::NotNeeded || self.has_cached(id, now) {
+        if self.fetch != Fetch::NotNeeded {
+            return None;
+        }
+        if self
+            .cached_as(id, now)
+            .is_some_and(|cached| !cached.wants_refresh(now))
+        {
             return None;
         }
         let wanted = (self.domain.clone()?, id.clone());
@@ -156,10 +165,10 @@ impl Sts {
         Some(wanted)
     }
 
-    fn has_cached(&self, id: &str, now: UnixTime) -> bool {
+    fn cached_as(&self, id: &str, now: UnixTime) -> Option<&CachedPolicy> {
         self.cached
             .as_ref()
-            .is_some_and(|cached| cached.id == id && cached.is_current(now))
+            .filter(|cached| cached.id == id && cached.is_current(now))
     }
 
     pub(super) fn take_policy(
@@ -204,9 +213,17 @@ impl Sts {
         }
     }
 
-    /// Whether the policy that applies is known. To be asked after [`Self::want_policy`].
-    pub(super) fn is_settled(&self) -> bool {
-        self.domain.is_none() || (self.record != Record::Pending && self.fetch != Fetch::Pending)
+    /// Whether the policy that applies is known. To be asked after [`Self::want_policy`]. A
+    /// refresh is not waited for: the `id` says that the policy at hand is still the right one.
+    pub(super) fn is_settled(&self, now: UnixTime) -> bool {
+        if self.domain.is_none() {
+            return true;
+        }
+        match &self.record {
+            Record::Pending => false,
+            Record::Missing => true,
+            Record::Found(id) => self.fetch != Fetch::Pending || self.cached_as(id, now).is_some(),
+        }
     }
 
     pub(super) const fn fetched(&self) -> Option<&CachedPolicy> {

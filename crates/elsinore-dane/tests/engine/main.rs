@@ -6,5 +6,6 @@
 mod drive;
 mod invariants;
 mod scenarios;
+mod sts;
 mod table;
 mod world;

@@ -5,7 +5,7 @@ use super::Sender;
 use crate::resolver::Freshness;
 use crate::sts::StoredPolicy;
 use elsinore_dane::discovery::{
-    AskFreshness, AskId, Discovery, DiscoveryPolicy, HostState, Query, Reply, Route,
+    Ask, AskFreshness, AskId, Discovery, DiscoveryPolicy, HostState, Query, Reply, Route,
 };
 use elsinore_dane::finding::Finding;
 use elsinore_dane::mta_sts::{CachedPolicy, StsFetch, StsPolicy};
@@ -81,32 +81,36 @@ impl<'a> Inquiry<'a> {
     /// Puts what the engine wants to know now.
     fn ask(&mut self) {
         for ask in self.discovery.next_asks() {
-            let sender = self.sender;
-            let id = ask.id;
-            if matches!(ask.query, Query::StsPolicy { .. }) {
-                self.fetching += 1;
-            }
-            self.in_flight.push(match ask.query {
-                Query::Dns {
-                    question,
-                    freshness,
-                } => Box::pin(async move {
-                    let freshness = match freshness {
-                        AskFreshness::Cached => Freshness::Cached,
-                        AskFreshness::Fresh => Freshness::Fresh,
-                    };
-                    let answer = sender.resolver.lookup(&question, freshness).await;
-                    (id, Reply::Dns(answer))
-                }),
-                Query::StsPolicy {
-                    domain,
-                    id: version,
-                } => Box::pin(async move {
-                    let fetch = sender.fetch_policy(&domain, &version).await;
-                    (id, Reply::StsPolicy(fetch))
-                }),
-            });
+            self.put(ask);
         }
+    }
+
+    fn put(&mut self, ask: Ask) {
+        let sender = self.sender;
+        let id = ask.id;
+        if matches!(ask.query, Query::StsPolicy { .. }) {
+            self.fetching += 1;
+        }
+        self.in_flight.push(match ask.query {
+            Query::Dns {
+                question,
+                freshness,
+            } => Box::pin(async move {
+                let freshness = match freshness {
+                    AskFreshness::Cached => Freshness::Cached,
+                    AskFreshness::Fresh => Freshness::Fresh,
+                };
+                let answer = sender.resolver.lookup(&question, freshness).await;
+                (id, Reply::Dns(answer))
+            }),
+            Query::StsPolicy {
+                domain,
+                id: version,
+            } => Box::pin(async move {
+                let fetch = sender.fetch_policy(&domain, &version).await;
+                (id, Reply::StsPolicy(fetch))
+            }),
+        });
     }
 
     fn take(&mut self, id: AskId, reply: Reply) {
@@ -149,7 +153,12 @@ impl<'a> Inquiry<'a> {
     pub(super) async fn next_host(&mut self, index: usize, deadline: Instant) -> NextHost {
         loop {
             if let HostState::Decided(plan) = self.discovery.host(index) {
-                return NextHost::Plan(Box::new(plan.clone()));
+                let plan = Box::new(plan.clone());
+                // A policy that is refreshed ahead of its end holds up nobody.
+                if let Some(fetch) = self.discovery.next_fetch() {
+                    self.put(fetch);
+                }
+                return NextHost::Plan(plan);
             }
             match self.discovery.route() {
                 Route::Bounce(refusal) => {
