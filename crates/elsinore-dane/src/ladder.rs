@@ -2,7 +2,8 @@
 //! where the obligation allows it, the next address, or nothing. The ladder may lower the
 //! protocol, never the authentication (RFC 7672 §2.2, RFC 3207 §4.1).
 
-use crate::obligation::Obligation;
+use crate::obligation::{Obligation, SkipReason};
+use crate::plan::EnhancedCode;
 
 /// One way to use one address.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -170,6 +171,35 @@ pub const fn next_step(
     }
 }
 
+/// The code with which a message under REQUIRETLS is returned when no host is left (RFC 8689
+/// §4.2.1): 5.7.30 where a server lacks REQUIRETLS, else 5.7.10. `None` where the trouble with
+/// some host says nothing about TLS: that host is tried again later.
+#[must_use]
+pub fn require_tls_unmet<'a>(
+    failures: impl IntoIterator<Item = (&'a Obligation, ConnectionFailure)>,
+) -> Option<EnhancedCode> {
+    let mut code = None;
+    for (obligation, failure) in failures {
+        let lacks_require_tls = match failure {
+            ConnectionFailure::RequireTlsNotOffered => true,
+            ConnectionFailure::StarttlsNotOffered
+            | ConnectionFailure::StarttlsRefused(_)
+            | ConnectionFailure::HandshakeFailed(_)
+            | ConnectionFailure::VerificationRejected => false,
+            _ if obligation == &Obligation::Skip(SkipReason::RequireTlsUnmet) => false,
+            _ => return None,
+        };
+        if lacks_require_tls || code.is_none() {
+            code = Some(EnhancedCode::new(
+                5,
+                7,
+                if lacks_require_tls { 30 } else { 10 },
+            ));
+        }
+    }
+    code
+}
+
 /// The verdict when every address of every host has failed, from the last failure of each.
 ///
 /// Bounced only when each host answered "never" to a session that owed no security: where TLS
@@ -196,7 +226,7 @@ pub fn exhausted<'a>(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::obligation::{Requirements, SkipReason};
+    use crate::obligation::Requirements;
 
     const FAILURES: [ConnectionFailure; 15] = [
         ConnectionFailure::NotConnected,

@@ -1,12 +1,11 @@
 //! The answers when nothing is left to try.
 
-use super::{Answer, DomainRun, HostFailure, Pass};
+use super::{Answer, DomainRun, Pass};
 use crate::deliver::inquiry::Verdict;
 use crate::deliver::report::{Outcome, RecipientReport, ReplyText, SaidBy};
 use elsinore_dane::discovery::MessageTls;
-use elsinore_dane::ladder::{Conclusion, ConnectionFailure, exhausted};
-use elsinore_dane::obligation::{Obligation, SkipReason};
-use elsinore_dane::plan::Refusal;
+use elsinore_dane::ladder::{Conclusion, exhausted, require_tls_unmet};
+use elsinore_dane::plan::{EnhancedCode, Refusal};
 use std::sync::Arc;
 
 impl DomainRun<'_> {
@@ -51,43 +50,19 @@ impl DomainRun<'_> {
         }
     }
 
-    /// RFC 8689 §4.2.1: when no host is left, a message under REQUIRETLS is returned: 5.7.30
-    /// where a server lacks REQUIRETLS, 5.7.10 where no TLS session could be had. Plain trouble
-    /// with a connection says nothing about TLS, so such a host is tried again later.
+    /// RFC 8689 §4.2.1: when no host is left, a message under REQUIRETLS is returned.
     fn require_tls_refusal(&self) -> Option<ReplyText> {
-        if self.policy.message != MessageTls::Required || self.failures.is_empty() {
+        if self.policy.message != MessageTls::Required {
             return None;
         }
-        let about_tls = |host: &HostFailure| {
-            matches!(
-                host.failure,
-                ConnectionFailure::RequireTlsNotOffered
-                    | ConnectionFailure::StarttlsNotOffered
-                    | ConnectionFailure::StarttlsRefused(_)
-                    | ConnectionFailure::HandshakeFailed(_)
-                    | ConnectionFailure::VerificationRejected
-            ) || host.obligation == Obligation::Skip(SkipReason::RequireTlsUnmet)
-        };
-        if !self.failures.iter().all(about_tls) {
-            return None;
-        }
-        let unsupported = self
-            .failures
-            .iter()
-            .any(|host| host.failure == ConnectionFailure::RequireTlsNotOffered);
-        Some(if unsupported {
-            ours(
-                550,
-                "5.7.30",
-                "REQUIRETLS support required, and no host offers it",
-            )
+        let failures = self.failures.iter();
+        let code = require_tls_unmet(failures.map(|host| (&host.obligation, host.failure)))?;
+        let text = if code == EnhancedCode::new(5, 7, 30) {
+            "REQUIRETLS support required, and no host offers it"
         } else {
-            ours(
-                550,
-                "5.7.10",
-                "no host could be reached over authenticated TLS, which the message requires",
-            )
-        })
+            "no host could be reached over authenticated TLS, which the message requires"
+        };
+        Some(ours(550, &code.to_string(), text))
     }
 
     pub(super) fn finish(self, pass: Pass) -> Vec<(usize, RecipientReport)> {
