@@ -5,6 +5,7 @@
 
 mod drive;
 mod invariants;
+mod outcomes;
 mod scenarios;
 mod sts;
 mod table;
