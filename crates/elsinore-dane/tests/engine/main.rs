@@ -6,6 +6,7 @@
 mod drive;
 mod invariants;
 mod outcomes;
+mod rules;
 mod scenarios;
 mod sts;
 mod table;
