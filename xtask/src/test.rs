@@ -2,9 +2,12 @@
 //! throughout, so that dependencies are built once.
 
 use crate::step::{cargo, command, exists, skipped, step};
-use crate::{docs, packages, spec, tidy};
+use crate::{docs, fuzz, packages, spec, tidy};
 use anyhow::Result;
 use std::process::Command;
+
+/// Seconds for each fuzz target: building them takes longer. `cargo xtask fuzz-smoke` takes more.
+const FUZZ_SECONDS: u32 = 3;
 
 /// Installs what is missing and runs every check.
 ///
@@ -42,6 +45,7 @@ pub(crate) fn run() -> Result<()> {
     })?;
     step("generated documents", || docs::run(docs::Purpose::Check))?;
     step("licences and sources", deny)?;
+    step("fuzz smoke", || fuzz::smoke(FUZZ_SECONDS))?;
     Ok(())
 }
 
