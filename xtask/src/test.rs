@@ -32,16 +32,8 @@ pub(crate) fn run() -> Result<()> {
     })?;
     step("tests", tests)?;
     step("engines broken on purpose", || {
-        cargo(&[
-            "test",
-            // The whole workspace, so that the dependencies keep the features they were built with.
-            "--workspace",
-            "--features",
-            "elsinore-dane/flaws",
-            "--test",
-            "engine",
-            "every_flaw",
-        ])
+        broken_engines("engine", "every_flaw")?;
+        broken_engines("invariants", "engines")
     })?;
     step("generated documents", || docs::run(docs::Purpose::Check))?;
     step("licences and sources", deny)?;
@@ -66,6 +58,22 @@ fn tests() -> Result<()> {
         }
     }
     command(&mut test)
+}
+
+/// Runs the tests named `filter` of the test binary `binary` with the engines that break one rule
+/// each compiled in. The whole workspace is selected, so that the dependencies keep the features
+/// they were built with.
+fn broken_engines(binary: &str, filter: &str) -> Result<()> {
+    let features = "elsinore-lab/flaws";
+    cargo(&[
+        "test",
+        "--workspace",
+        "--features",
+        features,
+        "--test",
+        binary,
+        filter,
+    ])
 }
 
 fn deny() -> Result<()> {
