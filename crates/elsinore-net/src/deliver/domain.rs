@@ -174,8 +174,12 @@ impl<'a> DomainRun<'a> {
         policy.sts_freshness = AskFreshness::Fresh;
         let mut inquiry = Inquiry::new(self.sender, self.next_hop.clone(), policy).await;
         let until = self.discovery_deadline();
-        // The first host is decided when the policy is.
-        let _ = inquiry.next_host(0, until).await;
+        // A host on which the policy bears is decided when the policy is; one that DANE alone
+        // decides about may stand before it. The hosts are bounded by the engine.
+        let mut index = 0;
+        while let NextHost::Plan(_) = inquiry.next_host(index, until).await {
+            index += 1;
+        }
         let newer = inquiry
             .sts_policy()
             .filter(|policy| policy.id != known)

@@ -4,6 +4,7 @@ use crate::fixture::{Script, World, has, name};
 use crate::pki::NOW;
 use elsinore_dane::rule::Rule;
 use elsinore_dane::time::UnixTime;
+use elsinore_dane::tlsa::TlsaRecord;
 use elsinore_net::deliver::{Outcome, StateFolder};
 use elsinore_net::sts::{PolicyCache, StoredPolicy};
 use std::time::Duration;
@@ -18,6 +19,37 @@ fn world() -> World {
 
 fn fetches(connections: &[String]) -> usize {
     connections.iter().filter(|ip| *ip == "192.0.2.9").count()
+}
+
+/// An enforced policy that names another host than the one there is.
+fn elsewhere() -> String {
+    TESTING
+        .replace("testing", "enforce")
+        .replace("mx.example", "old.example")
+}
+
+fn state(folder: &tempfile::TempDir) -> StateFolder {
+    StateFolder {
+        path: folder.path().to_owned(),
+        trust: [0; 32],
+    }
+}
+
+/// A policy with the id 1 that was fetched `age` seconds ago. To be said last: what is stored is
+/// stored under the authorities of the world.
+fn stored(world: World, folder: &tempfile::TempDir, age: i64, body: &str) -> World {
+    let state = state(folder);
+    let body = body.to_owned();
+    world.adjust(move |config| {
+        config.state = Some(state.clone());
+        let cache = PolicyCache::new(Some(&state), config.roots.fingerprint());
+        let policy = StoredPolicy {
+            id: "1".to_owned(),
+            fetched: UnixTime(NOW - age),
+            body: body.clone().into_bytes(),
+        };
+        cache.store(&name("example"), &policy).unwrap();
+    })
 }
 
 /// RFC 8461 §3.3: a fetch that failed is not repeated at once.
@@ -40,27 +72,10 @@ async fn a_failed_fetch_rests_for_five_minutes() {
 async fn a_newer_policy_is_looked_for_before_giving_up() {
     for (fresh, outcome) in [("1", Outcome::Deferred), ("2", Outcome::Delivered)] {
         let folder = tempfile::tempdir().unwrap();
-        let state = StateFolder {
-            path: folder.path().to_owned(),
-            trust: [0; 32],
-        };
-        let running = world()
+        let world = world()
             .sts_record("1", fresh)
-            .policy_host("192.0.2.9", TESTING)
-            .adjust(move |config| {
-                config.state = Some(state.clone());
-                let cache = PolicyCache::new(Some(&state), config.roots.fingerprint());
-                let policy = StoredPolicy {
-                    id: "1".to_owned(),
-                    fetched: UnixTime(NOW - 3600),
-                    body: TESTING
-                        .replace("testing", "enforce")
-                        .replace("mx.example", "old.example")
-                        .into_bytes(),
-                };
-                cache.store(&name("example"), &policy).unwrap();
-            })
-            .build();
+            .policy_host("192.0.2.9", TESTING);
+        let running = stored(world, &folder, 3600, &elsewhere()).build();
         let report = running.send(&["a@example"]).await;
         assert_eq!(report.recipients[0].outcome, outcome, "{report:#?}");
         assert!(has(&report, Rule::StsAskedAgain));
@@ -87,4 +102,43 @@ async fn a_policy_that_cannot_be_written_is_said_and_stops_nobody() {
     let report = running.send(&["a@example"]).await;
     assert_eq!(report.recipients[0].outcome, Outcome::Delivered);
     assert!(has(&report, Rule::StsCacheUnwritable), "{report:#?}");
+}
+
+/// A host that DANE alone decides about stands before the one that the policy was in the way of.
+#[tokio::test(start_paused = true)]
+async fn a_newer_policy_is_looked_for_behind_a_host_of_dane() {
+    let folder = tempfile::tempdir().unwrap();
+    let world = World::new()
+        .mx(&[(10, "mx1.example"), (20, "mx.example")])
+        .host("mx1.example", "192.0.2.1", Some(Script::default()))
+        .tlsa("mx1.example", vec![TlsaRecord::new(3, 1, 1, &[7; 32])])
+        .host("mx.example", "192.0.2.2", Some(Script::default()))
+        .sts_record("1", "2")
+        .policy_host("192.0.2.9", TESTING);
+    let running = stored(world, &folder, 3600, &elsewhere()).build();
+    let report = running.send(&["a@example"]).await;
+    assert_eq!(
+        report.recipients[0].outcome,
+        Outcome::Delivered,
+        "{report:#?}"
+    );
+    assert!(has(&report, Rule::StsAskedAgain));
+}
+
+/// RFC 8461 §3.3, §10.2: a policy is fetched again a day after it was, and kept.
+#[tokio::test(start_paused = true)]
+async fn an_old_policy_is_refreshed_beside_the_delivery() {
+    let body = TESTING.replace("86400", "604800");
+    for (age, expected) in [(86_000, 0), (86_400, 1)] {
+        let folder = tempfile::tempdir().unwrap();
+        let world = world()
+            .sts_record("1", "1")
+            .policy_host("192.0.2.9", TESTING);
+        let running = stored(world, &folder, age, &body).build();
+        for _ in 0..2 {
+            let report = running.send(&["a@example"]).await;
+            assert_eq!(report.recipients[0].outcome, Outcome::Delivered);
+            assert_eq!(fetches(&running.connections()), expected, "{age}");
+        }
+    }
 }
