@@ -9,36 +9,36 @@
 //! host of worse preference may be less protected, and the next attempt begins with the best
 //! again. A recipient for whom the final dot was sent is never offered twice in one attempt.
 //!
-//! File size: one loop over hosts, addresses and rungs, whose steps share its state.
+//! Here stands the loop over hosts, addresses and rungs; a single connection is in
+//! `domain/connection.rs`, the answer when nothing is left in `domain/verdict.rs`.
+//!
+//! File size: the steps of one loop, which share its state.
 
+mod connection;
 mod verdict;
 
 use verdict::ended;
 pub(super) use verdict::ours;
 
 use super::Sender;
-use super::envelope::{Envelope, Message, TlsWish};
+use super::envelope::{Envelope, Message};
 use super::evidence;
 use super::inquiry::{Inquiry, NextHost};
 use super::report::{Attempt, Outcome, RecipientReport, ReplyText, SessionFacts};
-use crate::session::{SessionResult, SessionSettings, drive};
-use crate::tls::{Backend, MinProtocol, TlsDemand};
+use crate::session::SessionResult;
 use elsinore_dane::discovery::{AskFreshness, DiscoveryPolicy};
 use elsinore_dane::finding::Finding;
 use elsinore_dane::ladder::{ConnectionFailure, NextStep, Rung, first_rung, next_step};
 use elsinore_dane::mta_sts::StsMode;
 use elsinore_dane::next_hop::NextHop;
 use elsinore_dane::obligation::{Obligation, SkipReason};
-use elsinore_dane::plan::{HostPlan, TlsVersion};
+use elsinore_dane::plan::HostPlan;
 use elsinore_dane::rule::Rule;
-use elsinore_smtp::client::{
-    ClientConfig, ClientSession, Outlook, Recipient, RecipientResult, RequireTls, Scope, StartTls,
-    Task, Transaction,
-};
+use elsinore_smtp::client::{Outlook, Recipient, RecipientResult, Scope};
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::time::{Instant, timeout_at};
+use tokio::time::Instant;
 
 /// How long a policy that is being refreshed is waited for when everything else is done.
 const GRACE: Duration = Duration::from_secs(5);
@@ -438,66 +438,6 @@ impl<'a> DomainRun<'a> {
         });
     }
 
-    /// One connection on one rung.
-    ///
-    /// # Errors
-    /// Why there was no connection.
-    async fn connect_and_drive(
-        &self,
-        plan: &HostPlan,
-        peer: SocketAddr,
-        rung: Rung,
-    ) -> Result<SessionResult, String> {
-        let timeouts = &self.sender.config.timeouts;
-        let until = (Instant::now() + timeouts.connect).min(self.deadline);
-        let stream = match timeout_at(until, self.sender.dialer.connect(peer)).await {
-            Ok(Ok(stream)) => stream,
-            Ok(Err(error)) => return Err(format!("no connection: {error}")),
-            Err(_) => return Err("no connection: timed out".to_owned()),
-        };
-        let (backend, starttls) = match rung {
-            Rung::Modern => (Backend::Rustls, wanted(&plan.obligation)),
-            Rung::Legacy => (Backend::OpenSsl, wanted(&plan.obligation)),
-            Rung::Cleartext => (Backend::Rustls, StartTls::Never),
-        };
-        let min = match plan.min_tls {
-            TlsVersion::Tls10 | TlsVersion::Tls11 | TlsVersion::Tls12 => MinProtocol::Tls12,
-            TlsVersion::Tls13 => MinProtocol::Tls13,
-        };
-        let demand = TlsDemand::new(&plan.obligation, plan.sni.as_ref(), &plan.mx_host, min);
-        let mut config = ClientConfig::new(self.sender.config.greeting_name.clone());
-        config.starttls = starttls;
-        config.recipients_per_transaction = self.sender.config.limits.recipients.max(1);
-        let session = ClientSession::new(config, Task::Deliver(self.transaction()));
-        let settings = SessionSettings {
-            tls: &self.sender.tls,
-            backend,
-            demand,
-            timeouts: &timeouts.smtp,
-            deadline: self.deadline,
-        };
-        Ok(drive(stream, session, &settings, &self.message.spool).await)
-    }
-
-    fn transaction(&self) -> Transaction {
-        Transaction {
-            reverse_path: self.envelope.reverse_path.clone(),
-            recipients: self
-                .recipients
-                .iter()
-                .filter(|pending| pending.answer.is_none())
-                .map(|pending| pending.recipient.clone())
-                .collect(),
-            message: Arc::clone(&self.message.survey),
-            require_tls: match self.envelope.tls {
-                TlsWish::Require => RequireTls::Yes,
-                TlsWish::AsAnnounced | TlsWish::NotRequired => RequireTls::No,
-            },
-            ret: self.envelope.ret,
-            envelope_id: self.envelope.envelope_id.clone(),
-        }
-    }
-
     /// Takes the answers of a session; the best outcome among them is the attempt's.
     fn apply(&mut self, result: &SessionResult, facts: &Arc<SessionFacts>) -> Outcome {
         let mut best = None;
@@ -550,15 +490,6 @@ impl<'a> DomainRun<'a> {
             .filter(|answer| answer.outcome == outcome)
             .find_map(|answer| answer.reply.as_ref())
             .map(ToString::to_string)
-    }
-}
-
-/// STARTTLS as the obligation wants it.
-const fn wanted(obligation: &Obligation) -> StartTls {
-    match obligation {
-        Obligation::Skip(_) | Obligation::Cleartext => StartTls::Never,
-        Obligation::Opportunistic => StartTls::IfOffered,
-        Obligation::Encrypt | Obligation::Authenticate(_) => StartTls::Required,
     }
 }
 
