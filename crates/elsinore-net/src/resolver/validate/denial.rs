@@ -194,7 +194,11 @@ impl<'a> Proofs<'a> {
     }
 }
 
-/// The smallest negative TTL of the SOA records of `message`; 60 s without any.
+/// Longest reuse of a denial, in seconds (RFC 2308 §5).
+const LONGEST_DENIAL: u32 = 10_800;
+
+/// The smallest negative TTL of the SOA records of `message`, at most three hours; 60 s without
+/// any.
 pub(in crate::resolver) fn negative_ttl(message: &Message) -> u32 {
     message
         .authority
@@ -203,4 +207,33 @@ pub(in crate::resolver) fn negative_ttl(message: &Message) -> u32 {
         .filter_map(Record::negative_ttl)
         .min()
         .unwrap_or(60)
+        .min(LONGEST_DENIAL)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn negative_ttls() {
+        for (soas, expected) in [
+            (&[][..], 60),
+            (&[(3600, 300)], 300),
+            (&[(60, 300)], 60),
+            (&[(3600, 300), (30, 900)], 30),
+            // Whoever forges a denial of an unsigned zone does not choose for how long.
+            (&[(2_000_000, 2_000_000)], LONGEST_DENIAL),
+        ] {
+            let mut wire = vec![0, 1, 0x81, 0x80, 0, 0, 0, 0, 0, soas.len() as u8, 0, 0];
+            for (ttl, minimum) in soas {
+                wire.extend([0, 0, 6, 0, 1]);
+                wire.extend(u32::to_be_bytes(*ttl));
+                wire.extend([0, 22, 0, 0]);
+                wire.extend([0; 16]);
+                wire.extend(u32::to_be_bytes(*minimum));
+            }
+            let message = Message::parse(&wire).unwrap();
+            assert_eq!(negative_ttl(&message), expected, "{soas:?}");
+        }
+    }
 }

@@ -8,7 +8,7 @@ use crate::resolver::limits::Budget;
 use crate::resolver::wire::{Ds, Name, rtype};
 use elsinore_dane::time::UnixTime;
 
-/// Keys of one DNSKEY RRset, and DS records of one set, that are looked at.
+/// Keys of one DNSKEY RRset, and usable DS records of one set, that are looked at.
 const MOST_KEYS: usize = 64;
 const MOST_DS: usize = 24;
 
@@ -57,11 +57,7 @@ impl ZoneKeys {
         rdata: &[&[u8]],
         sha1: Sha1Signatures,
     ) -> Result<Vec<Ds>, String> {
-        let all: Vec<Ds> = rdata
-            .iter()
-            .take(MOST_DS)
-            .filter_map(|rdata| Ds::parse(rdata))
-            .collect();
+        let all: Vec<Ds> = rdata.iter().filter_map(|rdata| Ds::parse(rdata)).collect();
         let known_algorithm = all
             .iter()
             .filter(|ds| crypto::supported(ds.algorithm, sha1))
@@ -86,6 +82,9 @@ impl ZoneKeys {
         if usable.iter().any(|ds| ds.digest_type != 1) {
             usable.retain(|ds| ds.digest_type != 1);
         }
+        // Cut only here: the order of records is nobody's signature, and what is left out must not
+        // decide whether the zone is signed.
+        usable.truncate(MOST_DS);
         Ok(usable)
     }
 
@@ -205,4 +204,140 @@ fn key_tag(rdata: &[u8]) -> u16 {
 fn digest_matches(zone: &Name, rdata: &[u8], ds: &Ds) -> bool {
     let input = [zone.wire(), rdata].concat();
     crypto::ds_digest(ds.digest_type, &input).is_some_and(|digest| digest == ds.digest)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::resolver::limits::Limits;
+    use crate::resolver::wire::{Record, Rrsig};
+    use elsinore_dane::name::DomainName;
+
+    fn name(text: &str) -> Name {
+        Name::from_domain(&DomainName::parse(text).unwrap())
+    }
+
+    /// `algorithm digest-type` of each DS record.
+    fn ds(records: &[(u8, u8)]) -> Vec<Vec<u8>> {
+        let rdata = records.iter().map(|(algorithm, digest_type)| {
+            let mut rdata = vec![0, 1, *algorithm, *digest_type];
+            rdata.extend([0; 32]);
+            rdata
+        });
+        rdata.collect()
+    }
+
+    /// Records of unknown kinds never hide a known one, however many and in whatever order: the
+    /// order of an RRset is not signed (RFC 4035 §5.2).
+    #[test]
+    fn usable() {
+        let unknown = [(200, 2); 30];
+        let many_and_one = [&unknown[..], &[(13, 2)]].concat();
+        for (records, expected) in [
+            (&[(13, 2)][..], Ok(1)),
+            (&[(200, 2), (13, 2)], Ok(1)),
+            (&[(13, 99), (13, 2)], Ok(1)),
+            (&many_and_one, Ok(1)),
+            (&[(13, 1), (13, 2)], Ok(1)),
+            (&[(13, 2); 30], Ok(MOST_DS)),
+            (&unknown, Err("unknown algorithm 200")),
+            (&[(13, 99)], Err("unknown digest type 99")),
+            (&[(5, 2)], Err("unknown algorithm 5")),
+        ] {
+            let rdata = ds(records);
+            let rdata: Vec<&[u8]> = rdata.iter().map(Vec::as_slice).collect();
+            let usable = ZoneKeys::usable_ds(&name("e"), &rdata, Sha1Signatures::Unknown);
+            match (usable, expected) {
+                (Ok(usable), Ok(count)) => assert_eq!(usable.len(), count, "{records:?}"),
+                (Err(text), Err(part)) => assert!(text.contains(part), "{text}"),
+                (got, expected) => panic!("{got:?}, not {expected:?}: {records:?}"),
+            }
+        }
+    }
+
+    /// RFC 4034 §2.1.1, §2.1.2, RFC 5011 §2.1: flags, protocol, algorithm, key.
+    #[test]
+    fn zone_keys() {
+        for (rdata, counts) in [
+            (&[1, 1, 3, 13, 7][..], true),
+            (&[1, 0, 3, 13, 7], true),
+            (&[0, 0, 3, 13, 7], false),
+            (&[0, 1, 3, 13, 7], false),
+            (&[1, 0x81, 3, 13, 7], false),
+            (&[1, 1, 2, 13, 7], false),
+            (&[1, 1, 255, 13, 7], false),
+            (&[1, 1, 3], false),
+            (&[], false),
+        ] {
+            assert_eq!(zone_key(rdata).is_some(), counts, "{rdata:?}");
+        }
+    }
+
+    /// What is wrong with a signature before any key is tried (RFC 4035 §5.3.1).
+    #[test]
+    fn refused_signatures() {
+        const NOW: u32 = 1_000_000;
+        let keys = ZoneKeys {
+            zone: name("e"),
+            ttl: 0,
+            keys: vec![zone_key(&[1, 1, 3, 13, 7]).unwrap()],
+            sha1: Sha1Signatures::Accepted,
+        };
+        let tag = keys.keys[0].tag;
+        let check = |owner: &str, labels: u8, inception: u32, expiration: u32, signer: &str| {
+            let record = Record {
+                owner: name(owner),
+                rtype: rtype::A,
+                ttl: 60,
+                rdata: vec![192, 0, 2, 1],
+            };
+            let rrsig = Rrsig {
+                covered: rtype::A,
+                algorithm: 13,
+                labels,
+                original_ttl: 60,
+                expiration,
+                inception,
+                key_tag: tag,
+                signer: name(signer),
+                signature: vec![0; 64],
+                head: vec![0; 20],
+            };
+            let set = Signed {
+                owner: name(owner),
+                rtype: rtype::A,
+                records: vec![&record],
+                signatures: vec![rrsig],
+            };
+            let budget = Budget::new(Limits::default());
+            verify(&set, &keys, UnixTime(NOW.into()), &budget).unwrap_err()
+        };
+        let late = NOW + 1;
+        for (owner, labels, inception, expiration, signer, part) in [
+            ("mx.e", 2, NOW, NOW, "e", "does not verify"),
+            ("mx.e", 3, NOW, NOW, "e", "more labels than the name"),
+            ("*.e", 2, NOW, NOW, "e", "more labels than the name"),
+            ("mx.e", 0, NOW, NOW, "e", "fewer labels than e has"),
+            ("mx.other", 2, NOW, NOW, "e", "not of e"),
+            ("mx.e", 2, NOW, NOW, "mx.e", "no signature by e"),
+            ("mx.e", 2, late, late, "e", "not valid for another"),
+            ("mx.e", 2, 0, NOW - 1, "e", "expired"),
+            // Inception after expiration: no moment is in between, on either side of the wrap.
+            ("mx.e", 2, late, NOW - 1, "e", "expired"),
+            ("mx.e", 2, late, NOW + 5, "e", "not valid for another"),
+            // Serial numbers: 2^31 and more ahead is behind.
+            ("mx.e", 2, 0, NOW + (1 << 31), "e", "expired"),
+            (
+                "mx.e",
+                2,
+                NOW.wrapping_sub(1 << 30),
+                late,
+                "e",
+                "does not verify",
+            ),
+        ] {
+            let text = check(owner, labels, inception, expiration, signer);
+            assert!(text.contains(part), "{owner} {labels} {signer}: {text}");
+        }
+    }
 }

@@ -68,10 +68,16 @@ impl<'a> NsecSet<'a> {
         }
         let encloser = Self::closest_encloser(record, name);
         let wildcard = encloser.wildcard().ok_or("name too long for a wildcard")?;
-        let nsec = self.matching(&wildcard).ok_or_else(|| {
-            format!("{name} is shown not to exist, and no NSEC is for {wildcard}")
-        })?;
-        lacks(&wildcard, nsec, rtype).map(|()| Proof::Shown)
+        if let Some(nsec) = self.matching(&wildcard) {
+            return lacks(&wildcard, nsec, rtype).map(|()| Proof::Shown);
+        }
+        // A wildcard may exist as an empty name (RFC 4592 §2.2.2, §4.9).
+        if self.shows_empty_wildcard(&wildcard) {
+            return Ok(Proof::Shown);
+        }
+        Err(format!(
+            "{name} is shown not to exist, and no NSEC is for {wildcard}"
+        ))
     }
 
     pub(super) fn no_name(&self, name: &Name) -> Result<Proof, String> {
@@ -83,9 +89,19 @@ impl<'a> NsecSet<'a> {
         }
         let encloser = Self::closest_encloser(record, name);
         let wildcard = encloser.wildcard().ok_or("name too long for a wildcard")?;
+        if self.shows_empty_wildcard(&wildcard) {
+            return Err(format!(
+                "the NSEC shows {wildcard} to exist as an empty name"
+            ));
+        }
         self.covering(&wildcard)
             .map(|_| Proof::Shown)
             .ok_or_else(|| format!("no NSEC covers the wildcard {wildcard}"))
+    }
+
+    fn shows_empty_wildcard(&self, wildcard: &Name) -> bool {
+        self.covering(wildcard)
+            .is_some_and(|record| Self::shows_empty(record, wildcard))
     }
 
     /// That `name` does not exist, so that the wildcard below `encloser` answers for it.
@@ -216,6 +232,24 @@ mod tests {
                 Err("says that the type exists"),
             ),
             (&["a.e b.e A"], "mx.e", 52, Err("matches or covers")),
+            // RFC 4592 §4.9: the wildcard itself is an empty name.
+            (
+                &["e x.*.e SOA NS", "x.*.e x.e A"],
+                "mx.e",
+                52,
+                shown.clone(),
+            ),
+            // An unsigned name below a delegation is not the parent's to deny, whatever the type.
+            (&["sub.e x.e NS"], "mx.sub.e", 43, Err("matches or covers")),
+            (&["dn.e x.e DNAME"], "mx.dn.e", 52, Err("matches or covers")),
+            (&["dn.e x.e DNAME"], "dn.e", 52, shown.clone()),
+            // The wildcard is a delegation: its NSEC is the parent's side.
+            (
+                &["a.e x.e A", "*.e a.e NS"],
+                "mx.e",
+                52,
+                Err("speaks of DS only"),
+            ),
         ] {
             check(records, |set| set.no_data(&name(owner), rtype), expected);
         }
@@ -245,6 +279,14 @@ mod tests {
                 Err("no NSEC covers"),
             ),
             (&["sub.e x.e NS SOA"], "mx.sub.e", shown.clone()),
+            (
+                &["e x.*.e SOA NS", "x.*.e x.e A"],
+                "mx.e",
+                Err("*.e to exist as an empty name"),
+            ),
+            // A zone of one name.
+            (&["e e SOA NS"], "mx.e", shown.clone()),
+            (&["e e SOA NS"], "e", Err("no NSEC covers")),
         ] {
             check(records, |set| set.no_name(&name(owner)), expected);
         }

@@ -99,6 +99,10 @@ pub(in crate::resolver) fn verify(
     budget: &Budget,
 ) -> Result<Verified, String> {
     let label = set.label();
+    // A zone has no say in names outside itself (RFC 4035 §5.3.1).
+    if !set.owner.is_at_or_below(&keys.zone) {
+        return Err(format!("{label}: not of {}", keys.zone));
+    }
     let mut fault: Option<String> = None;
     let mut blame = |text: String| {
         fault.get_or_insert(text);
@@ -113,6 +117,13 @@ pub(in crate::resolver) fn verify(
         if labels > own_labels {
             blame(format!(
                 "{label}: the signature counts more labels than the name has"
+            ));
+            continue;
+        }
+        if labels < keys.zone.label_count() {
+            blame(format!(
+                "{label}: the signature counts fewer labels than {} has",
+                keys.zone
             ));
             continue;
         }
