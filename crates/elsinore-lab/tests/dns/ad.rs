@@ -120,6 +120,31 @@ async fn nothing_shown() {
     }
 }
 
+/// Under a negative trust anchor the first link needs no question: it is insecure.
+#[tokio::test(start_paused = true)]
+async fn alias_under_a_negative_trust_anchor() {
+    let honest = Arc::new(authority());
+    let forwarder = Forwarder::new(Arc::clone(&honest), ForwardMode::Validating);
+    let net = MemoryNet::new(move |_: SocketAddr, transport, query| {
+        let asked = question_of(query).map(|question| question.record_type);
+        if matches!(asked, Some(RecordType::Ds | RecordType::Cname)) {
+            return Reaction::Silence;
+        }
+        forwarder.respond(transport, query)
+    });
+    let mut with_nta = config(Mode::Ad, &honest);
+    with_nta.negative_anchors = vec![name("nsec.test")];
+    let bench = Bench::with(with_nta, net);
+    for question in ["alias.nsec.test A", "toplain.nsec.test A"] {
+        let answer = bench.ask(question).await;
+        assert_eq!(
+            answer.chain[0].status.security(),
+            Security::Insecure,
+            "{answer:?}"
+        );
+    }
+}
+
 /// A negative trust anchor takes the AD bit back.
 #[tokio::test(start_paused = true)]
 async fn negative_trust_anchor() {

@@ -7,7 +7,7 @@ use elsinore_dane::answer::{Answer, Last, Question, RecordType};
 use elsinore_dane::name::DomainName;
 use elsinore_dane::security::Security;
 use elsinore_lab::authority::{
-    Act, Attack, Authority, Behaviour, ForwardMode, Forwarder, Names, When,
+    Act, Attack, Authority, Behaviour, ForwardMode, Forwarder, Names, Reaction, When,
 };
 use elsinore_net::resolver::Mode;
 use std::net::SocketAddr;
@@ -73,7 +73,14 @@ fn dishonest_path(attack: &Attack, target: &Question) -> MemoryNet {
     MemoryNet::new(move |peer: SocketAddr, transport, query| {
         assert_eq!(peer.to_string(), UPSTREAM);
         if question_of(query).as_ref() == Some(&target) {
-            forger.respond(server, transport, query)
+            // A forger passes for a resolver: RA is set.
+            match forger.respond(server, transport, query) {
+                Reaction::Reply(mut reply) => {
+                    reply[3] |= 0x80;
+                    Reaction::Reply(reply)
+                }
+                other => other,
+            }
         } else {
             forwarder.respond(transport, query)
         }
@@ -213,6 +220,36 @@ async fn chain_of_trust_forged() {
     }
 }
 
+/// A wildcard alias replayed over a delegation, in place of its DS or the denial of it: it shows
+/// no absence of a cut without the proof that the name does not exist (RFC 4035 §5.3.4).
+#[tokio::test(start_paused = true)]
+async fn wildcard_replayed_over_a_delegation() {
+    for apex in ["nsec.test", "nsec3.test"] {
+        let forwarder = Forwarder::new(Arc::new(authority()), ForwardMode::Oblivious);
+        let target = question(&format!("cut.walias.{apex} DS"));
+        let net = MemoryNet::new(move |_: SocketAddr, transport, query| {
+            if question_of(query).as_ref() != Some(&target) {
+                return forwarder.respond(transport, query);
+            }
+            // What is true of `cuz.walias` is sent under the name `cut.walias`.
+            let mut other = query.to_vec();
+            other[15] = b'z';
+            match forwarder.respond(transport, &other) {
+                Reaction::Reply(mut reply) => {
+                    reply[15] = query[15];
+                    Reaction::Reply(reply)
+                }
+                other => other,
+            }
+        });
+        let bench = Bench::with(config(Mode::Forward, &authority()), net);
+        let answer = bench.ask(&format!("ns.cut.walias.{apex} A")).await;
+        assert_eq!(summary(&answer), "- failed B", "{apex}: {answer:?}");
+        let reason = answer.last.status().reason();
+        assert!(reason.contains("wildcard answer, and no NSEC"), "{reason}");
+    }
+}
+
 /// What a zone's own parent signs about it cannot be outdone by the child: a referral with the DS
 /// taken out leads to the DS question, not to insecurity.
 #[tokio::test(start_paused = true)]
@@ -224,9 +261,7 @@ async fn referral_without_ds() {
         let strips = server.ip().to_string() == crate::world::TEST_SERVER
             && asked.is_some_and(|question| question.record_type != RecordType::Ds);
         match reaction {
-            elsinore_lab::authority::Reaction::Reply(reply) if strips => {
-                elsinore_lab::authority::Reaction::Reply(without_authority_security(&reply))
-            }
+            Reaction::Reply(reply) if strips => Reaction::Reply(without_authority_security(&reply)),
             other => other,
         }
     });

@@ -4,7 +4,7 @@ use crate::net::summary;
 use crate::world::{Bench, authority, config, net};
 use elsinore_net::resolver::{Mode, ResolverConfig, Sha1Signatures};
 
-const BROKEN: &[(&str, &str, &str)] = &[
+pub(crate) const BROKEN: &[(&str, &str, &str)] = &[
     ("a.badsig.test A", "- failed B", "does not verify"),
     ("b.badsig.test A", "- data S", "signed by badsig.test"),
     ("badmx.test MX", "- failed B", "does not verify"),

@@ -41,6 +41,26 @@ impl MemoryNet {
         }
     }
 
+    /// The same network with somebody on the path who changes replies.
+    pub(crate) fn altered(
+        self,
+        alter: impl Fn(&[u8], &mut Vec<u8>) + Send + Sync + 'static,
+    ) -> Self {
+        let react = Arc::clone(&self.react);
+        Self {
+            react: Arc::new(move |server, transport, query| {
+                match react(server, transport, query) {
+                    Reaction::Reply(mut reply) => {
+                        alter(query, &mut reply);
+                        Reaction::Reply(reply)
+                    }
+                    other => other,
+                }
+            }),
+            ..self
+        }
+    }
+
     /// The same network, far away.
     pub(crate) fn with_round_trip(self, round_trip: Duration) -> Self {
         Self { round_trip, ..self }

@@ -1,10 +1,12 @@
 //! Servers that fail, each in its own way.
 
-use crate::net::summary;
-use crate::world::{Bench, name, server_of};
+use crate::net::{MemoryNet, question_of, summary};
+use crate::world::{Bench, ROOT_SERVER, authority, config, name, server_of};
 use elsinore_dane::answer::RecordType;
-use elsinore_lab::authority::{Act, Authority, Behaviour, Names, Transport, When};
-use elsinore_net::resolver::Mode;
+use elsinore_lab::authority::{Act, Authority, Behaviour, Names, Reaction, Transport, When};
+use elsinore_net::resolver::{Limits, Mode, ResolverConfig};
+use std::net::SocketAddr;
+use std::sync::Mutex;
 
 /// Adds the faults of servers to the world.
 pub(crate) fn misbehave(authority: &mut Authority) {
@@ -79,6 +81,15 @@ async fn failures_are_failures() {
         ("mx.old.plain A", "- data I", "delegated unsigned"),
         ("mx.halfdead.test A", "- data I", "delegated unsigned"),
         ("mx.glueless.test A", "- data I", "delegated unsigned"),
+        ("mx.onlysix.test A", "- data I", "delegated unsigned"),
+        ("mx.farsix.test A", "- data I", "delegated unsigned"),
+        ("mx.deadsix.test A", "- data I", "delegated unsigned"),
+        ("mx.deadfour.test A", "- data I", "delegated unsigned"),
+        (
+            "mx.linklocal.test A",
+            "- failed ?",
+            "no name server of linklocal.test has an address",
+        ),
         (
             "mx.private.test A",
             "- failed ?",
@@ -116,7 +127,7 @@ async fn the_extended_error_is_passed_on() {
 /// When the servers of a parent do not answer DS queries, what came with the referral decides.
 #[tokio::test(start_paused = true)]
 async fn ds_queries_fail() {
-    let mut authority = crate::world::authority();
+    let mut authority = authority();
     let act = Behaviour::for_types(&[RecordType::Ds], Act::Rcode(2));
     assert_eq!(authority.misbehave_zone(&name("test"), &act), 1);
     let recursive = Bench::over(Mode::Recursive, &authority);
@@ -133,5 +144,122 @@ async fn ds_queries_fail() {
     for question in ["mx.nsec.test A", "mx.plain.test A"] {
         let answer = forward.ask(question).await;
         assert_eq!(summary(&answer), "- failed ?", "{question}: {answer:?}");
+    }
+}
+
+/// A host without IPv6: every datagram to such an address is refused at once. What has an IPv4
+/// address is reached, what has none is not.
+#[tokio::test(start_paused = true)]
+async fn no_route_for_ipv6() {
+    let honest = authority();
+    let net = MemoryNet::new(move |server: SocketAddr, transport, query| {
+        if server.is_ipv6() {
+            return Reaction::Close;
+        }
+        honest.respond(server.ip(), transport, query)
+    });
+    let bench = Bench::with(config(Mode::Recursive, &authority()), net);
+    for (question, expected) in [
+        ("mx.deadsix.test A", "- data I"),
+        ("mx.nsec.test A", "- data S"),
+        ("mx.onlysix.test A", "- failed ?"),
+    ] {
+        let answer = bench.ask(question).await;
+        assert_eq!(summary(&answer), expected, "{question}: {answer:?}");
+    }
+}
+
+/// An "upstream resolver" that does not recurse hands out referrals. They deny nothing, least of
+/// all a DS or the records of a mail server.
+#[tokio::test(start_paused = true)]
+async fn upstream_without_recursion() {
+    for mode in [Mode::Forward, Mode::Ad] {
+        let honest = authority();
+        let root = ROOT_SERVER.parse().expect("address");
+        let net = MemoryNet::new(move |_: SocketAddr, transport, query| {
+            honest.respond(root, transport, query)
+        });
+        let bench = Bench::with(config(mode, &authority()), net);
+        for question in ["mx.plain.test A", "plain.test MX", "mx.nsec.test A"] {
+            let answer = bench.ask(question).await;
+            assert_eq!(
+                summary(&answer),
+                "- failed ?",
+                "{mode:?} {question}: {answer:?}"
+            );
+            let reason = answer.last.status().reason();
+            assert!(reason.contains("no recursion"), "{question}: {reason}");
+        }
+    }
+}
+
+/// A lookup that runs out of its own budget half-way leaves no failure behind for others: what
+/// it has found out stays, and the next lookup goes on from there.
+#[tokio::test(start_paused = true)]
+async fn a_spent_budget_is_nobody_elses_failure() {
+    let authority = authority();
+    for mode in [Mode::Recursive, Mode::Forward] {
+        let short = ResolverConfig {
+            limits: Limits {
+                signatures: 3,
+                ..Limits::default()
+            },
+            ..config(mode, &authority)
+        };
+        let bench = Bench::with(short, crate::world::net(&authority));
+        let mut summaries = Vec::new();
+        for _ in 0..3 {
+            let answer = bench.ask("mx.nsec.test A").await;
+            summaries.push(summary(&answer));
+        }
+        assert_eq!(summaries[0], "- failed B", "{mode:?}");
+        assert_eq!(summaries[2], "- data S", "{mode:?}: {summaries:?}");
+    }
+}
+
+/// One forged reply is one failure: after the seconds for which a failure is kept the servers
+/// are asked again, whatever TTL the forger chose.
+#[tokio::test(start_paused = true)]
+async fn a_forged_reply_is_not_judged_twice() {
+    for (mode, forged) in [
+        (Mode::Recursive, "mx.replaced.test A"),
+        (Mode::Forward, "nsec.test DS"),
+        (Mode::Forward, "nsec.test DNSKEY"),
+        (Mode::Forward, "mx.nsec.test A"),
+    ] {
+        let honest = crate::world::net(&authority());
+        let victim = if mode == Mode::Recursive {
+            "mx.nsec.test A"
+        } else {
+            forged
+        };
+        let left = Mutex::new(1);
+        let net = honest.altered(move |query, reply| {
+            let hit = question_of(query).is_some_and(|asked| asked.to_string() == victim);
+            let mut left = left.lock().expect("no test panics here");
+            if hit && *left > 0 {
+                *left -= 1;
+                let last = reply.len() - 20;
+                let place = reply[..last].len() / 2;
+                reply[place] ^= 0xff;
+                // The answer's signature, or something else of it, no longer holds.
+                for octet in &mut reply[place..place + 4] {
+                    *octet ^= 0x55;
+                }
+            }
+        });
+        let bench = Bench::with(config(mode, &authority()), net);
+        let first = bench.ask("mx.nsec.test A").await;
+        assert!(
+            summary(&first).starts_with("- failed"),
+            "{mode:?} {victim}: {first:?}"
+        );
+        tokio::time::advance(std::time::Duration::from_secs(31)).await;
+        let second = bench.ask("mx.nsec.test A").await;
+        assert_eq!(
+            summary(&second),
+            "- data S",
+            "{mode:?} {victim}: {second:?}"
+        );
     }
 }

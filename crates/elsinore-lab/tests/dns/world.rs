@@ -84,6 +84,9 @@ dn IN DNAME nsec3.test.
 *.wild IN MX 5 mx
 *._tcp.wmx IN {TLSA}
 *.walias IN CNAME mx
+cut.walias IN NS ns.cut.walias
+ns.cut.walias IN A {server}
+below.*.odd IN A 192.0.2.86
 *.wname IN CNAME nowhere
 *.wnodata IN CNAME onlytxt
 *.wplain IN CNAME mx.plain.test.
@@ -360,9 +363,15 @@ fn sources() -> Vec<ZoneSource> {
             text.push_str("sub IN NS ns.sub\nns.sub IN A 192.0.2.5\n");
         }
         made.push(make(name(apex), text));
+        // The delegation beside the wildcard alias leads somewhere in two of them.
+        if matches!(apex, "nsec.test" | "nsec3.test") {
+            let child = name(&format!("cut.walias.{apex}"));
+            made.push(ZoneSource::unsigned(child, head(&address.to_string())));
+        }
     }
     // Further delegations of `test`: one of two servers dead, no glue, a server that is an alias,
-    // a server on a private address, no server at all.
+    // a server on a private address, no server at all; IPv6 only, with glue and without; one of
+    // the two families of a server dead.
     for (apex, servers, glue) in [
         (
             "halfdead",
@@ -376,6 +385,27 @@ fn sources() -> Vec<ZoneSource> {
             "ns.private IN A 10.0.0.1\n",
         ),
         ("selfish", "selfish IN NS ns.selfish\n", ""),
+        (
+            "onlysix",
+            "onlysix IN NS ns.onlysix\n",
+            "ns.onlysix IN AAAA 2001:db8::6\n",
+        ),
+        ("farsix", "farsix IN NS outside6.nsec.test.\n", ""),
+        (
+            "deadsix",
+            "deadsix IN NS ns.deadsix\n",
+            "ns.deadsix IN AAAA 2001:db8::dead\nns.deadsix IN A 192.0.2.6\n",
+        ),
+        (
+            "deadfour",
+            "deadfour IN NS ns.deadfour\n",
+            "ns.deadfour IN A 192.0.2.250\nns.deadfour IN AAAA 2001:db8::6\n",
+        ),
+        (
+            "linklocal",
+            "linklocal IN NS ns.linklocal\n",
+            "ns.linklocal IN AAAA fe80::6\n",
+        ),
     ] {
         zones[1].1.push_str(servers);
         zones[1].1.push_str(glue);
@@ -383,6 +413,7 @@ fn sources() -> Vec<ZoneSource> {
             "@ IN NS ns\n",
             match apex {
                 "glueless" => "@ IN NS outside.nsec.test.\nmx IN A 192.0.2.125\n",
+                "farsix" => "@ IN NS outside6.nsec.test.\nmx IN A 192.0.2.125\n",
                 _ => "@ IN NS ns\nmx IN A 192.0.2.125\n",
             },
         );
@@ -392,7 +423,9 @@ fn sources() -> Vec<ZoneSource> {
         .iter_mut()
         .find(|zone| zone.apex == name("nsec.test"))
         .expect("nsec.test");
-    outside.text.push_str("outside IN A 192.0.2.6\n");
+    outside
+        .text
+        .push_str("outside IN A 192.0.2.6\noutside6 IN AAAA 2001:db8::6\n");
     for (apex, text) in zones {
         made.push(match apex {
             "plain" => ZoneSource::unsigned(name(apex), text),
@@ -411,8 +444,15 @@ pub(crate) fn authority() -> Authority {
         .get_or_init(|| {
             let tree = SignedTree::build(&sources(), 7, NOW).expect("the world is sound");
             let mut authority = Authority::new(tree);
-            for apex in ["halfdead.test", "glueless.test"] {
-                authority.serve_also("192.0.2.6".parse().expect("address"), &name(apex));
+            for (apex, address) in [
+                ("halfdead.test", "192.0.2.6"),
+                ("glueless.test", "192.0.2.6"),
+                ("deadsix.test", "192.0.2.6"),
+                ("onlysix.test", "2001:db8::6"),
+                ("farsix.test", "2001:db8::6"),
+                ("deadfour.test", "2001:db8::6"),
+            ] {
+                authority.serve_also(address.parse().expect("address"), &name(apex));
             }
             crate::servers::misbehave(&mut authority);
             authority
@@ -442,7 +482,7 @@ pub(crate) fn config(mode: Mode, authority: &Authority) -> ResolverConfig {
         hints: RootHints::parse(&authority.tree().root_hints()).expect("hints"),
         anchors: TrustAnchors::parse(&authority.tree().trust_anchor()).expect("anchor"),
         upstreams: vec![UPSTREAM.parse().expect("address")],
-        allow_nets: ["192.0.2.0/24", "198.51.100.0/24"]
+        allow_nets: ["192.0.2.0/24", "198.51.100.0/24", "2001:db8::/32"]
             .map(|net| net.parse().expect("net"))
             .to_vec(),
         ..ResolverConfig::default()

@@ -155,6 +155,9 @@ impl Core {
     /// where the parents show it; else that of the CNAME itself. Each of the two steps has a
     /// third of the deadline, so that the addresses are not lost to them.
     async fn first_link_status(&self, name: &Name, work: &Work) -> Status {
+        if let Some(anchor) = self.negative_anchor(name) {
+            return Status::insecure(format!("negative trust anchor {anchor}"));
+        }
         let patience = self.config.deadline / 3;
         let zone = timeout(patience, self.zone_status(name, work)).await;
         let zone = zone.unwrap_or(ZoneStatus::Unknown);

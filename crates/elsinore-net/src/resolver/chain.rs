@@ -136,23 +136,50 @@ impl Core {
         if let Some(found) = given.as_ref().filter(|found| speaks_of(found, asked)) {
             let step = self.judge(asked, found, work).await;
             if !matches!(step, Step::Failed(_)) {
-                self.keep_step(asked, &step);
+                self.keep_step(asked, &step, work);
                 return step;
             }
         }
         let step = match self.fetch_answer(asked, work).await {
             Ok(found) => {
                 let step = self.judge(asked, &found, work).await;
+                if matches!(step, Step::Failed(_)) {
+                    // The next lookup asks anew instead of judging the same reply once more.
+                    self.shared().replies.remove(asked);
+                }
                 *given = Some(found);
                 step
             }
-            Err(trouble) => Step::Failed(trouble.into_failure()),
+            Err(trouble) => match self.alias_alone(asked, work).await {
+                Some(step) => step,
+                None => Step::Failed(trouble.into_failure()),
+            },
         };
-        self.keep_step(asked, &step);
+        self.keep_step(asked, &step, work);
         step
     }
 
-    fn keep_step(&self, asked: &Question, step: &Step) {
+    /// Behind an upstream resolver one failing end hides the whole chain: the first link is then
+    /// asked for by itself. Only an alias that holds up is of use; all else leaves the failure.
+    async fn alias_alone(&self, asked: &Question, work: &Work) -> Option<Step> {
+        if self.config.mode != Mode::Forward || matches!(asked.rtype, rtype::CNAME | rtype::DS) {
+            return None;
+        }
+        let question = Question {
+            name: asked.name.clone(),
+            rtype: rtype::CNAME,
+        };
+        let found = self.fetch_answer(&question, work).await.ok()?;
+        match self.judge(asked, &found, work).await {
+            step @ Step::Alias(..) => Some(step),
+            _ => None,
+        }
+    }
+
+    fn keep_step(&self, asked: &Question, step: &Step, work: &Work) {
+        if matches!(step, Step::Failed(_)) && work.budget.is_overdrawn() {
+            return;
+        }
         let octets = match step {
             Step::Data(records, ..) => 400 + records.len() * 120,
             _ => 400,

@@ -68,6 +68,12 @@ impl Core {
         work: &Work,
     ) -> Result<Found, Trouble> {
         let accept = |message: &Message| match message.rcode {
+            // Who does not recurse has looked nothing up: an empty reply of his denies nothing.
+            Rcode::NOERROR | Rcode::NXDOMAIN
+                if !message.recursion_available && message.answer.is_empty() =>
+            {
+                Err(Fault::Lame("no recursion available"))
+            }
             Rcode::NOERROR | Rcode::NXDOMAIN => Ok(()),
             other => Err(Fault::Refused(other, message.ede.clone())),
         };

@@ -2,7 +2,7 @@
 //! nothing (KeyTrap and its kin: many keys of one tag, many signatures, many NSEC3 hashes,
 //! delegations that fan out); reaching one ends the lookup with a reason that names it.
 
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 
 /// Bounds on the work of one lookup.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -56,6 +56,7 @@ pub(super) struct Budget {
     queries: AtomicU32,
     signatures: AtomicU32,
     hashes: AtomicU32,
+    overdrawn: AtomicBool,
 }
 
 impl Budget {
@@ -65,34 +66,44 @@ impl Budget {
             queries: AtomicU32::new(limits.queries),
             signatures: AtomicU32::new(limits.signatures),
             hashes: AtomicU32::new(limits.nsec3_hashes),
+            overdrawn: AtomicBool::new(false),
         }
     }
 
     /// Pays for one query.
     pub(super) fn query(&self) -> Result<(), String> {
         let limit = self.limits.queries;
-        take(&self.queries).ok_or_else(|| format!("more than {limit} queries for one lookup"))
+        self.take(&self.queries)
+            .ok_or_else(|| format!("more than {limit} queries for one lookup"))
     }
 
     /// Pays for one signature verification.
     pub(super) fn signature(&self) -> Result<(), String> {
         let limit = self.limits.signatures;
-        take(&self.signatures)
+        self.take(&self.signatures)
             .ok_or_else(|| format!("more than {limit} signature checks for one lookup"))
     }
 
     /// Pays for one NSEC3 hash.
     pub(super) fn hash(&self) -> Result<(), String> {
         let limit = self.limits.nsec3_hashes;
-        take(&self.hashes).ok_or_else(|| format!("more than {limit} NSEC3 hashes for one lookup"))
+        self.take(&self.hashes)
+            .ok_or_else(|| format!("more than {limit} NSEC3 hashes for one lookup"))
     }
-}
 
-fn take(counter: &AtomicU32) -> Option<()> {
-    counter
-        .fetch_update(Ordering::Relaxed, Ordering::Relaxed, |left| {
+    /// Whether something was refused for want of budget. A failure after that is the fault of this
+    /// lookup, and is not kept for others.
+    pub(super) fn is_overdrawn(&self) -> bool {
+        self.overdrawn.load(Ordering::Relaxed)
+    }
+
+    fn take(&self, counter: &AtomicU32) -> Option<()> {
+        let taken = counter.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |left| {
             left.checked_sub(1)
-        })
-        .ok()
-        .map(|_| ())
+        });
+        if taken.is_err() {
+            self.overdrawn.store(true, Ordering::Relaxed);
+        }
+        taken.ok().map(|_| ())
+    }
 }

@@ -63,16 +63,38 @@ impl ServerBook {
         }
     }
 
-    /// Best first: not shunned, then by round-trip time in steps of 32 ms, ties at random.
-    fn sort(&self, servers: &mut [SocketAddr], now: Instant) {
+    /// Best first: not shunned, then by round-trip time in steps of 32 ms, ties at random. Gives
+    /// the number of those that are not shunned.
+    fn sort(&self, servers: &mut [SocketAddr], now: Instant) -> usize {
+        let is_shunned = |server: &SocketAddr| {
+            self.standings
+                .get(server)
+                .and_then(|standing| standing.shunned_until)
+                .is_some_and(|until| until > now)
+        };
         servers.sort_by_cached_key(|server| {
-            let standing = self.standings.get(server);
-            let shunned = standing
-                .and_then(|s| s.shunned_until)
-                .is_some_and(|until| until > now);
-            let rtt = standing.map_or(0, |s| s.rtt / 32);
-            (shunned, rtt, rand::random::<u32>())
+            let rtt = self.standings.get(server).map_or(0, |s| s.rtt / 32);
+            (is_shunned(server), rtt, rand::random::<u32>())
         });
+        servers.partition_point(|server| !is_shunned(server))
+    }
+}
+
+/// The same servers, IPv4 and IPv6 in turns as long as there are both: the first few then never
+/// lie all in a family that this host may have no route for.
+fn both_families(order: Vec<SocketAddr>) -> Vec<SocketAddr> {
+    let starts_with_v4 = order.first().is_some_and(SocketAddr::is_ipv4);
+    let (first, second): (Vec<_>, Vec<_>) = order
+        .into_iter()
+        .partition(|server| server.is_ipv4() == starts_with_v4);
+    let (mut first, mut second) = (first.into_iter(), second.into_iter());
+    let mut mixed = Vec::new();
+    loop {
+        let pair = (first.next(), second.next());
+        if pair == (None, None) {
+            return mixed;
+        }
+        mixed.extend(pair.0.into_iter().chain(pair.1));
     }
 }
 
@@ -92,7 +114,10 @@ impl Core {
         accept: &(dyn Fn(&Message) -> Result<(), Fault> + Sync),
     ) -> Result<Message, Trouble> {
         let mut order = servers.to_vec();
-        self.shared().servers.sort(&mut order, Instant::now());
+        let good = self.shared().servers.sort(&mut order, Instant::now());
+        let shunned = both_families(order.split_off(good));
+        let mut order = both_families(order);
+        order.extend(shunned);
         order.truncate(FIRST_ROUND);
         let again: Vec<SocketAddr> = order.iter().copied().take(SECOND_ROUND).collect();
         let mut waiting = order
@@ -176,5 +201,60 @@ impl Core {
         self.shared().servers.note(server, standing, Instant::now());
         let outcome = outcome.and_then(|message| accept(&message).map(|()| message));
         (server, outcome)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Thirteen servers with both families on a host without IPv6: half of the first round is
+    /// IPv4 whatever the order, and the order within a family stays.
+    #[test]
+    fn families_take_turns() {
+        for (order, expected) in [
+            (&[][..], &[][..]),
+            (&["[::1]:53"], &["[::1]:53"]),
+            (
+                &[
+                    "[::1]:53",
+                    "[::2]:53",
+                    "[::3]:53",
+                    "1.1.1.1:53",
+                    "1.1.1.2:53",
+                ],
+                &[
+                    "[::1]:53",
+                    "1.1.1.1:53",
+                    "[::2]:53",
+                    "1.1.1.2:53",
+                    "[::3]:53",
+                ],
+            ),
+            (
+                &["1.1.1.1:53", "1.1.1.2:53", "[::1]:53"],
+                &["1.1.1.1:53", "[::1]:53", "1.1.1.2:53"],
+            ),
+        ] {
+            let parse = |list: &[&str]| -> Vec<SocketAddr> {
+                list.iter().map(|text| text.parse().unwrap()).collect()
+            };
+            assert_eq!(both_families(parse(order)), parse(expected));
+        }
+    }
+
+    #[test]
+    fn shunned_last() {
+        let (now, dead, good): (_, SocketAddr, SocketAddr) = (
+            Instant::now(),
+            "[::1]:53".parse().unwrap(),
+            "1.1.1.1:53".parse().unwrap(),
+        );
+        let mut book = ServerBook::default();
+        book.note(dead, Err(()), now);
+        let mut order = [dead, good];
+        assert_eq!(book.sort(&mut order, now), 1);
+        assert_eq!(order, [good, dead]);
+        assert_eq!(book.sort(&mut order, now + SHUNNED), 2);
     }
 }

@@ -4,7 +4,7 @@
 
 use super::config::Mode;
 use super::core::{Core, Trouble, Work};
-use super::validate::{DsProof, KeyOutcome, Proofs, Signed, ZoneKeys, signers, verify};
+use super::validate::{DsProof, KeyOutcome, Proof, Proofs, Signed, ZoneKeys, signers, verify};
 use super::wire::{Message, Name, Question, Record, rtype};
 use elsinore_dane::answer::Failure;
 use elsinore_dane::security::Status;
@@ -43,6 +43,15 @@ enum Step {
     Cut(Cut, u32),
     /// The records are signed by a zone in between that has not been visited yet.
     Between(Name),
+}
+
+/// What a wildcard expansion at `name` says about a cut there.
+fn cut_of(proof: &Proof, name: &Name, zone: &Name) -> Cut {
+    match proof {
+        Proof::Shown => Cut::None,
+        Proof::OptOut => Cut::Insecure(format!("{name} lies in an opt-out span of {zone}")),
+        Proof::Iterations(count) => Cut::Insecure(format!("{zone} uses {count} NSEC3 iterations")),
+    }
 }
 
 fn bogus(text: impl Into<String>) -> Failure {
@@ -121,11 +130,15 @@ impl Core {
             })
             .await;
         let (cut, ttl) = outcome;
-        self.keep(root, &cut, ttl);
+        self.keep(root, &cut, ttl, work);
         cut
     }
 
-    fn keep(&self, name: Name, cut: &Cut, ttl: u32) {
+    fn keep(&self, name: Name, cut: &Cut, ttl: u32, work: &Work) {
+        // A lookup that ran out of budget on its own chain must not make a shared zone fail.
+        if matches!(cut, Cut::Failed(_)) && work.budget.is_overdrawn() {
+            return;
+        }
         self.shared()
             .cuts
             .insert(name, cut.clone(), 2_000, ttl, Instant::now());
@@ -138,7 +151,7 @@ impl Core {
         }
         let step = self.find_cut(name, parent, work).await;
         if let Step::Cut(cut, ttl) = &step {
-            self.keep(name.clone(), cut, *ttl);
+            self.keep(name.clone(), cut, *ttl, work);
         }
         step
     }
@@ -165,8 +178,13 @@ impl Core {
         match self.fetch(&question, work).await {
             Ok(found) => {
                 let message: &Message = &found.message;
-                self.judge_cut(name, &message.answer, &message.authority, parent, work)
-                    .await
+                let step = self
+                    .judge_cut(name, &message.answer, &message.authority, parent, work)
+                    .await;
+                if matches!(&step, Step::Cut(Cut::Failed(_), _)) {
+                    self.shared().replies.remove(&question);
+                }
+                step
             }
             Err(trouble) => Step::Cut(Cut::Failed(trouble.into_failure()), FAILED_FOR),
         }
@@ -190,7 +208,8 @@ impl Core {
         let failed = |text: String| Step::Cut(Cut::Failed(bogus(text)), BOGUS_FOR);
         if let Some(set) = Signed::find(answer, name, rtype::DS) {
             let verified = match verify(&set, parent, now, &work.budget) {
-                Ok(verified) => verified,
+                Ok(verified) if verified.expanded_from.is_none() => verified,
+                Ok(_) => return failed(format!("{name}: a DS made from a wildcard")),
                 Err(text) => {
                     return between(set.signers()).map_or_else(|| failed(text), Step::Between);
                 }
@@ -214,11 +233,22 @@ impl Core {
         if let Some(set) = Signed::find(answer, name, rtype::CNAME)
             && let Ok(verified) = verify(&set, parent, now, &work.budget)
         {
-            return Step::Cut(Cut::None, verified.ttl);
+            // One made from a wildcard leaves no room only where the name is shown not to exist;
+            // an opt-out span that holds it may hold a delegation as well.
+            let Some(encloser) = &verified.expanded_from else {
+                return Step::Cut(Cut::None, verified.ttl);
+            };
+            let proofs = Proofs::collect(authority, parent, now, &work.budget);
+            let ttl = verified.ttl.min(proofs.ttl);
+            return match proofs.expansion(name, encloser) {
+                Ok(proof) => Step::Cut(cut_of(&proof, name, zone), ttl),
+                Err(text) => failed(format!("{name}: {text}")),
+            };
         }
         for above in (zone.label_count()..name.label_count()).rev() {
             if let Some(set) = Signed::find(answer, &name.suffix(above), rtype::DNAME)
                 && let Ok(verified) = verify(&set, parent, now, &work.budget)
+                && verified.expanded_from.is_none()
             {
                 return Step::Cut(Cut::None, verified.ttl);
             }
@@ -273,6 +303,7 @@ impl Core {
             }
         };
         let Some(set) = Signed::find(&found.message.answer, zone, rtype::DNSKEY) else {
+            self.shared().replies.remove(&question);
             let text = format!("{zone} publishes no DNSKEY, though it is to be signed");
             return (Cut::Failed(bogus(text)), BOGUS_FOR);
         };
@@ -282,7 +313,10 @@ impl Core {
                 (Cut::Keys(Arc::new(keys)), ttl)
             }
             KeyOutcome::Insecure(text) => (Cut::Insecure(text), set.ttl()),
-            KeyOutcome::Bogus(text) => (Cut::Failed(bogus(text)), BOGUS_FOR),
+            KeyOutcome::Bogus(text) => {
+                self.shared().replies.remove(&question);
+                (Cut::Failed(bogus(text)), BOGUS_FOR)
+            }
         }
     }
 
