@@ -9,6 +9,13 @@ mod corpus;
 mod kinds;
 mod net;
 mod operations;
+#[allow(dead_code, reason = "the tests of the authority use all of it")]
+#[path = "../authority/peer.rs"]
+mod peer;
 mod servers;
 mod tampering;
+mod unbound;
+#[allow(dead_code, reason = "the tests of the authority use all of it")]
+#[path = "../authority/wire.rs"]
+mod wire;
 mod world;
