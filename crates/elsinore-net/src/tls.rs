@@ -22,7 +22,7 @@ use crate::dialer::ByteStream;
 use crate::tls::judge::{Proofs, Refusal, judge};
 use crate::tls::rustls_backend::RustlsBackend;
 use crate::tls::verifier::KeyDuty;
-use crate::tls::webpki::WebPkiRoots;
+use crate::tls::webpki::{WebPkiRefusal, WebPkiRoots};
 use elsinore_dane::name::DomainName;
 use elsinore_dane::obligation::{NamePattern, Obligation};
 use elsinore_dane::verify::VerifyOptions;
@@ -328,17 +328,20 @@ impl TlsConnector {
             | Obligation::Opportunistic
             | Obligation::Encrypt => {
                 // Nothing was demanded: say what happened to be true, if the key was proven.
-                let by_chance = match (DomainName::parse(demand.mx_host), key_proof) {
-                    (Ok(name), KeyProof::Given) => self
-                        .roots
-                        .validate(&chain, &[NamePattern::Exact(name)], now)
-                        .ok(),
-                    _ => None,
-                };
-                Proofs {
-                    webpki: by_chance,
-                    ..Proofs::default()
+                let mut by_chance = Proofs::default();
+                if key_proof == KeyProof::Given
+                    && let Ok(name) = DomainName::parse(demand.mx_host)
+                {
+                    let names = [NamePattern::Exact(name)];
+                    match self.roots.validate(&chain, &names, now) {
+                        Ok(proof) => by_chance.webpki = Some(proof),
+                        Err(WebPkiRefusal::HostMismatch) => {
+                            by_chance.webpki_chain = self.roots.validate_chain(&chain, now);
+                        }
+                        Err(_) => {}
+                    }
                 }
+                by_chance
             }
         };
         Ok(TlsSession {

@@ -82,9 +82,10 @@ fn worth(obligation: &Obligation, tls: Option<&TlsRecord>) -> Achieved {
         Some(tls) if tls.certificates == 0 => Channel::Anonymous,
         Some(tls) => Channel::Certificate {
             obligation: ObligationVerdict::Met,
-            webpki: match tls.proofs.webpki {
-                Some(_) => WebPkiVerdict::NameAndChain,
-                None => WebPkiVerdict::Invalid,
+            webpki: match (&tls.proofs.webpki, &tls.proofs.webpki_chain) {
+                (Some(_), _) => WebPkiVerdict::NameAndChain,
+                (None, Some(_)) => WebPkiVerdict::ChainOnly,
+                (None, None) => WebPkiVerdict::Invalid,
             },
         },
     };

@@ -1,7 +1,7 @@
 //! The judge: one pure function that says whether a presented chain meets an obligation. Both
 //! back ends call it, and nothing else decides.
 
-use crate::tls::webpki::{WebPkiProof, WebPkiRefusal};
+use crate::tls::webpki::{WebPkiChain, WebPkiProof, WebPkiRefusal};
 use elsinore_dane::obligation::Requirements;
 use elsinore_dane::time::UnixTime;
 use elsinore_dane::verify::{
@@ -16,6 +16,8 @@ pub struct Proofs {
     pub dane: Option<Match>,
     /// The WebPKI chain and name.
     pub webpki: Option<WebPkiProof>,
+    /// A WebPKI chain for another name; looked for where nothing was demanded.
+    pub webpki_chain: Option<WebPkiChain>,
     /// The pin that matched.
     pub pins: Option<PinMatch>,
 }

@@ -1,9 +1,12 @@
 //! Which host gets the message, and what it must prove.
 
 use crate::fixture::{Script, Tls, World, has};
+use crate::pki;
+use crate::server::rustls_config;
 use elsinore_dane::rule::Rule;
 use elsinore_dane::tlsa::TlsaRecord;
 use elsinore_net::deliver::{Outcome, SessionSecurity, TlsWish};
+use elsinore_net::tls::webpki::WebPkiRoots;
 
 fn with(tls: Tls) -> Option<Script> {
     Some(Script {
@@ -205,4 +208,57 @@ async fn requiretls_is_returned_when_no_host_offers_it() {
     assert_eq!(offered, (Outcome::Delivered, Some("2.0.0".to_owned())));
     let missing = run("").await;
     assert_eq!(missing, (Outcome::Bounced, Some("5.7.30".to_owned())));
+}
+
+/// The words that operators search their logs for, where nothing was to be proven: a chain to a
+/// public authority is *Trusted*, for whatever name; only the right one is reported as `webpki`.
+#[tokio::test(start_paused = true)]
+async fn what_is_said_of_a_certificate_that_nobody_asked_for() {
+    let (ca_key, key) = (pki::p256(), pki::p256());
+    let ca = pki::Wanted::ca().issue(&ca_key, None);
+    let expired = pki::Wanted {
+        not_after: pki::NOW - 1,
+        ..pki::Wanted::named("mx.example")
+    };
+    for (wanted, issued, security, word) in [
+        (
+            pki::Wanted::named("mx.example"),
+            true,
+            SessionSecurity::WebPki,
+            "Trusted",
+        ),
+        (
+            pki::Wanted::named("other.example"),
+            true,
+            SessionSecurity::Encrypted,
+            "Trusted",
+        ),
+        (expired, true, SessionSecurity::Encrypted, "Untrusted"),
+        (
+            pki::Wanted::named("mx.example"),
+            false,
+            SessionSecurity::Encrypted,
+            "Untrusted",
+        ),
+    ] {
+        let leaf = wanted.issue(&key, issued.then_some((&ca, &ca_key)));
+        let script = with(Tls::Modern(rustls_config(&key, &[leaf.to_der().unwrap()])));
+        let file = tempfile::NamedTempFile::new().unwrap();
+        std::fs::write(file.path(), ca.to_pem().unwrap()).unwrap();
+        let roots = WebPkiRoots::new(Some(file.path())).unwrap();
+        let running = World::new()
+            .mx(&[(10, "mx.example")])
+            .host("mx.example", "192.0.2.1", script)
+            .adjust(move |config| config.roots = roots.clone())
+            .build();
+        let report = running.send(&["a@example"]).await;
+        let recipient = &report.recipients[0];
+        let session = recipient.session.as_ref().unwrap();
+        assert_eq!(session.security, Some(security), "{report:#?}");
+        let line = recipient.attempts[0].log_line.as_deref().unwrap();
+        assert!(
+            line.starts_with(&format!("{word} TLS connection")),
+            "{line}"
+        );
+    }
 }
