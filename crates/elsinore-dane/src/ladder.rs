@@ -203,7 +203,7 @@ pub fn require_tls_unmet<'a>(
 /// The verdict when every address of every host has failed, from the last failure of each.
 ///
 /// Bounced only when each host answered "never" to a session that owed no security: where TLS
-/// was owed, a 5yz before TLS may be an attacker's (design rule 10).
+/// was owed, a 5yz before TLS may be an attacker's, and a bounce would do his work.
 #[must_use]
 pub fn exhausted<'a>(
     failures: impl IntoIterator<Item = (&'a Obligation, ConnectionFailure)>,

@@ -1,6 +1,6 @@
-//! The one place where everything that bears on a session is combined: what TLSA says, how far
-//! the MX can be believed, MTA-STS, the administrator's level, and what the message asks for
-//! (design rules 6, 9, 11 to 14).
+//! The one place where everything that bears on a session is combined: what TLSA says (RFC 7672
+//! §2.2), how far the MX can be believed (§2.2.1), MTA-STS (RFC 8461 §2, §5), the administrator's
+//! level, and what the message asks for (RFC 8689 §4.2).
 
 mod floor;
 
@@ -170,7 +170,7 @@ impl Draft {
         self.findings.push(Finding::new(rule, subject, evidence));
     }
 
-    /// Rules 6 and 9: the four outcomes, and what an insecure MX leaves of them.
+    /// The four outcomes (RFC 7672 §2.2), and what an insecure MX leaves of them (§2.2.1).
     fn take_tlsa(
         &mut self,
         tlsa: TlsaOutcome,
@@ -212,7 +212,7 @@ impl Draft {
         }
     }
 
-    /// Rule 11: DANE under a secure MX decides alone; otherwise an enforced policy is demanded
+    /// RFC 8461 §2: DANE under a secure MX decides alone; otherwise an enforced policy is demanded
     /// on top of whatever TLSA demands.
     fn take_sts(&mut self, facts: &HostFacts<'_>, policy: &DiscoveryPolicy, flaws: Flaws) {
         let decides_alone = self.requirements.dane.as_ref().is_some_and(|d| d.mx_secure);

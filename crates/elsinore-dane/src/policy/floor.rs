@@ -1,5 +1,5 @@
-//! What the administrator's level and the message add to what was announced (design rules 13
-//! and 14). Nothing here takes a demand away.
+//! What the administrator's level and the message (RFC 8689) add to what was announced. Nothing
+//! here takes a demand away.
 
 use super::{Draft, HostFacts, TlsNeed};
 use crate::destination::{Level, MatchName, Mode};
@@ -115,6 +115,9 @@ pub(super) fn apply_message(draft: &mut Draft, facts: &HostFacts<'_>, policy: &D
     if by_dane || by_webpki || requirements.pins.is_some() {
         return;
     }
+    // RFC 8461 §4.1, to which RFC 8689 §4.2.1 sends us, compares names and knows no modes: a policy
+    // in testing that lists the host vouches for it. The certificate is demanded by the message,
+    // not by the policy, which demands nothing.
     let vouched = match draft.sts {
         StsStance::Enforced | StsStance::TestingListed => true,
         StsStance::None | StsStance::Refused | StsStance::TestingUnlisted => {

@@ -146,7 +146,8 @@ fn is_uncertain(outcome: &SessionOutcome) -> bool {
         })
 }
 
-/// The line Postfix logs about a TLS session (its words, design rule 16).
+/// The line Postfix logs about a TLS session (its words, because operators search their logs for
+/// them).
 pub(super) fn log_line(plan: &HostPlan, address: IpAddr, tls: &TlsRecord) -> Option<String> {
     let word = worth(&plan.obligation, Some(tls)).log_word?;
     Some(established_line(word, plan, address, &tls.facts))
