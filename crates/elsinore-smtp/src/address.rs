@@ -48,6 +48,12 @@ pub enum AddressError {
     /// No `@` outside quotes.
     #[error("the address has no domain: there is no @")]
     NoDomain,
+    /// Nothing right of the `@`.
+    #[error("the address has no domain: there is nothing after the @")]
+    EmptyDomain,
+    /// In angle brackets, or with a name of its owner.
+    #[error("write the address alone, such as bob@example.org, without <> or a name")]
+    AngleBrackets,
     /// Nothing left of the `@`.
     #[error("the address has nothing before the @")]
     NoLocalPart,
@@ -116,6 +122,10 @@ impl Mailbox {
         }
         if let Some(character) = text.chars().find(|character| character.is_control()) {
             return Err(AddressError::ControlCharacter { character });
+        }
+        // No domain ends so: this is how header fields write addresses.
+        if text.ends_with('>') && text.contains('<') {
+            return Err(AddressError::AngleBrackets);
         }
         let (local, domain) = split(text)?;
         if local.is_empty() {
@@ -254,7 +264,7 @@ impl MailDomain {
             idna::domain_to_ascii_strict(text).map_err(|_| wrong("IDNA does not allow it"))?
         };
         if name.is_empty() {
-            return Err(AddressError::NoDomain);
+            return Err(AddressError::EmptyDomain);
         }
         if name.len() > MAX_DOMAIN {
             return Err(AddressError::DomainTooLong { octets: name.len() });
@@ -421,7 +431,10 @@ mod tests {
         };
         check("", "the address is empty");
         check("anna", "the address has no domain: there is no @");
-        check("anna@", "the address has no domain: there is no @");
+        check(
+            "anna@",
+            "the address has no domain: there is nothing after the @",
+        );
         check("\"anna\"", "the address has no domain: there is no @");
         check("@example.org", "the address has nothing before the @");
         check("\"\"@example.org", "the address has nothing before the @");
@@ -435,7 +448,7 @@ mod tests {
         );
         check(
             "<a@example.org>",
-            "character '<' is not allowed before the @ without quotes",
+            "write the address alone, such as bob@example.org, without <> or a name",
         );
         check(".a@example.org", "misplaced dot before the @");
         check("a..b@example.org", "misplaced dot before the @");
