@@ -8,7 +8,9 @@ pub use namespace::{Namespace, add_addresses};
 use crate::running::{Placement, Running};
 use crate::world::{NETWORKS, VALIDATING_RESOLVER, World};
 use std::fmt::Write as _;
+use std::fs::File;
 use std::io;
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use tempfile::TempDir;
 
@@ -19,7 +21,12 @@ pub const CONFIGURATION: &str = "elsinore.toml";
 #[derive(Debug)]
 pub struct LabFolder {
     folder: TempDir,
+    /// Locked as long as the lab runs, by which [`remove_dead`] knows it from one that was killed.
+    _lock: File,
 }
+
+const PREFIX: &str = "elsinore-lab-";
+const LOCK: &str = "running.lock";
 
 impl LabFolder {
     /// Makes a folder of a name of its own, for this user alone, in the system's place for
@@ -28,14 +35,41 @@ impl LabFolder {
     /// # Errors
     /// The operating system's.
     pub fn create() -> io::Result<Self> {
-        let folder = tempfile::Builder::new().prefix("elsinore-lab-").tempdir()?;
-        Ok(Self { folder })
+        let folder = tempfile::Builder::new().prefix(PREFIX).tempdir()?;
+        // Locked before it gets its name, so that nobody sees it unlocked.
+        let unnamed = folder.path().join("lock");
+        let lock = File::create_new(&unnamed)?;
+        lock.lock()?;
+        std::fs::rename(unnamed, folder.path().join(LOCK))?;
+        remove_dead(&std::env::temp_dir(), folder.path());
+        let _lock = lock;
+        Ok(Self { folder, _lock })
     }
 
     /// Where it is.
     #[must_use]
     pub fn path(&self) -> &Path {
         self.folder.path()
+    }
+}
+
+/// Removes from `parent` the folders that labs of the same user left behind because they were
+/// killed. `own` is a folder of that user's. What cannot be looked at or removed stays.
+fn remove_dead(parent: &Path, own: &Path) {
+    let owner = |path: &Path| std::fs::symlink_metadata(path).map(|found| (found.uid(), found));
+    let (Ok((user, _)), Ok(entries)) = (owner(own), std::fs::read_dir(parent)) else {
+        return;
+    };
+    for path in entries.flatten().map(|entry| entry.path()) {
+        let named = (path.file_name().and_then(|name| name.to_str()))
+            .is_some_and(|name| name.starts_with(PREFIX));
+        // A folder of the same user, never a link: nobody else can have put the lock there.
+        let ours = named && owner(&path).is_ok_and(|(uid, found)| uid == user && found.is_dir());
+        let dead = || File::open(path.join(LOCK)).is_ok_and(|lock| lock.try_lock().is_ok());
+        if ours && dead() {
+            // A folder that stays is no reason not to start.
+            let _ = std::fs::remove_dir_all(&path);
+        }
     }
 }
 
@@ -112,4 +146,38 @@ pub fn instructions(configuration: &Path, world: &World, namespace: Option<&str>
          folder.\n",
     );
     text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn folders_of_killed_labs_go_and_others_stay() {
+        let place = TempDir::new().unwrap();
+        let folder = |name: &str, lock: bool| {
+            let path = place.path().join(name);
+            std::fs::create_dir(&path).unwrap();
+            if lock {
+                std::fs::write(path.join(LOCK), "").unwrap();
+            }
+            path
+        };
+        let killed = folder("elsinore-lab-killed", true);
+        let running = folder("elsinore-lab-running", true);
+        let starting = folder("elsinore-lab-starting", false);
+        let other = folder("another", true);
+        let held = File::open(running.join(LOCK)).unwrap();
+        held.lock().unwrap();
+        std::os::unix::fs::symlink(&other, place.path().join("elsinore-lab-link")).unwrap();
+        remove_dead(place.path(), place.path());
+        for (path, stays) in [
+            (killed, false),
+            (running, true),
+            (starting, true),
+            (other, true),
+        ] {
+            assert_eq!(path.exists(), stays, "{}", path.display());
+        }
+    }
 }
