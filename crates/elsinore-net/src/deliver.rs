@@ -208,7 +208,12 @@ impl Sender {
             findings.push(Finding::new(
                 Rule::DestinationExpired,
                 domain.as_str(),
-                format!("the override for {} has run out", expired.domain),
+                match &expired.reason {
+                    Some(reason) => {
+                        format!("the override for {} ({reason}) has run out", expired.domain)
+                    }
+                    None => format!("the override for {} has run out", expired.domain),
+                },
             ));
         }
         match found.current {

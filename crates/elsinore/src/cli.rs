@@ -108,12 +108,15 @@ pub(crate) enum Format {
 /// # Errors
 /// Whatever kept it from producing a result; [`crate::exit::failure`] turns it into a code.
 pub(crate) fn run(arguments: Arguments) -> Result<ExitCode> {
-    let settings = Settings::resolve(&arguments.global)?;
+    let global = &arguments.global;
+    let settings = || Settings::resolve(global);
     match arguments.command {
-        Command::Send(send) => send::run(&send, &settings),
-        Command::Dns(dns) => dns::run(dns, &settings),
-        Command::Tlsa(tlsa) => tlsa::run(tlsa, &settings),
-        Command::Explain(explain) => explain::run(&explain, &settings),
-        Command::Lab(lab) => lab::run(lab, &settings),
+        Command::Send(send) => send::run(&send, &settings()?),
+        Command::Dns(dns) => dns::run(dns, &settings()?),
+        Command::Tlsa(tlsa) => tlsa::run(tlsa, &settings()?),
+        Command::Explain(explain) => explain::run(&explain, &settings()?),
+        // The lab is a network of its own. What the configuration says of the real one means
+        // nothing to it, and ELSINORE_CONFIG may still name the folder of a lab that has ended.
+        Command::Lab(lab) => lab::run(lab, global.format),
     }
 }

@@ -80,13 +80,26 @@ pub(crate) fn failure(error: &anyhow::Error) -> ExitCode {
     ExitCode::from(code)
 }
 
-/// Prints what clap has to say: help and version go to stdout with code 0, errors are [`USAGE`].
+/// Prints what clap has to say: help and version go to stdout with code 0, errors are [`USAGE`]
+/// and one line, as every error of this program.
 pub(crate) fn clap_error(error: &clap::Error) -> ExitCode {
-    // Nothing useful can be done when the text cannot be printed.
-    let _ = error.print();
-    if error.use_stderr() {
-        ExitCode::from(USAGE)
-    } else {
-        ExitCode::SUCCESS
+    if !error.use_stderr() {
+        // Nothing useful can be done when the text cannot be printed.
+        let _ = error.print();
+        return ExitCode::SUCCESS;
     }
+    let text = error.render().to_string();
+    let mut fault = String::new();
+    for line in text.lines().map(str::trim) {
+        if line.starts_with("Usage:") || line.starts_with("For more information") {
+            break;
+        }
+        if !fault.is_empty() && !line.is_empty() {
+            fault.push_str(if fault.ends_with(':') { " " } else { "; " });
+        }
+        fault.push_str(line);
+    }
+    let fault = fault.strip_prefix("error: ").unwrap_or(&fault);
+    output::diagnose(&output::printable(&format!("{fault} (see --help)")));
+    ExitCode::from(USAGE)
 }

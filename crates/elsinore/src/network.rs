@@ -83,7 +83,12 @@ fn trust_anchors(settings: &Settings) -> Result<TrustAnchors> {
 }
 
 fn read(key: &str, path: &Path) -> Result<String> {
-    std::fs::read_to_string(path).map_err(|error| in_file(key, path, &error))
+    std::fs::read_to_string(path).map_err(|error| match error.kind() {
+        std::io::ErrorKind::InvalidData => {
+            Refusal::configuration(format!("{key} {}: not a text file", path.display()))
+        }
+        _ => in_file(key, path, &error),
+    })
 }
 
 fn in_file(key: &str, path: &Path, error: &dyn std::error::Error) -> anyhow::Error {

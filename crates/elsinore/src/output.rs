@@ -1,6 +1,41 @@
 //! Writing to stdout and stderr without ever panicking on a closed pipe.
 
-use std::io::{self, Write};
+use std::io::{self, IsTerminal, Write};
+
+/// Columns of text for a terminal, as in the help.
+const COLUMNS: usize = 80;
+
+/// Columns to keep to: those of a terminal, or `None` when a file or a program reads stdout,
+/// which wants each line whole.
+pub(crate) fn width() -> Option<usize> {
+    io::stdout().is_terminal().then_some(COLUMNS)
+}
+
+/// `line` broken at spaces to fit `width` columns, what follows the break indented by four
+/// columns more than the beginning. Words are never broken, so that they can be copied.
+pub(crate) fn wrapped(line: &str, width: Option<usize>) -> String {
+    let Some(width) = width else {
+        return line.to_owned();
+    };
+    let start = line.len() - line.trim_start_matches(' ').len();
+    let hanging = start + 4;
+    let mut out = " ".repeat(start);
+    let mut column = start;
+    for (count, word) in line[start..].split(' ').enumerate() {
+        let length = word.chars().count();
+        if count > 0 && column + 1 + length > width {
+            out.push('\n');
+            out.push_str(&" ".repeat(hanging));
+            column = hanging;
+        } else if count > 0 {
+            out.push(' ');
+            column += 1;
+        }
+        out.push_str(word);
+        column += length;
+    }
+    out
+}
 
 /// Writes `text` to stdout. A closed pipe counts as success: the reader has seen enough, and what
 /// was done (a delivery, say) must still decide the exit code.
@@ -64,4 +99,24 @@ pub(crate) fn printable(text: &str) -> String {
         }
     }
     out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lines_of_a_terminal() {
+        for (line, width, expected) in [
+            ("a b", None, "a b"),
+            ("", Some(10), ""),
+            ("one two", Some(7), "one two"),
+            ("one two", Some(6), "one\n    two"),
+            ("  one two three", Some(10), "  one two\n      three"),
+            ("abcdefghijkl m", Some(6), "abcdefghijkl\n    m"),
+            ("ää ää ää", Some(5), "ää ää\n    ää"),
+        ] {
+            assert_eq!(wrapped(line, width), expected, "{line:?} {width:?}");
+        }
+    }
 }

@@ -1,4 +1,4 @@
-//! Results as a table of at most 80 columns.
+//! Results as a table, of at most 80 columns where a terminal shows it.
 
 use super::CaseResult;
 use std::fmt::Write as _;
@@ -7,19 +7,18 @@ use std::fmt::Write as _;
 const NAME: usize = 25;
 /// Columns of what is expected and of what was got: the longest, `delivered dane-insecure-mx`.
 const WORDS: usize = 26;
-/// Columns of a line.
-const LINE: usize = 80;
 
-/// The results, one or two lines each and a line per difference, with a line of totals.
+/// The results, one or two lines each and a line per difference, with a line of totals. With a
+/// `width` in columns the reasons are cut there; differences never are.
 #[must_use]
-pub fn table(results: &[CaseResult]) -> String {
+pub fn table(results: &[CaseResult], width: Option<usize>) -> String {
     let mut text = String::new();
     row(&mut text, "SCENARIO", "EXPECTED", "GOT");
     for result in results {
         row(&mut text, &result.name(), &result.expected, &result.got);
-        line(&mut text, "    ", &result.reason);
+        line(&mut text, "    ", &result.reason, width);
         for difference in &result.differences {
-            line(&mut text, "  ! ", difference);
+            line(&mut text, "  ! ", difference, None);
         }
     }
     let wrong = results.iter().filter(|one| !one.is_as_expected()).count();
@@ -34,7 +33,7 @@ pub fn table(results: &[CaseResult]) -> String {
 
 fn row(text: &mut String, name: &str, expected: &str, got: &str) {
     let name = if name.chars().count() > NAME {
-        line(text, "", name);
+        line(text, "", name, None);
         ""
     } else {
         name
@@ -44,12 +43,14 @@ fn row(text: &mut String, name: &str, expected: &str, got: &str) {
     let _ = writeln!(text, "{}", row.trim_end());
 }
 
-/// One line, cut where the terminal ends.
-fn line(text: &mut String, indent: &str, content: &str) {
+/// One line, cut after `width` columns.
+fn line(text: &mut String, indent: &str, content: &str, width: Option<usize>) {
     if content.is_empty() {
         return;
     }
-    let room = LINE - indent.len();
+    let room = width.map_or(usize::MAX, |width| {
+        width.saturating_sub(indent.len()).max(1)
+    });
     let shown: String = if content.chars().count() > room {
         content.chars().take(room - 1).chain(['…']).collect()
     } else {
@@ -75,15 +76,23 @@ mod tests {
             reason: "ø".repeat(200),
             differences: vec!["y".repeat(200)],
         };
-        let text = table(&[
+        let results = [
             result.clone(),
             CaseResult {
                 differences: Vec::new(),
                 ..result
             },
-        ]);
+        ];
+        let whole = table(&results, None);
+        assert_eq!(whole.matches(&"ø".repeat(200)).count(), 2, "{whole}");
+        let text = table(&results, Some(80));
         for line in text.lines() {
-            assert!(line.chars().count() <= 80, "{line}");
+            let long = line.chars().count() > 80;
+            assert_eq!(
+                long,
+                line.starts_with("  ! ") || line.starts_with("inco"),
+                "{line}"
+            );
         }
         assert!(text.ends_with("\n1 of 2 not as expected.\n"), "{text}");
     }

@@ -1,7 +1,6 @@
 //! `elsinore lab`: a small signed Internet on loopback, its scenarios and their verdicts.
 
 use crate::cli::Format;
-use crate::config::Settings;
 use crate::exit::Refusal;
 use crate::network::block_on;
 use crate::output;
@@ -18,6 +17,7 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
+use tokio::signal::unix::{Signal, SignalKind, signal};
 
 /// What `elsinore lab` takes.
 #[derive(Debug, Args)]
@@ -64,10 +64,10 @@ struct UpArguments {
 }
 
 /// Runs the command.
-pub(crate) fn run(arguments: LabArguments, settings: &Settings) -> Result<ExitCode> {
+pub(crate) fn run(arguments: LabArguments, format: Format) -> Result<ExitCode> {
     match arguments.command {
-        LabCommand::List(selection) => list(&selection, settings.format),
-        LabCommand::Run(selection) => run_scenarios(&selection, settings.format),
+        LabCommand::List(selection) => list(&selection, format),
+        LabCommand::Run(selection) => run_scenarios(&selection, format),
         LabCommand::Up(arguments) => up(arguments),
     }
 }
@@ -151,7 +151,7 @@ fn run_scenarios(selection: &Selection, format: Format) -> Result<ExitCode> {
     let results = block_on(async move { Ok(run::run(scenarios, progress).await?) })?;
     let mut out = std::io::stdout().lock();
     match format {
-        Format::Human => write!(out, "{}", run::table(&results))?,
+        Format::Human => write!(out, "{}", run::table(&results, output::width()))?,
         Format::Json => {
             let cases: Vec<_> = results.iter().map(CaseResult::to_json).collect();
             let passed = results.iter().filter(|one| one.is_as_expected()).count();
@@ -202,6 +202,8 @@ async fn serve(
     placement: Placement,
     namespace: Option<&str>,
 ) -> Result<()> {
+    // Before anybody can know that the lab is there.
+    let mut stop = StopSignals::listen()?;
     let running = Running::start(Arc::clone(&world), placement)
         .await
         .context("lab: cannot listen")?;
@@ -211,18 +213,32 @@ async fn serve(
     out.write_all(text.as_bytes())?;
     out.flush()?;
     drop(out);
-    until_told_to_stop().await
+    stop.wait().await;
+    Ok(())
 }
 
-/// Waits for Ctrl-C or SIGTERM.
-async fn until_told_to_stop() -> Result<()> {
-    use tokio::signal::unix::{SignalKind, signal};
-    let mut terminate = signal(SignalKind::terminate())?;
-    tokio::select! {
-        pressed = tokio::signal::ctrl_c() => pressed?,
-        _ = terminate.recv() => {}
+/// Ctrl-C, SIGTERM, and the end of the terminal. From when this is made none of them ends the
+/// process before it has cleaned up.
+struct StopSignals([Signal; 3]);
+
+impl StopSignals {
+    fn listen() -> Result<Self> {
+        Ok(Self([
+            signal(SignalKind::interrupt())?,
+            signal(SignalKind::terminate())?,
+            signal(SignalKind::hangup())?,
+        ]))
     }
-    Ok(())
+
+    /// Waits for one of them.
+    async fn wait(&mut self) {
+        let [interrupt, terminate, hang_up] = &mut self.0;
+        tokio::select! {
+            _ = interrupt.recv() => {}
+            _ = terminate.recv() => {}
+            _ = hang_up.recv() => {}
+        }
+    }
 }
 
 /// Makes the namespace and runs this program again inside it; both go when either ends.
@@ -240,6 +256,7 @@ fn up_real(selection: &Selection) -> Result<ExitCode> {
     }
     command.args(&selection.ids);
     block_on(async {
+        let mut stop = StopSignals::listen()?;
         let mut child = tokio::process::Command::from(command)
             .kill_on_drop(true)
             .spawn()?;
@@ -250,8 +267,7 @@ fn up_real(selection: &Selection) -> Result<ExitCode> {
                     anyhow::bail!("lab: the lab in the namespace ended with {status}");
                 }
             }
-            stopped = until_told_to_stop() => {
-                stopped?;
+            () = stop.wait() => {
                 child.kill().await?;
             }
         }

@@ -6,7 +6,7 @@ mod spool;
 
 use crate::cli::Format;
 use crate::config::Settings;
-use crate::exit;
+use crate::exit::{self, Refusal};
 use crate::network;
 use crate::output::{self, JsonLayout, printable};
 use crate::report::narrative;
@@ -14,9 +14,7 @@ use crate::report::send::SendRecord;
 use anyhow::{Context, Result};
 use clap::Args;
 use elsinore_dane::name::DomainName;
-use elsinore_net::deliver::{
-    Envelope, Message, Outcome, SendReport, SpooledFile, TlsWish, UnsendableMessage,
-};
+use elsinore_net::deliver::{Envelope, Message, Outcome, SendReport, TlsWish, UnsendableMessage};
 use elsinore_smtp::command::GreetingName;
 use elsinore_smtp::message::{BlindCopies, Completion, TlsRequired};
 use envelope::{BadAddress, EnvelopeIdOption, NotifyOption, ReturnOption};
@@ -78,16 +76,28 @@ enum Unsendable {
 /// Wrong configuration, or a message that cannot be read.
 pub(crate) fn run(arguments: &SendArguments, settings: &Settings) -> Result<ExitCode> {
     let mut settings = settings.clone();
-    settings.smtp.helo = arguments.helo.clone().or(settings.smtp.helo);
+    if let Some(name) = &arguments.helo {
+        GreetingName::parse(name.as_str())
+            .map_err(|error| Refusal::usage(format!("send: --helo: {error}")))?;
+        settings.smtp.helo = Some(name.clone());
+    }
     settings.smtp.port = arguments.port.unwrap_or(settings.smtp.port);
     let helo = network::helo(&settings)?;
     let sender = network::sender(&settings, &helo)?;
     // Nothing is sent before every address and the whole message have been looked at: after 65
     // the caller can correct the fault and send again without a duplicate.
     match submission(arguments, helo)? {
-        Ok((envelope, message, _spool)) => {
+        Ok((envelope, message)) => {
             let report = network::block_on(async { Ok(sender.send(&envelope, &message).await) })?;
-            print(&report, settings.format)?;
+            if let Err(error) = print(&report, settings.format) {
+                // What was delivered stays delivered: the exit code must say so, or the caller
+                // would send it again. What stdout did not take goes to stderr, in short.
+                output::diagnose(&format!("cannot print the result: {error:#}"));
+                for recipient in &report.recipients {
+                    let (to, outcome) = (&recipient.recipient, recipient.outcome);
+                    output::diagnose(&printable(&format!("{to}: {outcome}")));
+                }
+            }
             Ok(ExitCode::from(match report.overall() {
                 Outcome::Delivered => 0,
                 Outcome::Deferred => exit::TEMPORARY,
@@ -101,11 +111,11 @@ pub(crate) fn run(arguments: &SendArguments, settings: &Settings) -> Result<Exit
     }
 }
 
-/// The envelope and the message, checked; the spool lives as long as it is held.
+/// The envelope and the message, checked.
 fn submission(
     arguments: &SendArguments,
     helo: GreetingName,
-) -> Result<Result<(Envelope, Message, SpooledMessage), Unsendable>> {
+) -> Result<Result<(Envelope, Message), Unsendable>> {
     let notify = arguments.notify.map(|NotifyOption(notify)| notify);
     let sender = envelope::sender(&arguments.from);
     let recipients = envelope::recipients(&arguments.to, notify);
@@ -125,8 +135,7 @@ fn submission(
         sender: sender.clone(),
         blind_copies: BlindCopies::Remove,
     };
-    let file = SpooledFile(spool.path().to_path_buf());
-    let message = match Message::survey(Arc::new(file), completion) {
+    let message = match Message::survey(Arc::new(spool), completion) {
         Ok(message) => message,
         Err(UnsendableMessage::Unreadable(error)) => {
             return Err(error).with_context(|| format!("cannot read {}", arguments.file));
@@ -150,12 +159,12 @@ fn submission(
         ret: arguments.ret.map(Into::into),
         envelope_id: arguments.envid.clone().map(|EnvelopeIdOption(id)| id),
     };
-    Ok(Ok((envelope, message, spool)))
+    Ok(Ok((envelope, message)))
 }
 
 fn print(report: &SendReport, format: Format) -> Result<()> {
     match format {
-        Format::Human => output::print(&narrative::tell(report))?,
+        Format::Human => output::print(&narrative::tell(report, output::width()))?,
         Format::Json => output::print_json(&SendRecord::new(report), JsonLayout::Indented)?,
         Format::Jsonl => output::print_json(&SendRecord::new(report), JsonLayout::OneLine)?,
     }
@@ -172,6 +181,7 @@ fn refuse(unsendable: &Unsendable, arguments: &SendArguments, format: Format) ->
                 error,
             } in bad
             {
+                let typed = shortened(typed);
                 output::diagnose(&printable(&format!("{option} {typed:?}: {error}")));
             }
         }
@@ -198,4 +208,13 @@ fn refuse(unsendable: &Unsendable, arguments: &SendArguments, format: Format) ->
         Format::Jsonl => output::print_json(&record, JsonLayout::OneLine)?,
     }
     Ok(())
+}
+
+/// What was typed, short enough that the fault after it is still seen.
+fn shortened(typed: &str) -> String {
+    const SHOWN: usize = 100;
+    if typed.chars().count() <= SHOWN {
+        return typed.to_owned();
+    }
+    typed.chars().take(SHOWN).chain(['…']).collect()
 }

@@ -56,8 +56,9 @@ struct VerifyArguments {
     /// A name that a usage 2 certificate may carry, the TLSA base domain first; repeatable.
     #[arg(long, value_name = "NAME", num_args = 1..)]
     name: Vec<DomainName>,
-    /// The moment to judge by, RFC 3339; now if absent.
-    #[arg(long, value_name = "TIME")]
+    /// The moment to judge by, such as 2027-01-31T12:00:00Z or 2027-01-31 (its beginning, UTC);
+    /// now if absent.
+    #[arg(long, value_name = "TIME", value_parser = moment)]
     at: Option<Timestamp>,
 }
 
@@ -108,6 +109,17 @@ pub(crate) fn run(arguments: TlsaArguments, settings: &Settings) -> Result<ExitC
         DaneVerdict::Rejected(_) => ExitCode::from(NOT_MATCHED),
         DaneVerdict::NoUsable => ExitCode::from(NO_USABLE_RECORD),
     })
+}
+
+/// A moment as RFC 3339 writes it, or a date, which stands for its beginning in UTC.
+fn moment(text: &str) -> Result<Timestamp, &'static str> {
+    const FORM: &str = "not a time such as 2027-01-31T12:00:00Z, nor a date such as 2027-01-31";
+    if let Ok(timestamp) = text.parse() {
+        return Ok(timestamp);
+    }
+    let date: jiff::civil::Date = text.parse().map_err(|_| FORM)?;
+    let midnight = date.to_zoned(jiff::tz::TimeZone::UTC).map_err(|_| FORM)?;
+    Ok(midnight.timestamp())
 }
 
 /// Reads at most one octet more than the limit: enough to see that it is exceeded.

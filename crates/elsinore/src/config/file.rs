@@ -2,6 +2,7 @@
 //! line. Each value is parsed here, so that each error can name its line.
 
 use crate::exit::Refusal;
+use crate::output::printable;
 use anyhow::Result;
 use clap::ValueEnum;
 use elsinore_dane::destination::{DomainPattern, InsecureMx, Level, MatchName, Mode};
@@ -274,13 +275,24 @@ impl ConfigFile {
     /// A configuration error of one line, with the line of the file where there is one.
     pub(crate) fn read(path: &Path) -> Result<Self> {
         let shown = path.display();
-        let text = std::fs::read_to_string(path)
-            .map_err(|error| Refusal::configuration(format!("{shown}: {error}")))?;
+        let text = std::fs::read_to_string(path).map_err(|error| {
+            let fault = match error.kind() {
+                std::io::ErrorKind::InvalidData => "not a text file".to_owned(),
+                _ => error.to_string(),
+            };
+            Refusal::configuration(format!(
+                "cannot read the configuration {shown} (of --config or ELSINORE_CONFIG): {fault}"
+            ))
+        })?;
         toml::from_str(&text).map_err(|error| {
             let line = error
                 .span()
                 .map_or(1, |span| 1 + text[..span.start].matches('\n').count());
-            let message = error.message().replace('\n', " ");
+            let message = (error.message().replace('\n', " "))
+                .replace("expected u16", "expected a number from 0 to 65535")
+                .replace("expected u32", "expected a number of seconds");
+            let written = text.lines().nth(line - 1).unwrap_or_default().trim();
+            let message = printable(&format!("{message}, in the line: {written}"));
             Refusal::configuration(format!("{shown}:{line}: {message}"))
         })
     }

@@ -127,6 +127,15 @@ impl Settings {
                 nta.push(name.clone());
             }
         }
+        for (count, section) in file.destinations.iter().enumerate() {
+            let known = &file.destinations[..count];
+            if let Some(again) = known.iter().find(|one| one.domain == section.domain) {
+                let Parsed(domain) = &again.domain;
+                return Err(Refusal::configuration(format!(
+                    "[[destination]] {domain}: there are two; join them or remove one"
+                )));
+            }
+        }
         let port = file.smtp.port.unwrap_or(25);
         if port == 0 {
             return Err(Refusal::configuration("[smtp] port: 0 is not a port"));

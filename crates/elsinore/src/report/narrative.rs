@@ -1,6 +1,6 @@
 //! A delivery told to people: which host was tried, what it was obliged to, what happened, why.
 
-use crate::output::printable;
+use crate::output::{printable, wrapped};
 use elsinore_dane::finding::Finding;
 use elsinore_net::deliver::{
     Attempt, ObligationWord, Outcome, RecipientReport, SaidBy, SendReport, SessionSecurity,
@@ -8,8 +8,19 @@ use elsinore_net::deliver::{
 use std::fmt::Write as _;
 use std::sync::Arc;
 
-/// The whole story. Recipients that went the same way are told together.
-pub(crate) fn tell(report: &SendReport) -> String {
+/// The whole story, in lines of at most `width` columns where words allow it, or in whole lines.
+/// Recipients that went the same way are told together. What is left to do stands last.
+pub(crate) fn tell(report: &SendReport, width: Option<usize>) -> String {
+    let text = whole_lines(report);
+    let mut out = String::with_capacity(text.len() + text.len() / 8);
+    for line in text.lines() {
+        out.push_str(&wrapped(line, width));
+        out.push('\n');
+    }
+    out
+}
+
+fn whole_lines(report: &SendReport) -> String {
     let mut text = String::new();
     let mut told: Vec<&Arc<Vec<Attempt>>> = Vec::new();
     for recipient in &report.recipients {
@@ -32,7 +43,35 @@ pub(crate) fn tell(report: &SendReport) -> String {
             tell_attempt(&mut text, attempt);
         }
     }
+    if let Some(advice) = what_to_do(report) {
+        line(&mut text, 0, &advice);
+    }
     text
+}
+
+/// What is left to the reader when something was not delivered: whether to try again, and where
+/// the findings are explained.
+fn what_to_do(report: &SendReport) -> Option<String> {
+    let ended = |outcome| report.recipients.iter().any(|one| one.outcome == outcome);
+    let advice = match (ended(Outcome::Deferred), ended(Outcome::Bounced)) {
+        (true, false) => "Deferred: send again later to the deferred recipients only.",
+        (true, true) => "Deferred: send again later to these recipients only. Bounced: do not.",
+        (false, true) => "Bounced: sending again will not help before the reason is gone.",
+        (false, false) => return None,
+    };
+    let deferred_or_bounced = report
+        .recipients
+        .iter()
+        .find(|one| one.outcome != Outcome::Delivered);
+    let explained = deferred_or_bounced.and_then(|recipient| {
+        let last = recipient.attempts.last();
+        last.and_then(|attempt| attempt.findings.last())
+            .or_else(|| recipient.findings.last())
+    });
+    Some(match explained {
+        Some(finding) => format!("{advice} More: elsinore explain {}", finding.rule.id()),
+        None => advice.to_owned(),
+    })
 }
 
 /// One line: the recipient, the outcome, through whom, how secure.

@@ -47,6 +47,17 @@ fn faults_in_the_file() {
     ] {
         let run = Workplace::new().with("elsinore.toml", text).run(LOOKUP);
         run.assert_refused(78, &format!("elsinore.toml:{line}: "));
+        let written = text
+            .lines()
+            .nth(line - 1)
+            .unwrap()
+            .escape_debug()
+            .to_string();
+        let shown = run.stderr.escape_debug().to_string();
+        assert!(
+            shown.contains(&written) || text == "\u{0}",
+            "the line is shown: {run:?}"
+        );
         assert!(run.stderr.contains(part), "{part:?} for {text:?}: {run:?}");
     }
 }
@@ -61,6 +72,10 @@ fn contradictions() {
             "not on loopback",
         ),
         ("[smtp]\nport = 0\n", "not a port"),
+        (
+            "[[destination]]\ndomain = \"example.org\"\n[[destination]]\ndomain = \"Example.ORG\"\n",
+            "example.org: there are two",
+        ),
         (
             "[[destination]]\ndomain = \"example.org\"\nlevel = \"fingerprint\"\n",
             "needs pins",
@@ -111,6 +126,22 @@ fn anchors_and_hints() {
         run.assert_refused(78, "file");
         assert!(run.stderr.contains(part), "{part:?} for {text:?}: {run:?}");
     }
+}
+
+#[test]
+fn files_that_are_not_text() {
+    let octets = [0x2e, 0xff, 0xfe];
+    for key in ["trust_anchor", "root_hints"] {
+        Workplace::new()
+            .with("file", octets)
+            .with("elsinore.toml", format!("[dns]\n{key} = \"file\"\n"))
+            .run(LOOKUP)
+            .assert_refused(78, "file: not a text file");
+    }
+    Workplace::new()
+        .with("elsinore.toml", octets)
+        .run(LOOKUP)
+        .assert_refused(78, "not a text file");
 }
 
 #[test]

@@ -3,7 +3,7 @@
 use crate::command::Workplace;
 use std::io::{BufRead, BufReader};
 use std::path::PathBuf;
-use std::process::{Child, ChildStdout, Stdio};
+use std::process::{Child, ChildStdout, Command, Stdio};
 
 /// `elsinore lab up` with the scenarios that these tests send to.
 #[derive(Debug)]
@@ -46,6 +46,21 @@ impl Lab {
     /// The configuration to be named with `--config`.
     pub(crate) fn config(&self) -> &str {
         self.config.to_str().unwrap()
+    }
+}
+
+/// The folder goes with the lab, whichever way it is told to end.
+#[test]
+fn nothing_stays_behind() {
+    for signal in ["INT", "TERM", "HUP"] {
+        let mut lab = Lab::up(&["dane-ee"]);
+        let folder = lab.config.parent().unwrap().to_path_buf();
+        assert!(folder.exists());
+        let kill = format!("kill -{signal} {}", lab.child.id());
+        let sent = Command::new("sh").args(["-c", &kill]).status().unwrap();
+        assert!(sent.success());
+        assert_eq!(lab.child.wait().unwrap().code(), Some(0), "{signal}");
+        assert!(!folder.exists(), "{signal}");
     }
 }
 

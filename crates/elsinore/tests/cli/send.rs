@@ -2,7 +2,15 @@
 
 use crate::command::Workplace;
 use crate::lab_up::Lab;
+use std::io::Write as _;
 use std::process::Stdio;
+
+const LONG: &str = concat!(
+    "xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx",
+    "xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx",
+    "xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx",
+    "@example.org"
+);
 
 const MESSAGE: &[u8] = b"From: a@sender.example\nSubject: hello\n\nHello\n.\n";
 
@@ -11,7 +19,12 @@ fn addresses_that_cannot_be_sent_to() {
     let place = Workplace::new();
     for (option, address, part) in [
         ("--to", "bob", "no domain"),
-        ("--to", "bob@", "no domain"),
+        ("--to", "bob@", "nothing after the @"),
+        ("--to", "<bob@example.org>", "without <>"),
+        ("--to", "Bob <bob@example.org>", "without <>"),
+        ("--to", "bob@example.org.", "ends in a dot"),
+        ("--to", "", "empty"),
+        ("--to", LONG, "more than the 64"),
         ("--to", "@example.org", "nothing before the @"),
         ("--to", "bob smith@example.org", "without quotes"),
         ("--to", "\"bob@example.org", "malformed quoting"),
@@ -41,6 +54,7 @@ fn addresses_that_cannot_be_sent_to() {
         ];
         let run = place.run_with_input(&arguments, MESSAGE);
         run.assert_refused(65, part);
+        assert!(run.stderr.len() < 300, "a line to be read: {run:?}");
         let recipients = run.json()["recipients"].clone();
         let recipients = recipients.as_array().unwrap();
         assert_eq!(recipients.len(), 2, "every recipient is listed: {run:?}");
@@ -225,6 +239,74 @@ fn deliveries_to_a_running_lab() {
         assert!(run.stdout.contains(part), "{part:?} in {run:?}");
     }
 
+    // Who is not delivered to learns what to do, and where to read on.
+    for (recipients, advice) in [
+        (&["bob@dane-ee.example"][..], ""),
+        (
+            &["bob@dane-mismatch.example"],
+            "Deferred: send again later to the deferred recipients only. \
+             More: elsinore explain TLSA-MISMATCH\n",
+        ),
+        (
+            &["bob@null-mx.example"],
+            "Bounced: sending again will not help before the reason is gone. \
+             More: elsinore explain NULL-MX\n",
+        ),
+        (
+            &["bob@null-mx.example", "bob@dane-mismatch.example"],
+            "Deferred: send again later to these recipients only. Bounced: do not. \
+             More: elsinore explain NULL-MX\n",
+        ),
+    ] {
+        let run = send("human", recipients, MESSAGE);
+        assert!(run.stdout.ends_with(advice), "{advice:?}: {run:?}");
+        assert_eq!(advice.is_empty(), !run.stdout.contains("send"), "{run:?}");
+    }
+
+    // What stdout does not take changes nothing either: sending again would be a duplicate.
+    let full = std::fs::File::options()
+        .write(true)
+        .open("/dev/full")
+        .unwrap();
+    let output = place
+        .command(&["--config", lab.config(), "send", "--from", "<>"])
+        .args(["--to", "bob@dane-ee.example"])
+        .stdout(full)
+        .output()
+        .unwrap();
+    assert_eq!(output.status.code(), Some(0), "{output:?}");
+    let stderr = String::from_utf8(output.stderr).unwrap();
+    assert!(stderr.contains("cannot print the result"), "{stderr}");
+    assert!(
+        stderr.contains("bob@dane-ee.example: delivered"),
+        "{stderr}"
+    );
+
+    // An override that has run out says which, and why it was there.
+    let config = std::fs::read_to_string(lab.config()).unwrap();
+    let folder = std::path::Path::new(lab.config()).parent().unwrap();
+    let config = config
+        + "[[destination]]\ndomain = \"dane-ee.example\"\nlevel = \"none\"\n\
+        mode = \"exact\"\nexpires = 2020-01-01\nreason = \"ticket 7\"\n";
+    let with_override = folder.join("override.toml");
+    std::fs::write(&with_override, config).unwrap();
+    let run = place.run_with_input(
+        &[
+            "--config",
+            with_override.to_str().unwrap(),
+            "send",
+            "--from",
+            "<>",
+            "--to",
+            "bob@dane-ee.example",
+        ],
+        MESSAGE,
+    );
+    assert_eq!(run.code, 0, "{run:?}");
+    for part in ["DESTINATION-EXPIRED", "(ticket 7)", "authenticated by DANE"] {
+        assert!(run.stdout.contains(part), "{part:?} in {run:?}");
+    }
+
     // A reader that goes away changes nothing about the outcome.
     let mut child = place
         .command(&[
@@ -242,4 +324,48 @@ fn deliveries_to_a_running_lab() {
         .unwrap();
     drop(child.stdout.take());
     assert_eq!(child.wait().unwrap().code(), Some(0));
+}
+
+#[test]
+fn a_spooled_message_has_no_name() {
+    let place = Workplace::new();
+    let spools = place.path().join("tmp");
+    std::fs::create_dir(&spools).unwrap();
+    let send = ["send", "--from", "<>", "--to", "b@example.org"];
+    let mut child = place
+        .command(&send)
+        .env("TMPDIR", &spools)
+        .stdin(Stdio::piped())
+        .spawn()
+        .unwrap();
+    // More than a pipe holds: when this is written, the spool has been made.
+    let stdin = child.stdin.as_mut().unwrap();
+    stdin.write_all(&b"x: y\n".repeat(1 << 18)).unwrap();
+    assert_eq!(std::fs::read_dir(&spools).unwrap().count(), 0);
+    child.kill().unwrap();
+    child.wait().unwrap();
+
+    let output = place
+        .command(&send)
+        .env("TMPDIR", place.path().join("nowhere"))
+        .output()
+        .unwrap();
+    assert_eq!(output.status.code(), Some(74), "{output:?}");
+    let stderr = String::from_utf8(output.stderr).unwrap();
+    assert!(stderr.contains("nowhere"), "{stderr}");
+}
+
+#[test]
+fn a_name_for_ehlo_that_is_none() {
+    Workplace::new()
+        .run(&[
+            "send",
+            "--from",
+            "<>",
+            "--to",
+            "b@example.org",
+            "--helo",
+            "a\r\nb",
+        ])
+        .assert_refused(64, "--helo");
 }

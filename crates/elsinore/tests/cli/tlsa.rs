@@ -196,3 +196,38 @@ fn the_chain_from_stdin() {
     let arguments = ["tlsa", "verify", "--chain", "-", "--tlsa", &chain.ee];
     assert_eq!(chain.place.run_with_input(&arguments, &pem).code, 0);
 }
+
+#[test]
+fn the_moment_to_judge_by() {
+    let record = format!("3 1 1 {}", "00".repeat(32));
+    let place = Workplace::new().with(
+        "chain.pem",
+        "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n",
+    );
+    for (at, shown) in [
+        ("2027-01-31T12:00:00Z", Some("2027-01-31T12:00:00Z")),
+        ("2027-01-31T12:00:00+02:00", Some("2027-01-31T10:00:00Z")),
+        ("2027-01-31", Some("2027-01-31T00:00:00Z")),
+        ("2027-02-30", None),
+        ("nonsense", None),
+        ("", None),
+        ("99999-01-01T00:00:00Z", None),
+    ] {
+        let run = place.run(&[
+            "tlsa",
+            "verify",
+            "--chain",
+            "chain.pem",
+            "--tlsa",
+            &record,
+            "--format",
+            "json",
+            "--at",
+            at,
+        ]);
+        match shown {
+            Some(shown) => assert_eq!(run.json()["at"], shown, "{run:?}"),
+            None => run.assert_refused(64, "not a time such as"),
+        }
+    }
+}

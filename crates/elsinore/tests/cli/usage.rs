@@ -51,7 +51,7 @@ fn usage_errors() {
         let run = place.run(arguments);
         assert_eq!(run.code, 64, "{arguments:?}: {run:?}");
         assert!(run.stdout.is_empty(), "{arguments:?}: {run:?}");
-        assert!(!run.stderr.is_empty(), "{arguments:?}: {run:?}");
+        run.assert_refused(64, "");
     }
 }
 
@@ -81,4 +81,33 @@ fn a_closed_pipe_is_no_error() {
         .unwrap();
     assert_eq!(child.wait().unwrap().code(), Some(0), "{stderr}");
     assert_eq!(stderr, "");
+}
+
+#[test]
+fn usage_errors_name_the_fault() {
+    let place = Workplace::new();
+    for (arguments, part) in [
+        (&["send"][..], "not provided: --from <ADDRESS>; --to"),
+        (&["sned"], "'send'"),
+        (&["dns", "a..b", "MX"], "empty label"),
+        (&["send", "--port", "99999"], "1..=65535"),
+        (&["dns", "\u{1b}[31m", "--x\r\ny"], "--x"),
+    ] {
+        let run = place.run(arguments);
+        run.assert_refused(64, part);
+        let control = run.stderr.trim_end().chars().any(char::is_control);
+        assert!(!control, "{arguments:?}: {run:?}");
+    }
+}
+
+#[test]
+fn a_lab_needs_no_configuration() {
+    let place = Workplace::new();
+    let gone = ["--config", "gone/elsinore.toml"];
+    place
+        .run(&[&gone[..], &["explain"]].concat())
+        .assert_refused(78, "ELSINORE_CONFIG");
+    let run = place.run(&[&gone[..], &["lab", "list", "dane-ee"]].concat());
+    assert_eq!(run.code, 0, "{run:?}");
+    assert!(run.stdout.starts_with("dane-ee\n"), "{run:?}");
 }
