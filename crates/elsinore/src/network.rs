@@ -9,7 +9,9 @@ use elsinore_dane::plan::TlsVersion;
 use elsinore_net::clock::{Clock, SystemClock};
 use elsinore_net::deliver::{LegacyTls, Limits, Sender, SenderConfig, StateFolder};
 use elsinore_net::dialer::{Dialer, DirectDialer, MappedDialer};
-use elsinore_net::resolver::{Mode, Net, Resolver, ResolverConfig, RootHints, TrustAnchors};
+use elsinore_net::resolver::{
+    Mode, Net, Resolver, ResolverConfig, RootHints, Sha1Signatures, TrustAnchors,
+};
 use elsinore_net::tls::webpki::WebPkiRoots;
 use elsinore_smtp::command::GreetingName;
 use std::path::Path;
@@ -64,8 +66,16 @@ fn resolver_config(settings: &Settings) -> Result<ResolverConfig> {
             .collect::<Result<_, _>>()
             .map_err(|error| Refusal::configuration(format!("[dns] allow_nets: {error}")))?,
         anchors: trust_anchors(settings)?,
+        sha1: if dns.sha1 {
+            Sha1Signatures::Accepted
+        } else {
+            Sha1Signatures::Unknown
+        },
         ..ResolverConfig::default()
     };
+    if let Some(timeout) = dns.timeout {
+        config.deadline = timeout;
+    }
     if let Some(path) = &dns.root_hints {
         config.hints = RootHints::parse(&read("[dns] root_hints", path)?)
             .map_err(|error| in_file("[dns] root_hints", path, &error))?;

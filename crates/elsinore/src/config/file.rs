@@ -46,6 +46,10 @@ pub(crate) struct DnsSection {
     pub(crate) upstream: Vec<Upstream>,
     pub(crate) allow_nets: Vec<Parsed<Network>>,
     pub(crate) nta: Vec<Parsed<DomainName>>,
+    /// How long one lookup may take, all included.
+    pub(crate) timeout: Option<Seconds>,
+    /// Whether signatures with SHA-1 (algorithms 5 and 7) count.
+    pub(crate) sha1: Option<bool>,
 }
 
 /// Where DNS answers come from.

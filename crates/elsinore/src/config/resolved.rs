@@ -16,6 +16,7 @@ use elsinore_net::deliver::Timeouts;
 use elsinore_smtp::client::Timeouts as SmtpTimeouts;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 /// Everything a command may need to know.
 #[derive(Debug, Clone)]
@@ -54,6 +55,10 @@ pub(crate) struct DnsSettings {
     pub(crate) networks: NetworkPolicy,
     /// Negative trust anchors (RFC 7646).
     pub(crate) nta: Vec<DomainName>,
+    /// Time for one lookup, all included; the resolver's own default when absent.
+    pub(crate) timeout: Option<Duration>,
+    /// Whether signatures with SHA-1 (algorithms 5 and 7) count.
+    pub(crate) sha1: bool,
 }
 
 /// `[tls]`, resolved.
@@ -149,6 +154,8 @@ impl Settings {
                 upstream: upstream.into_iter().map(|Upstream(at)| at).collect(),
                 networks: networks(file.dns.allow_nets),
                 nta,
+                timeout: file.dns.timeout.map(Seconds::duration),
+                sha1: file.dns.sha1.unwrap_or(true),
             },
             tls: TlsSettings {
                 ca_file: path(&arguments.ca_file, file.tls.ca_file),
