@@ -369,6 +369,55 @@ mod tests {
     }
 
     #[test]
+    fn when_requiretls_is_given_up() {
+        use ConnectionFailure::{
+            HandshakeFailed, NotConnected, RequireTlsNotOffered, StarttlsNotOffered,
+            VerificationRejected,
+        };
+        let [skip, _, _, _, owed] = &obligations();
+        let unmet = &Obligation::Skip(SkipReason::RequireTlsUnmet);
+        let handshake = HandshakeFailed(HandshakeProgress::AfterServerHello);
+        let busy = ConnectionFailure::Refused(ReplyClass::Transient);
+        let encryption_needed = Some(EnhancedCode::new(5, 7, 10));
+        let support_required = Some(EnhancedCode::new(5, 7, 30));
+        for (failures, expected) in [
+            (vec![], None),
+            (vec![(owed, NotConnected)], None),
+            (vec![(owed, busy)], None),
+            (vec![(skip, NotConnected)], None),
+            (vec![(unmet, NotConnected)], encryption_needed),
+            (
+                vec![(owed, handshake), (owed, VerificationRejected)],
+                encryption_needed,
+            ),
+            (vec![(owed, RequireTlsNotOffered)], support_required),
+            (
+                vec![(unmet, NotConnected), (owed, RequireTlsNotOffered)],
+                support_required,
+            ),
+            (
+                vec![(owed, RequireTlsNotOffered), (owed, StarttlsNotOffered)],
+                support_required,
+            ),
+            // One host may still do: nothing is given up.
+            (
+                vec![(owed, RequireTlsNotOffered), (owed, NotConnected)],
+                None,
+            ),
+            (
+                vec![(skip, NotConnected), (owed, RequireTlsNotOffered)],
+                None,
+            ),
+        ] {
+            assert_eq!(
+                require_tls_unmet(failures.clone()),
+                expected,
+                "{failures:?}"
+            );
+        }
+    }
+
+    #[test]
     fn a_required_session_never_ends_in_a_bounce_by_exhaustion() {
         let never = ConnectionFailure::Refused(ReplyClass::Permanent);
         let [skip, clear, opportunistic, encrypt, authenticate] = &obligations();
