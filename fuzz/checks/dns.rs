@@ -64,7 +64,9 @@ impl Parrot {
             end += usize::from(*length) + 1;
         }
         let mut reply = query[..2].to_vec();
-        reply.extend([octet(0) & 0x07 | 0x80, octet(1), 0, 1]);
+        // RA is turned round: the corpus comes from authoritative servers, and an upstream without
+        // recursion is not listened to.
+        reply.extend([octet(0) & 0x07 | 0x80, octet(1) ^ 0x80, 0, 1]);
         reply.extend([0, octet(2), 0, octet(3), 0, octet(4)]);
         reply.extend(query.get(12..end + 5).unwrap_or_default());
         reply.extend(self.octets.get(5..).unwrap_or_default());
