@@ -81,5 +81,5 @@ fn deny() -> Result<()> {
         skipped("cargo deny", "cargo-deny is not installed");
         return Ok(());
     }
-    cargo(&["deny", "--offline", "check", "bans", "licenses", "sources"])
+    cargo(&["deny", "check", "bans", "licenses", "sources"])
 }
