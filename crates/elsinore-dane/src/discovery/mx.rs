@@ -9,6 +9,7 @@ use crate::name::DomainName;
 use crate::plan::{EnhancedCode, HostSource, Refusal};
 use crate::rule::Rule;
 use crate::security::Security;
+use std::net::Ipv4Addr;
 
 /// The most MX hosts that are considered; further ones are dropped with a finding.
 const MAX_HOSTS: usize = 50;
@@ -73,7 +74,8 @@ pub(super) fn judge(
     }
     match &answer.last {
         Last::Denied(denial) if denial.kind == DenialKind::NxDomain => {
-            let reason = format!("{} does not exist", answer.final_name());
+            let name = answer.final_name();
+            let reason = format!("{name} does not exist{}", literal_hint(name));
             findings.push(Finding::new(
                 Rule::DomainNotFound,
                 domain.as_str(),
@@ -109,6 +111,15 @@ pub(super) fn judge(
             let expansion = answer.chain.last().map(|link| link.target.clone());
             sort(domain, &set.records, source, expansion, shuffle, findings)
         }
+    }
+}
+
+/// Four numbers are a domain as far as the grammar goes (RFC 5321 §4.1.2); whoever writes them
+/// means the address literal of §4.1.3.
+fn literal_hint(name: &DomainName) -> String {
+    match name.as_str().parse::<Ipv4Addr>() {
+        Ok(address) => format!("; if the address is meant, write [{address}]"),
+        Err(_) => String::new(),
     }
 }
 
@@ -181,5 +192,23 @@ fn sort(
         source,
         hosts,
         expansion,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_address_without_brackets_is_told_how_to_be_one() {
+        for (name, expected) in [
+            ("127.0.0.1", "; if the address is meant, write [127.0.0.1]"),
+            ("127.0.0.256", ""),
+            ("1.2.3", ""),
+            ("a.example", ""),
+        ] {
+            let name = DomainName::parse(name).unwrap();
+            assert_eq!(literal_hint(&name), expected);
+        }
     }
 }
