@@ -70,7 +70,7 @@ pub enum SkipReason {
 }
 
 impl SkipReason {
-    /// The word used in JSON, logs and tables.
+    /// The word used in JSON and in tests.
     #[must_use]
     pub const fn word(self) -> &'static str {
         match self {
@@ -85,6 +85,24 @@ impl SkipReason {
             Self::DaneOnlyNoUsableTlsa => "dane-only-no-usable-tlsa",
             Self::Unverifiable => "unverifiable",
             Self::RequireTlsUnmet => "requiretls-unmet",
+        }
+    }
+
+    /// The reason for people, as it follows the host's name and a colon.
+    #[must_use]
+    pub const fn sentence(self) -> &'static str {
+        match self {
+            Self::NoAddress => "it has no address",
+            Self::Loop => "it is this host itself, or no better than it",
+            Self::RequireTlsUnmet => "REQUIRETLS cannot be met: nothing vouches for its name",
+            Self::AddressLookupFailed => "its address lookup failed",
+            Self::AddressesRefused => "none of its addresses may be contacted",
+            Self::ZoneStatusUnknown => "whether its zone is signed could not be found out",
+            Self::TlsaLookupFailed => "its TLSA lookup failed",
+            Self::StsMismatch => "the domain's MTA-STS policy does not list it",
+            Self::DaneOnlyInsecureMx => "DANE is mandatory and the MX records are insecure",
+            Self::DaneOnlyNoUsableTlsa => "DANE is mandatory and it has no usable TLSA record",
+            Self::Unverifiable => "there is nothing to verify its certificate against",
         }
     }
 }

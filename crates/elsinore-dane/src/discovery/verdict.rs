@@ -53,22 +53,6 @@ const fn code(reason: SkipReason) -> EnhancedCode {
     }
 }
 
-const fn explanation(reason: SkipReason) -> &'static str {
-    match reason {
-        SkipReason::NoAddress => "it has no address",
-        SkipReason::Loop => "it is this host itself, or no better than it",
-        SkipReason::RequireTlsUnmet => "REQUIRETLS cannot be met: nothing vouches for its name",
-        SkipReason::AddressLookupFailed => "its address lookup failed",
-        SkipReason::AddressesRefused => "none of its addresses may be contacted",
-        SkipReason::ZoneStatusUnknown => "whether its zone is signed could not be found out",
-        SkipReason::TlsaLookupFailed => "its TLSA lookup failed",
-        SkipReason::StsMismatch => "the domain's MTA-STS policy does not list it",
-        SkipReason::DaneOnlyInsecureMx => "DANE is mandatory and the MX records are insecure",
-        SkipReason::DaneOnlyNoUsableTlsa => "DANE is mandatory and it has no usable TLSA record",
-        SkipReason::Unverifiable => "there is nothing to verify its certificate against",
-    }
-}
-
 /// The verdict when every host is skipped. Anything that may pass by itself defers; only where
 /// every host is out for good is the message returned. Of the permanent reasons REQUIRETLS comes
 /// first, because the sender can act on it (RFC 8689 §4.2.1), then the loop.
@@ -83,7 +67,7 @@ pub(super) fn refusal(skipped: &[(String, SkipReason)]) -> Refusal {
     match decisive {
         Some((host, reason)) => Refusal {
             code: code(*reason),
-            reason: format!("{host} cannot be used: {}", explanation(*reason)),
+            reason: format!("{host} cannot be used: {}", reason.sentence()),
         },
         None => Refusal {
             code: EnhancedCode::new(4, 4, 4),

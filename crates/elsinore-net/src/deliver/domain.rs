@@ -277,7 +277,8 @@ impl<'a> DomainRun<'a> {
             mx_address: None,
             obligation: evidence::obligation_word(&plan.obligation),
             outcome: Outcome::Deferred,
-            reason: Some(format!("not contacted: {}", reason.word())),
+            reason: Some(format!("not contacted: {}", with_cause(plan, reason))),
+            skipped: Some(reason),
             findings: plan.findings.clone(),
             session: None,
             log_line: None,
@@ -432,6 +433,7 @@ impl<'a> DomainRun<'a> {
             obligation: evidence::obligation_word(&plan.obligation),
             outcome,
             reason,
+            skipped: None,
             findings,
             session: Some(facts),
             log_line,
@@ -490,6 +492,21 @@ impl<'a> DomainRun<'a> {
             .filter(|answer| answer.outcome == outcome)
             .find_map(|answer| answer.reply.as_ref())
             .map(ToString::to_string)
+    }
+}
+
+/// Why a host is skipped, with what the lookup that failed ran into.
+fn with_cause(plan: &HostPlan, reason: SkipReason) -> String {
+    let rule = match reason {
+        SkipReason::AddressLookupFailed => Some(Rule::AddressLookupFailed),
+        SkipReason::TlsaLookupFailed => Some(Rule::TlsaLookupFailed),
+        SkipReason::ZoneStatusUnknown => Some(Rule::ZoneStatusUnknown),
+        _ => None,
+    };
+    let cause = (plan.findings.iter()).find(|finding| Some(finding.rule) == rule);
+    match cause {
+        Some(finding) => format!("{} ({})", reason.sentence(), finding.evidence),
+        None => reason.sentence().to_owned(),
     }
 }
 

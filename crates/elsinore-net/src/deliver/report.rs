@@ -6,6 +6,7 @@ use crate::tls::{Backend, TlsFacts};
 pub use elsinore_dane::achieved::SecurityWord as SessionSecurity;
 use elsinore_dane::finding::Finding;
 use elsinore_dane::name::DomainName;
+use elsinore_dane::obligation::SkipReason;
 use elsinore_dane::time::UnixTime;
 use std::fmt;
 use std::net::IpAddr;
@@ -127,8 +128,10 @@ pub struct Attempt {
     pub obligation: ObligationWord,
     /// How it ended, for the recipients that were tried here.
     pub outcome: Outcome,
-    /// What stood in the way, in one line; `None` when it delivered.
+    /// What stood in the way, in one line for people; `None` when it delivered.
     pub reason: Option<String>,
+    /// Why the host was not contacted, where that is what stood in the way.
+    pub skipped: Option<SkipReason>,
     /// What was noticed, host and session.
     pub findings: Vec<Finding>,
     /// The session, if a connection was made.

@@ -149,7 +149,11 @@ fn attempt(attempt: &Attempt) -> AttemptRecord {
         mx_address: attempt.mx_address.map(|address| address.to_string()),
         obligation: attempt.obligation.word(),
         outcome: attempt.outcome.word(),
-        reason: attempt.reason.clone(),
+        reason: match attempt.skipped {
+            // The word does not change with the wording for people.
+            Some(skipped) => Some(format!("not contacted: {}", skipped.word())),
+            None => attempt.reason.clone(),
+        },
         findings: FindingRecord::all(&attempt.findings),
     }
 }
