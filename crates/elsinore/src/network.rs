@@ -125,7 +125,7 @@ pub(crate) fn helo(settings: &Settings) -> Result<GreetingName> {
 /// A configuration error.
 pub(crate) fn sender(settings: &Settings, helo: &GreetingName) -> Result<Sender> {
     let roots = WebPkiRoots::new(settings.tls.ca_file.as_deref())
-        .map_err(|error| Refusal::configuration(format!("[tls] ca_file: {error}")))?;
+        .map_err(|error| Refusal::configuration(format!("[tls] ca_file {error}")))?;
     let config = SenderConfig {
         greeting_name: helo.clone(),
         policy: DiscoveryPolicy {

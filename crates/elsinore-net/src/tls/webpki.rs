@@ -9,7 +9,7 @@ use openssl::x509::X509;
 use rustls::client::WebPkiServerVerifier;
 use rustls::client::danger::ServerCertVerifier;
 use rustls::crypto::CryptoProvider;
-use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::pem::{self, PemObject};
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime as RustlsTime};
 use rustls::{CertificateError, Error, RootCertStore};
 use std::fmt;
@@ -29,25 +29,35 @@ pub struct WebPkiRoots {
 /// Why `tls.ca_file` cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum RootsError {
-    /// The file cannot be read or is not PEM.
-    #[error("cannot read certificates from {path}: {reason}")]
+    /// The file cannot be read.
+    #[error("{path}: cannot be read: {error}")]
     Unreadable {
         /// The file.
         path: String,
-        /// What the reader said.
-        reason: String,
+        /// What the system said.
+        error: std::io::Error,
+    },
+    /// The file is not PEM.
+    #[error("{path}: {reason}")]
+    NotPem {
+        /// The file.
+        path: String,
+        /// What is wrong with it.
+        reason: &'static str,
     },
     /// The file holds no certificate.
-    #[error("{path} holds no certificate")]
+    #[error("{path}: holds no certificate in PEM form")]
     Empty {
         /// The file.
         path: String,
     },
     /// A certificate cannot serve as a trust anchor.
-    #[error("a certificate in {path} cannot be a trust anchor: {reason}")]
+    #[error("{path}: certificate {number} cannot be a trust anchor: {reason}")]
     NotAnAnchor {
         /// The file.
         path: String,
+        /// Which of the certificates, counted from 1.
+        number: usize,
         /// What was wrong.
         reason: String,
     },
@@ -105,6 +115,24 @@ impl fmt::Display for WebPkiRefusal {
     }
 }
 
+fn pem_fault(error: &pem::Error) -> &'static str {
+    match error {
+        pem::Error::MissingSectionEnd { .. } => "a PEM section has no end line",
+        pem::Error::IllegalSectionStart { .. } => "a PEM section has a malformed first line",
+        pem::Error::Base64Decode(_) => "a PEM section is not base64",
+        _ => "is not PEM",
+    }
+}
+
+fn anchor_fault(error: &Error) -> String {
+    match error {
+        Error::InvalidCertificate(CertificateError::BadEncoding) => {
+            "it is not an X.509 certificate".to_owned()
+        }
+        other => other.to_string(),
+    }
+}
+
 impl WebPkiRoots {
     /// The Mozilla set and the certificates of `ca_file` (PEM).
     ///
@@ -116,20 +144,22 @@ impl WebPkiRoots {
         let mut own: Vec<u8> = Vec::new();
         if let Some(path) = ca_file {
             let shown = path.display().to_string();
-            let unreadable = |reason: String| RootsError::Unreadable {
+            let text = std::fs::read(path).map_err(|error| RootsError::Unreadable {
                 path: shown.clone(),
-                reason,
-            };
-            let certificates = CertificateDer::pem_file_iter(path)
-                .map_err(|error| unreadable(error.to_string()))?;
-            for certificate in certificates {
-                let certificate = certificate.map_err(|error| unreadable(error.to_string()))?;
+                error,
+            })?;
+            for (index, certificate) in CertificateDer::pem_slice_iter(&text).enumerate() {
+                let certificate = certificate.map_err(|error| RootsError::NotPem {
+                    path: shown.clone(),
+                    reason: pem_fault(&error),
+                })?;
                 own.extend_from_slice(&certificate);
                 store
                     .add(certificate)
                     .map_err(|error| RootsError::NotAnAnchor {
                         path: shown.clone(),
-                        reason: error.to_string(),
+                        number: index.saturating_add(1),
+                        reason: anchor_fault(&error),
                     })?;
             }
             if own.is_empty() {

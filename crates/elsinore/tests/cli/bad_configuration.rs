@@ -5,6 +5,19 @@ use crate::command::Workplace;
 /// A command that needs the resolver, so that hints and anchors are read.
 const LOOKUP: &[&str] = &["--config", "elsinore.toml", "dns", "example.org", "MX"];
 
+/// Sends the configuration itself, which is refused before anything is sent.
+const SEND: &[&str] = &[
+    "--config",
+    "elsinore.toml",
+    "send",
+    "--from",
+    "a@example.org",
+    "--to",
+    "b@example.org",
+    "--file",
+    "elsinore.toml",
+];
+
 #[test]
 fn faults_in_the_file() {
     for (text, line, part) in [
@@ -127,6 +140,36 @@ fn anchors_and_hints() {
             .run(LOOKUP);
         run.assert_refused(78, "file");
         assert!(run.stderr.contains(part), "{part:?} for {text:?}: {run:?}");
+    }
+}
+
+#[test]
+fn authorities() {
+    for (name, text, part) in [
+        ("nowhere", "", "nowhere: cannot be read: No such file"),
+        ("file", "", "file: holds no certificate"),
+        ("file", "\u{0}not PEM\n", "file: holds no certificate"),
+        (
+            "file",
+            "-----BEGIN CERTIFICATE-----\nAAAA\n",
+            "file: a PEM section has no end line",
+        ),
+        (
+            "file",
+            "-----BEGIN CERTIFICATE-----\n?\n-----END CERTIFICATE-----\n",
+            "file: a PEM section is not base64",
+        ),
+        (
+            "file",
+            "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n",
+            "file: certificate 1 cannot be a trust anchor: it is not an X.509 certificate",
+        ),
+    ] {
+        Workplace::new()
+            .with("file", text)
+            .with("elsinore.toml", format!("[tls]\nca_file = \"{name}\"\n"))
+            .run(SEND)
+            .assert_refused(78, &format!("[tls] ca_file {part}"));
     }
 }
 
