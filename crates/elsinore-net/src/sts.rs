@@ -3,5 +3,5 @@
 pub mod cache;
 pub mod fetch;
 
-pub use cache::{PolicyCache, StoredPolicy};
+pub use cache::{CacheError, PolicyCache, StoredPolicy};
 pub use fetch::PolicyFetcher;

@@ -537,9 +537,16 @@ rules! {
     /// A stored policy could not be used.
     StsCacheDamaged: "STS-CACHE-DAMAGED", 8461 "3.2",
         "A stored MTA-STS policy could not be used",
-        "The file cannot be read, or does not carry the digest that was written with it. It counts \
-         as no policy and is replaced by the next fetch.",
+        "The file does not carry the digest that was written with it. It counts as no policy and \
+         is replaced by the next fetch.",
         "A file that was cut short when the disk was full.";
+
+    /// The stored policies cannot be read.
+    StsCacheUnreadable: "STS-CACHE-UNREADABLE", 8461 "3.2",
+        "The folder of stored MTA-STS policies cannot be read",
+        "Whether a policy was stored for the domain is not known, so it counts as none. Where a \
+         policy is in force and its fetch fails, the domain is without its protection.",
+        "state_dir belongs to another user.";
 
     /// A policy could not be stored.
     StsCacheUnwritable: "STS-CACHE-UNWRITABLE", 8461 "3.2",

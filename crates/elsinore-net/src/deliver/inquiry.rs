@@ -3,7 +3,7 @@
 
 use super::Sender;
 use crate::resolver::Freshness;
-use crate::sts::StoredPolicy;
+use crate::sts::{CacheError, StoredPolicy};
 use elsinore_dane::discovery::{
     Ask, AskFreshness, AskId, Discovery, DiscoveryPolicy, HostState, Query, Reply, Route,
 };
@@ -249,7 +249,11 @@ async fn stored(
     let stored = match tokio::task::spawn_blocking(move || policies.load(&wanted)).await {
         Ok(Ok(stored)) => stored?,
         Ok(Err(error)) => {
-            findings.push(damaged(error.to_string()));
+            let rule = match error {
+                CacheError::Damaged { .. } => Rule::StsCacheDamaged,
+                CacheError::Io { .. } => Rule::StsCacheUnreadable,
+            };
+            findings.push(Finding::new(rule, domain.as_str(), error.to_string()));
             return None;
         }
         Err(error) => {

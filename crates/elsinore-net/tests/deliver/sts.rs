@@ -102,6 +102,8 @@ async fn a_policy_that_cannot_be_written_is_said_and_stops_nobody() {
     let report = running.send(&["a@example"]).await;
     assert_eq!(report.recipients[0].outcome, Outcome::Delivered);
     assert!(has(&report, Rule::StsCacheUnwritable), "{report:#?}");
+    assert!(has(&report, Rule::StsCacheUnreadable), "{report:#?}");
+    assert!(!has(&report, Rule::StsCacheDamaged), "{report:#?}");
 }
 
 /// A host that DANE alone decides about stands before the one that the policy was in the way of.
