@@ -17,6 +17,7 @@ pub mod report;
 mod domain;
 mod evidence;
 mod inquiry;
+mod mismatch;
 
 pub use config::{LegacyTls, Limits, SenderConfig, StateFolder, Timeouts};
 pub use envelope::{

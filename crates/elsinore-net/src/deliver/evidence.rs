@@ -1,5 +1,6 @@
 //! What a session showed: its findings, the words for it, and what the ladder makes of a failure.
 
+use super::mismatch;
 use super::report::{MatchedTlsa, ObligationWord, ReplyText, SaidBy, SessionFacts};
 use crate::session::{SessionResult, TlsRecord};
 use crate::tls::judge::Refusal;
@@ -247,7 +248,7 @@ pub(super) fn findings(plan: &HostPlan, peer: SocketAddr, result: &SessionResult
     let mut note =
         |rule, evidence: String| found.push(Finding::new(rule, subject.clone(), evidence));
     if let Some(failure) = &result.tls_failure {
-        note(rule_of_tls(failure), failure.to_string());
+        note(rule_of_tls(failure), mismatch::evidence(plan, failure));
     } else if let Some(failure) = &result.outcome.failure {
         let rule = match &failure.cause {
             _ if is_uncertain(&result.outcome) => Rule::OutcomeUnknown,
@@ -304,7 +305,9 @@ const fn rule_of(event: &Event) -> Option<Rule> {
 
 const fn rule_of_tls(failure: &TlsFailure) -> Rule {
     match &failure.cause {
-        TlsFailureCause::Refused(Refusal::Dane(_) | Refusal::DaneNoUsable) => Rule::TlsaMismatch,
+        TlsFailureCause::Refused(Refusal::Dane { .. } | Refusal::DaneNoUsable) => {
+            Rule::TlsaMismatch
+        }
         TlsFailureCause::Refused(Refusal::WebPki(_)) => Rule::WebPkiInvalid,
         TlsFailureCause::Refused(Refusal::Pins(_)) => Rule::PinMismatch,
         TlsFailureCause::Refused(Refusal::Signature) => Rule::TlsKeyUnproven,

@@ -5,7 +5,8 @@ use crate::tls::webpki::{WebPkiChain, WebPkiProof, WebPkiRefusal};
 use elsinore_dane::obligation::Requirements;
 use elsinore_dane::time::UnixTime;
 use elsinore_dane::verify::{
-    DaneVerdict, Match, PinMatch, Rejection, VerifyOptions, verify_dane, verify_pins,
+    CertificateSummary, DaneVerdict, Match, PinMatch, Rejection, VerifyOptions, inspect,
+    verify_dane, verify_pins,
 };
 use std::fmt;
 
@@ -26,7 +27,13 @@ pub struct Proofs {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Refusal {
     /// The TLSA records and the chain do not agree.
-    Dane(Rejection),
+    Dane {
+        /// What does not hold.
+        rejection: Rejection,
+        /// The server's own certificate, for people to read; `None` when there is none that can
+        /// be decoded.
+        leaf: Option<Box<CertificateSummary>>,
+    },
     /// No TLSA record could be used: discovery should have said "encrypt".
     DaneNoUsable,
     /// WebPKI validation was demanded and failed.
@@ -40,7 +47,7 @@ pub enum Refusal {
 impl fmt::Display for Refusal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Dane(rejection) => write!(f, "TLSA: {rejection}"),
+            Self::Dane { rejection, .. } => write!(f, "TLSA: {rejection}"),
             Self::DaneNoUsable => f.write_str("TLSA: no usable record"),
             Self::WebPki(refusal) => write!(f, "certificate: {refusal}"),
             Self::Pins(rejection) => write!(f, "pinned fingerprint: {rejection}"),
@@ -69,7 +76,13 @@ pub fn judge<C: AsRef<[u8]>>(
     if let Some(requirement) = &requirements.dane {
         match verify_dane(chain, requirement, now, options) {
             DaneVerdict::Authenticated(matched) => proofs.dane = Some(matched),
-            DaneVerdict::Rejected(rejection) => return Err(Refusal::Dane(rejection)),
+            DaneVerdict::Rejected(rejection) => {
+                let leaf = chain.first().and_then(|leaf| inspect(leaf.as_ref()).ok());
+                return Err(Refusal::Dane {
+                    rejection,
+                    leaf: leaf.map(Box::new),
+                });
+            }
             DaneVerdict::NoUsable => return Err(Refusal::DaneNoUsable),
         }
     }

@@ -72,6 +72,17 @@ async fn a_mismatch_leads_to_the_next_host_and_is_said() {
         "{report:#?}"
     );
     assert!(has(&report, Rule::TlsaMismatch));
+    let evidence = (report.recipients[0].attempts[0].findings.iter())
+        .find(|finding| finding.rule == Rule::TlsaMismatch)
+        .map(|finding| finding.evidence.clone())
+        .unwrap();
+    assert!(
+        evidence.starts_with(
+            "TLSA: no TLSA record matches the server certificate; \
+             published: 3 1 1 0707070707070707…; presented: 3 1 1 "
+        ) && evidence.contains(", notAfter 20"),
+        "{evidence}"
+    );
     assert!(has(&report, Rule::WeakerHostUsed));
     assert_eq!(running.connections(), ["192.0.2.1", "192.0.2.2"]);
     assert_eq!(report.recipients[0].attempts.len(), 2);

@@ -5,7 +5,7 @@ use crate::server::{openssl_context, openssl_server, rustls_config, rustls_serve
 use crate::{BOTH, connect, connector, dane, name, pinned, tlsa_311, tlsa_cert, webpki};
 use elsinore_dane::obligation::{NamePattern, Obligation, Requirements};
 use elsinore_dane::tlsa::TlsaRecord;
-use elsinore_dane::verify::Rejection;
+use elsinore_dane::verify::{Rejection, inspect};
 use elsinore_net::tls::judge::Refusal;
 use elsinore_net::tls::webpki::WebPkiRefusal;
 use elsinore_net::tls::{Backend, KeyProof, TlsFailureCause};
@@ -64,7 +64,14 @@ async fn every_obligation_gets_one_verdict_from_both() {
     let ee = |certificate: &X509| dane(vec![tlsa_311(certificate)]);
     let wrong = TlsaRecord::new(3, 1, 1, &[7; 32]);
     let refused = |refusal: Refusal| format!("refused {refusal:?}");
-    let no_match = refused(Refusal::Dane(Rejection::NoMatch));
+    let rejected = |rejection: Rejection, leaf: &X509| {
+        let leaf = inspect(&leaf.to_der().unwrap()).unwrap();
+        refused(Refusal::Dane {
+            rejection,
+            leaf: Some(Box::new(leaf)),
+        })
+    };
+    let no_match = rejected(Rejection::NoMatch, &good);
     let webpki_refused = |refusal| refused(Refusal::WebPki(refusal));
     let cases: Vec<(&str, Vec<X509>, Obligation, String)> = vec![
         ("3 1 1", chain(&good), ee(&good), "ok dane=Some(\"TLSA 3 1 1 matched the server certificate\") webpki=None pins=false".into()),
@@ -73,10 +80,10 @@ async fn every_obligation_gets_one_verdict_from_both() {
         ("3 1 1, wrong key", chain(&good), dane(vec![wrong.clone()]), no_match.clone()),
         ("3 1 1, one wrong one right", chain(&good), dane(vec![wrong.clone(), tlsa_311(&good)]), "ok dane=Some(\"TLSA 3 1 1 matched the server certificate\") webpki=None pins=false".into()),
         ("2 0 1", chain(&good), ta(&ca), "ok dane=Some(\"TLSA 2 0 1 matched the trust anchor at depth 1, name mx.example\") webpki=None pins=false".into()),
-        ("2 0 1, wildcard for a whole top-level domain", chain(&wildcard), ta(&ca), refused(Refusal::Dane(Rejection::NameMismatch))),
-        ("2 0 1, expired", chain(&expired), ta(&ca), refused(Refusal::Dane(Rejection::Expired { depth: 0 }))),
-        ("2 0 1, wrong name", chain(&other), ta(&ca), refused(Refusal::Dane(Rejection::NameMismatch))),
-        ("2 0 1, anchor not sent", vec![good.clone()], ta(&ca), refused(Refusal::Dane(Rejection::NoTrustedPath))),
+        ("2 0 1, wildcard for a whole top-level domain", chain(&wildcard), ta(&ca), rejected(Rejection::NameMismatch, &wildcard)),
+        ("2 0 1, expired", chain(&expired), ta(&ca), rejected(Rejection::Expired { depth: 0 }, &expired)),
+        ("2 0 1, wrong name", chain(&other), ta(&ca), rejected(Rejection::NameMismatch, &other)),
+        ("2 0 1, anchor not sent", vec![good.clone()], ta(&ca), rejected(Rejection::NoTrustedPath, &good)),
         ("WebPKI", chain(&good), exact(), "ok dane=None webpki=Some(\"mx.example\") pins=false".into()),
         ("WebPKI, root not sent", vec![good.clone()], exact(), "ok dane=None webpki=Some(\"mx.example\") pins=false".into()),
         ("WebPKI, wildcard", chain(&deep_wildcard), webpki(vec![NamePattern::Exact(name("mx.mail.example"))]),
