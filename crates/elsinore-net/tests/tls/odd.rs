@@ -1,6 +1,7 @@
 //! The odd certificates against a server that is not ours: `openssl s_server`.
 
 use crate::pki::odd_certificates;
+use crate::rungs::{SERVERS, Taken};
 use crate::{BOTH, connect, connector, dane, tlsa_311};
 use elsinore_net::tls::Backend;
 use openssl::pkey::{PKey, Private};
@@ -101,4 +102,42 @@ async fn openssl_s_server_with_odd_certificates() {
             }
         }
     }
+}
+
+/// Where a program of another age may differ from the library of the table's own test: server,
+/// protocol, who takes it then. Before OpenSSL 3.2 a server has no brainpool in TLS 1.3 (RFC 8734).
+const OTHERWISE: &[(&str, &str, Taken)] = &[("brainpoolP256r1", "-tls1_3", Taken::Nobody)];
+
+#[tokio::test]
+async fn openssl_s_server_is_taken_by_the_same_rung() {
+    let folder = tempfile::tempdir().unwrap();
+    let connector = connector(None);
+    let mut failures = Vec::new();
+    for (title, make, [with_12, _], [with_13, _]) in SERVERS {
+        let (key, wanted) = make();
+        let certificate = wanted.issue(&key, None);
+        let owed = dane(vec![tlsa_311(&certificate)]);
+        for (protocol, expected) in [("-tls1_2", with_12), ("-tls1_3", with_13)] {
+            let Some(server) = serve(folder.path(), &key, &certificate, &[protocol]) else {
+                eprintln!("skipped: there is no openssl command");
+                return;
+            };
+            let mut taken = Taken::Nobody;
+            for backend in BOTH {
+                let stream = TcpStream::connect(server.address).await.unwrap();
+                let session = connect(&connector, backend, stream, &owed).await;
+                if session.is_ok_and(|session| session.proofs.dane.is_some()) {
+                    taken = match backend {
+                        Backend::Rustls => Taken::Rustls,
+                        Backend::OpenSsl => Taken::OpenSsl,
+                    };
+                    break;
+                }
+            }
+            if taken != *expected && !OTHERWISE.contains(&(*title, protocol, taken)) {
+                failures.push(format!("{title}, {protocol}: {taken:?}, not {expected:?}"));
+            }
+        }
+    }
+    assert!(failures.is_empty(), "{}", failures.join("\n"));
 }

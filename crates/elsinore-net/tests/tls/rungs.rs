@@ -19,7 +19,7 @@ use openssl::ssl::SslVersion;
 
 /// The first rung that reaches the server.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Taken {
+pub(crate) enum Taken {
     Rustls,
     OpenSsl,
     /// Deferred where TLS is owed, cleartext where it is not.
@@ -28,7 +28,7 @@ enum Taken {
 
 use Taken::{Nobody, OpenSsl, Rustls};
 
-type Make = fn() -> (PKey<Private>, Wanted);
+pub(crate) type Make = fn() -> (PKey<Private>, Wanted);
 
 fn plain(key: PKey<Private>) -> (PKey<Private>, Wanted) {
     (key, Wanted::default())
@@ -74,7 +74,7 @@ fn v1_sha1() -> (PKey<Private>, Wanted) {
 }
 
 /// Server; with TLS 1.2 under DANE, and under no obligation; the same with TLS 1.3.
-const SERVERS: &[(&str, Make, [Taken; 2], [Taken; 2])] = &[
+pub(crate) const SERVERS: &[(&str, Make, [Taken; 2], [Taken; 2])] = &[
     (
         "RSA-512",
         || plain(rsa(512)),
