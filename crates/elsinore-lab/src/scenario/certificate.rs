@@ -20,6 +20,10 @@ pub struct CertificateRecipe {
     pub validity: Validity,
     /// When the issuing root is valid.
     pub root_validity: Validity,
+    /// When the intermediate of an issuer of its own is valid.
+    pub intermediate_validity: Validity,
+    /// The digest of the signature on the server's certificate.
+    pub digest: SignatureDigest,
     /// Extended key usage.
     pub purpose: Purpose,
 }
@@ -34,6 +38,8 @@ impl Default for CertificateRecipe {
             key: KeyKind::P256,
             validity: Validity::Current,
             root_validity: Validity::Current,
+            intermediate_validity: Validity::Current,
+            digest: SignatureDigest::Sha256,
             purpose: Purpose::Server,
         }
     }
@@ -86,6 +92,16 @@ pub enum Validity {
     Expired,
     /// Not yet.
     Future,
+}
+
+/// The digest of a signature.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum SignatureDigest {
+    /// SHA-256.
+    Sha256,
+    /// SHA-1.
+    Sha1,
 }
 
 /// Extended key usage.

@@ -1,7 +1,7 @@
 //! Keys and certificates of the lab's servers, made from their recipes at start.
 
-use crate::pki::{CertificateSpec, Identity, KeyType};
-use crate::scenario::certificate::{Purpose, Validity};
+use crate::pki::{CertificateSpec, Digest, Identity, KeyType};
+use crate::scenario::certificate::{Purpose, SignatureDigest, Validity};
 use crate::scenario::{CertificateRecipe, ChainPart, Issuer, KeyKind, PolicyFault};
 use elsinore_dane::time::UnixTime;
 use openssl::error::ErrorStack;
@@ -30,7 +30,7 @@ impl PublicCa {
     /// # Errors
     /// OpenSSL's own.
     pub fn make(now: UnixTime) -> Result<Self, ErrorStack> {
-        let chain = Chain::make("Lab Public", Validity::Current, now)?;
+        let chain = Chain::make("Lab Public", Validity::Current, Validity::Current, now)?;
         let pem = chain.root.pem()?;
         Ok(Self { chain, pem })
     }
@@ -50,7 +50,12 @@ struct Chain {
 }
 
 impl Chain {
-    fn make(name: &str, root_validity: Validity, now: UnixTime) -> Result<Self, ErrorStack> {
+    fn make(
+        name: &str,
+        root_validity: Validity,
+        intermediate_validity: Validity,
+        now: UnixTime,
+    ) -> Result<Self, ErrorStack> {
         let authority = |role: &str| {
             // 64 characters is the limit of commonName (RFC 5280, appendix A).
             let shown: String = name
@@ -61,7 +66,11 @@ impl Chain {
             CertificateSpec::authority(&shown, now)
         };
         let root = Identity::self_signed(&limited(authority(" Root"), root_validity, now))?;
-        let intermediate = root.issue(&authority(" Intermediate"))?;
+        let intermediate = root.issue(&limited(
+            authority(" Intermediate"),
+            intermediate_validity,
+            now,
+        ))?;
         Ok(Self { root, intermediate })
     }
 }
@@ -107,10 +116,19 @@ impl Credentials {
             }
             .to_owned(),
         ];
+        spec.digest = match recipe.digest {
+            SignatureDigest::Sha256 => Digest::Sha256,
+            SignatureDigest::Sha1 => Digest::Sha1,
+        };
         let spec = limited(spec, recipe.validity, now);
         let authority = match recipe.issuer {
             Issuer::Itself => None,
-            Issuer::Private => Some(Chain::make(host_name, recipe.root_validity, now)?),
+            Issuer::Private => Some(Chain::make(
+                host_name,
+                recipe.root_validity,
+                recipe.intermediate_validity,
+                now,
+            )?),
             Issuer::Public => Some(ca.chain.clone()),
         };
         let leaf = match &authority {
