@@ -13,6 +13,7 @@ mod hints;
 mod iterate;
 mod limits;
 mod nets;
+mod route;
 mod servers;
 mod step;
 mod trust;
@@ -21,10 +22,11 @@ mod wire;
 mod zone_text;
 
 pub use anchors::{AnchorError, TrustAnchors};
-pub use config::{AdTrust, ConfigError, Mode, ResolverConfig, Sha1Signatures};
+pub use config::{AdTrust, ConfigError, Minimisation, Mode, ResolverConfig, Sha1Signatures};
 pub use hints::{HintsError, RootHints};
 pub use limits::Limits;
 pub use nets::{Net, NetError, may_contact};
+pub use route::{Route, RouteKind};
 
 use crate::clock::Clock;
 use crate::dialer::Dialer;

@@ -4,6 +4,7 @@ use super::anchors::TrustAnchors;
 use super::hints::RootHints;
 use super::limits::Limits;
 use super::nets::Net;
+use super::route::Route;
 use elsinore_dane::name::DomainName;
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -41,6 +42,18 @@ pub enum Sha1Signatures {
     Unknown,
 }
 
+/// How much of a name the servers on the way to it get to see (RFC 9156).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Minimisation {
+    /// Every server is asked the whole question.
+    Off,
+    /// The servers of the root and of top-level zones see one label more than their own zone. An
+    /// error or a denial of the shortened name is not believed: the whole name is asked then, so
+    /// that a server that denies empty non-terminals hides nothing below them (RFC 9156 §2.3).
+    #[default]
+    Relaxed,
+}
+
 /// Everything a [`Resolver`](super::Resolver) is built from.
 #[derive(Debug, Clone)]
 pub struct ResolverConfig {
@@ -52,6 +65,10 @@ pub struct ResolverConfig {
     pub anchors: TrustAnchors,
     /// Upstream resolvers, for [`Mode::Forward`] and [`Mode::Ad`]; exempt from `allow_nets`.
     pub upstreams: Vec<SocketAddr>,
+    /// Zones asked for at servers of their own, for [`Mode::Recursive`] and [`Mode::Forward`].
+    pub routes: Vec<Route>,
+    /// How much of a name servers on the way get to see, for [`Mode::Recursive`].
+    pub minimisation: Minimisation,
     /// Whose AD bit is believed, for [`Mode::Ad`].
     pub ad_trust: AdTrust,
     /// Names at and below which signatures are not asked for: all there is insecure (RFC 7646).
@@ -77,11 +94,13 @@ impl Default for ResolverConfig {
             hints: RootHints::shipped(),
             anchors: TrustAnchors::shipped(),
             upstreams: Vec::new(),
+            routes: Vec::new(),
+            minimisation: Minimisation::Relaxed,
             ad_trust: AdTrust::LoopbackOnly,
             negative_anchors: Vec::new(),
             allow_nets: Vec::new(),
             sha1: Sha1Signatures::Accepted,
-            deadline: Duration::from_secs(12),
+            deadline: Duration::from_secs(10),
             limits: Limits::default(),
             cache_entries: 20_000,
             cache_octets: 16 << 20,
@@ -104,6 +123,12 @@ pub enum ConfigError {
     /// No trust anchor.
     #[error("dns: no trust anchor")]
     NoAnchor,
+    /// A route without a server.
+    #[error("dns: the route for {0} names no server")]
+    EmptyRoute(DomainName),
+    /// The AD bit comes from the upstream alone: what another server says has none.
+    #[error("dns: mode ad asks its upstream for everything and knows no routes")]
+    RouteInAd,
 }
 
 impl ResolverConfig {
@@ -112,8 +137,15 @@ impl ResolverConfig {
         if needs_upstream && self.upstreams.is_empty() {
             return Err(ConfigError::NoUpstream);
         }
-        if self.mode == Mode::Recursive && self.hints.addresses().is_empty() {
+        let covered = self.routes.iter().any(|route| route.zone.is_root());
+        if self.mode == Mode::Recursive && self.hints.addresses().is_empty() && !covered {
             return Err(ConfigError::NoHints);
+        }
+        if let Some(route) = self.routes.iter().find(|route| route.servers.is_empty()) {
+            return Err(ConfigError::EmptyRoute(route.zone.clone()));
+        }
+        if self.mode == Mode::Ad && !self.routes.is_empty() {
+            return Err(ConfigError::RouteInAd);
         }
         if self.mode != Mode::Ad && self.anchors.all().is_empty() {
             return Err(ConfigError::NoAnchor);

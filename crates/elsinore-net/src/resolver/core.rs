@@ -5,6 +5,7 @@ use super::cache::Cache;
 use super::config::ResolverConfig;
 use super::iterate::Delegation;
 use super::limits::Budget;
+use super::route::Routes;
 use super::servers::ServerBook;
 use super::step::Step;
 use super::trust::Cut;
@@ -81,6 +82,7 @@ pub(super) struct Shared {
 pub(super) struct Core {
     pub(super) config: ResolverConfig,
     pub(super) negative_anchors: Vec<Name>,
+    pub(super) routes: Routes,
     pub(super) dialer: Arc<dyn Dialer>,
     /// Bounds the exchanges under way at one time, and so the sockets.
     pub(super) exchanges: Semaphore,
@@ -114,6 +116,7 @@ impl Core {
                 in_flight: HashMap::new(),
             }),
             exchanges: Semaphore::new(MOST_EXCHANGES),
+            routes: Routes::new(&config.routes),
             config,
             dialer,
             clock,

@@ -7,6 +7,7 @@ use super::core::{Core, Found, Trouble, Work};
 use super::exchange::Fault;
 use super::wire::{Message, Name, QueryBits, Question, Rcode, Record};
 use std::future::Future;
+use std::net::SocketAddr;
 use std::sync::Arc;
 use tokio::sync::OnceCell;
 use tokio::time::Instant;
@@ -44,6 +45,9 @@ impl Core {
         }
         let found = match self.config.mode {
             Mode::Recursive => self.iterate(question, work, depth).await?,
+            Mode::Forward if self.routes.covering(question).is_some() => {
+                self.iterate(question, work, depth).await?
+            }
             Mode::Forward => {
                 self.ask_upstream(question, QueryBits::Unchecked, work)
                     .await?
@@ -67,6 +71,30 @@ impl Core {
         bits: QueryBits,
         work: &Work,
     ) -> Result<Found, Trouble> {
+        self.ask_resolvers(&Name::root(), &self.config.upstreams, question, bits, work)
+            .await
+    }
+
+    /// Asks the recursive resolvers that names below `zone` are routed to.
+    pub(super) async fn ask_recursive(
+        &self,
+        zone: &Name,
+        servers: &[SocketAddr],
+        question: &Question,
+        work: &Work,
+    ) -> Result<Found, Trouble> {
+        self.ask_resolvers(zone, servers, question, QueryBits::Unchecked, work)
+            .await
+    }
+
+    async fn ask_resolvers(
+        &self,
+        zone: &Name,
+        servers: &[SocketAddr],
+        question: &Question,
+        bits: QueryBits,
+        work: &Work,
+    ) -> Result<Found, Trouble> {
         let accept = |message: &Message| match message.rcode {
             // Who does not recurse has looked nothing up: an empty reply of his denies nothing.
             Rcode::NOERROR | Rcode::NXDOMAIN
@@ -77,15 +105,14 @@ impl Core {
             Rcode::NOERROR | Rcode::NXDOMAIN => Ok(()),
             other => Err(Fault::Refused(other, message.ede.clone())),
         };
-        let root = Name::root();
         let message = self
-            .joined(&root, question, || {
-                self.ask_servers(&self.config.upstreams, question, bits, work, &accept)
+            .joined(zone, question, || {
+                self.ask_servers(servers, question, bits, work, &accept)
             })
             .await?;
         Ok(Found {
             message,
-            bailiwick: root,
+            bailiwick: zone.clone(),
         })
     }
 

@@ -32,6 +32,14 @@ impl RootHints {
         })
     }
 
+    /// No root server: only for a resolver whose routes cover the root.
+    #[must_use]
+    pub const fn none() -> Self {
+        Self {
+            addresses: Vec::new(),
+        }
+    }
+
     /// Reads zone-file text: NS records of the root, A and AAAA records of the servers they name;
     /// TTL and class may be left out.
     ///

@@ -3,16 +3,18 @@
 
 mod referral;
 
-pub(super) use referral::Delegation;
+pub(super) use referral::{Delegation, Source};
 
+use super::config::Minimisation;
 use super::core::{Core, Found, Trouble, Work};
 use super::exchange::Fault;
 use super::nets::may_contact;
+use super::route::RouteKind;
 use super::servers::port_53;
 use super::wire::{Message, Name, QueryBits, Question, Rcode, rtype};
 use futures_util::future::{BoxFuture, join_all};
 use referral::Reply;
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 use std::sync::Arc;
 use tokio::time::Instant;
 
@@ -33,10 +35,15 @@ impl Core {
     ) -> BoxFuture<'a, Result<Found, Trouble>> {
         Box::pin(async move {
             let mut zone = self.closest_delegation(question);
+            if zone.source == Source::Route(RouteKind::Forward) {
+                return self
+                    .ask_recursive(&zone.zone, &zone.fixed, question, work)
+                    .await;
+            }
             let mut shown = zone.zone.label_count() + 1;
             let mut steps = 0;
             for _ in 0..work.budget.limits.referrals {
-                let asked = minimised(question, &zone.zone, shown, steps);
+                let asked = self.minimised(question, &zone.zone, shown, steps);
                 let outcome = self.ask_zone(&zone, &asked, work, depth).await;
                 let whole = asked == *question;
                 let message = match outcome {
@@ -101,14 +108,22 @@ impl Core {
         } else {
             labels
         };
-        for count in (1..=deepest).rev() {
+        let route = self.routes.covering(question);
+        let top = route.map_or(0, |route| route.zone.label_count());
+        if let Some(route) = route.filter(|r| r.source == Source::Route(RouteKind::Forward)) {
+            return Arc::clone(route);
+        }
+        for count in (top + 1..=deepest).rev() {
             if let Some((delegation, _)) =
                 shared.delegations.find(&question.name.suffix(count), now)
             {
                 return delegation;
             }
         }
-        Arc::new(Delegation::root(self.config.hints.addresses()))
+        route.map_or_else(
+            || Arc::new(Delegation::root(self.config.hints.addresses())),
+            Arc::clone,
+        )
     }
 
     /// The known delegation of `zone` itself.
@@ -166,8 +181,10 @@ impl Core {
             .servers
             .iter()
             .flat_map(|(_, addresses)| addresses)
-            .filter(|address| self.may_ask(zone, **address))
+            .filter(|address| may_contact(**address, &self.config.allow_nets))
             .map(|address| port_53(*address))
+            // Hints and routes are the administrator's word, not a stranger's.
+            .chain(zone.fixed.iter().copied())
             .collect();
         let missing = zone
             .servers
@@ -178,11 +195,6 @@ impl Core {
             .take(RESOLVED_SERVERS)
             .collect();
         (known, missing)
-    }
-
-    fn may_ask(&self, zone: &Delegation, address: IpAddr) -> bool {
-        // The hints are the administrator's word, not a stranger's.
-        zone.zone.is_root() || may_contact(address, &self.config.allow_nets)
     }
 
     async fn resolve_servers(&self, names: &[Name], work: &Work, depth: u8) -> Vec<SocketAddr> {
@@ -217,16 +229,20 @@ impl Core {
         }
         addresses
     }
-}
 
-/// The question as the servers of `zone` get to see it.
-fn minimised(question: &Question, zone: &Name, shown: usize, steps: usize) -> Question {
-    let labels = question.name.label_count();
-    if zone.label_count() >= MINIMISED_ABOVE || steps >= MINIMISED_STEPS || shown >= labels {
-        return question.clone();
-    }
-    Question {
-        name: question.name.suffix(shown),
-        rtype: rtype::A,
+    /// The question as the servers of `zone` get to see it.
+    fn minimised(&self, question: &Question, zone: &Name, shown: usize, steps: usize) -> Question {
+        let labels = question.name.label_count();
+        if self.config.minimisation == Minimisation::Off
+            || zone.label_count() >= MINIMISED_ABOVE
+            || steps >= MINIMISED_STEPS
+            || shown >= labels
+        {
+            return question.clone();
+        }
+        Question {
+            name: question.name.suffix(shown),
+            rtype: rtype::A,
+        }
     }
 }

@@ -1,12 +1,25 @@
 //! What a reply of an authoritative server is: an answer, a referral, or nothing.
 
+use crate::resolver::route::RouteKind;
+use crate::resolver::servers::port_53;
 use crate::resolver::wire::{Message, Name, Question, Rcode, Record, rtype};
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 
 /// Name servers of one delegation that are kept.
 const MOST_SERVERS: usize = 16;
 /// Addresses of one name server that are kept.
 const MOST_ADDRESSES: usize = 8;
+
+/// Who says where the servers of a zone are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in crate::resolver) enum Source {
+    /// A server of the zone above: a stranger.
+    Referral,
+    /// The hints: the administrator.
+    Hints,
+    /// A route: the administrator.
+    Route(RouteKind),
+}
 
 /// A zone cut as the parent's servers told it. Nothing in it is believed beyond "ask there";
 /// the DS or its denial is judged by its signatures.
@@ -15,7 +28,11 @@ pub(in crate::resolver) struct Delegation {
     pub(in crate::resolver) zone: Name,
     /// The zone whose servers gave the referral.
     pub(in crate::resolver) parent: Name,
+    pub(in crate::resolver) source: Source,
+    /// Servers by name, as a referral tells them.
     pub(super) servers: Vec<(Name, Vec<IpAddr>)>,
+    /// Servers by address, as the administrator tells them.
+    pub(super) fixed: Vec<SocketAddr>,
     /// DS, NSEC, NSEC3 and RRSIG records of the referral.
     pub(in crate::resolver) security: Vec<Record>,
     pub(in crate::resolver) ttl: u32,
@@ -23,10 +40,21 @@ pub(in crate::resolver) struct Delegation {
 
 impl Delegation {
     pub(super) fn root(addresses: &[IpAddr]) -> Self {
+        let fixed = addresses.iter().map(|address| port_53(*address)).collect();
+        Self::fixed(Name::root(), Source::Hints, fixed)
+    }
+
+    pub(in crate::resolver) fn route(zone: Name, kind: RouteKind, servers: &[SocketAddr]) -> Self {
+        Self::fixed(zone, Source::Route(kind), servers.to_vec())
+    }
+
+    fn fixed(zone: Name, source: Source, fixed: Vec<SocketAddr>) -> Self {
         Self {
-            zone: Name::root(),
-            parent: Name::root(),
-            servers: vec![(Name::root(), addresses.to_vec())],
+            parent: zone.clone(),
+            zone,
+            source,
+            servers: Vec::new(),
+            fixed,
             security: Vec::new(),
             ttl: u32::MAX,
         }
@@ -132,7 +160,9 @@ fn referral(message: &Message, parent: &Name, cut: &Name) -> Delegation {
     Delegation {
         zone: cut.clone(),
         parent: parent.clone(),
+        source: Source::Referral,
         servers,
+        fixed: Vec::new(),
         security,
         // A TTL of zero would have every step ask from the root again.
         ttl: ttl.max(5),
