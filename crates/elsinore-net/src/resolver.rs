@@ -74,6 +74,13 @@ impl Resolver {
             core: core::Core::new(config, dialer, clock),
         })
     }
+
+    /// Octets of memory in use by the cache, its tables included; never more than
+    /// [`ResolverConfig::cache_octets`].
+    #[must_use]
+    pub fn cache_octets(&self) -> usize {
+        self.core.cache.octets()
+    }
 }
 
 impl SecureResolver for Resolver {

@@ -221,7 +221,6 @@ async fn round_trips_of_a_cold_lookup() {
 async fn many_names() {
     let authority = authority();
     let small = ResolverConfig {
-        cache_entries: 100,
         cache_octets: 100_000,
         ..config(Mode::Recursive, &authority)
     };

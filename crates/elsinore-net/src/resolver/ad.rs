@@ -10,8 +10,9 @@ use super::wire::{Message, Name, Nsec, Nsec3, Question, Rcode, Record, record_da
 use elsinore_dane::answer::{self, AliasKind, AliasLink, Answer, Denial, DenialKind, Last, RrSet};
 use elsinore_dane::security::{Authority, Status};
 use futures_util::stream::{FuturesUnordered, StreamExt};
+use std::sync::Arc;
 use tokio::sync::mpsc;
-use tokio::time::{Instant, timeout};
+use tokio::time::timeout;
 
 /// What the parents say of the zone that holds a name.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -35,11 +36,10 @@ impl Core {
             name: Name::from_domain(&question.name),
             rtype: question.record_type.code(),
         };
-        if freshness == Freshness::Cached {
-            let known = self.shared().answers.find(&key, Instant::now());
-            if let Some((answer, left)) = known {
-                return aged(answer, left);
-            }
+        if freshness == Freshness::Cached
+            && let Some((answer, left)) = self.cache.find::<Answer>(&key)
+        {
+            return aged(Answer::clone(&answer), left);
         }
         let (wanted_keys, _) = mpsc::unbounded_channel();
         let work = Work {
@@ -53,10 +53,8 @@ impl Core {
             let text = format!("{question}: no answer within {} s", deadline.as_secs());
             failure(question, Vec::new(), Trouble::new(text))
         });
-        let octets = 600 + answer.chain.len() * 300;
-        self.shared()
-            .answers
-            .insert(key, answer.clone(), octets, ttl(&answer), Instant::now());
+        self.cache
+            .keep(&key, Arc::new(answer.clone()), ttl(&answer));
         answer
     }
 

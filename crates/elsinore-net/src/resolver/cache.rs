@@ -1,134 +1,201 @@
-//! A cache bounded in entries and octets. Two generations stand in for recency: when the younger
-//! is full it becomes the older, and what was not asked for meanwhile is dropped with that one.
+//! Everything that is kept, under one budget of octets: what was judged, what was learnt about
+//! zones, and for seconds what servers replied. Shards with a lock each, none held across a wait.
 
-use std::collections::HashMap;
-use std::hash::Hash;
-use tokio::time::{Duration, Instant};
+mod store;
+mod weight;
 
-/// Longest reuse of anything, whatever its TTL says.
-const LONGEST: u32 = 86_400;
+pub(super) use weight::{Weigh, block, shared_block};
 
-#[derive(Debug, Clone)]
-struct Entry<V> {
-    value: V,
-    octets: usize,
-    until: Instant,
+use super::core::Found;
+use super::wire::{Message, Name, Question};
+use crate::clock::Clock;
+use elsinore_dane::answer::{Answer, Last};
+use std::any::Any;
+use std::fmt::Debug;
+use std::hash::{BuildHasher, RandomState};
+use std::mem::size_of;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use store::{Moment, Store};
+use tokio::time::Instant;
+
+/// Longest reuse of anything, whatever its TTL says, in seconds.
+pub(super) const LONGEST: u32 = 86_400;
+/// Longest reuse of a denial, in seconds (RFC 2308 §5, RFC 9077 §4).
+pub(super) const LONGEST_DENIAL: u32 = 10_800;
+/// Longest reuse of a failure, in seconds; RFC 9520 §3.2 allows five minutes.
+pub(super) const LONGEST_FAILURE: u32 = 60;
+/// Shards, at most; each has at least [`SMALLEST_SHARD`] octets.
+const MOST_SHARDS: usize = 16;
+const SMALLEST_SHARD: usize = 1 << 20;
+
+/// The kinds of things kept. Two kinds under one name are two entries.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(super) enum Kind {
+    /// What stands at one name, judged.
+    Step,
+    /// A whole answer, in mode *ad*.
+    Answer,
+    /// A reply as it came.
+    Reply,
+    /// Whom to ask about a zone.
+    Delegation,
+    /// What a name is on the way down the chain of trust.
+    Cut,
 }
 
-/// Values by key, each with a time after which it is not used.
-#[derive(Debug)]
-pub(super) struct Cache<K, V> {
-    young: HashMap<K, Entry<V>>,
-    old: HashMap<K, Entry<V>>,
-    young_octets: usize,
-    most_entries: usize,
-    most_octets: usize,
+/// Something that is kept by name, or by name and type.
+pub(super) trait Kept: Weigh + Send + Sync + 'static {
+    /// Its kind; each type has its own.
+    const KIND: Kind;
+    /// A name or a question.
+    type Key: CacheKey;
+    /// Longest reuse, in seconds, whatever the TTL says.
+    fn longest(&self) -> u32 {
+        LONGEST
+    }
 }
 
-impl<K: Hash + Eq + Clone, V: Clone> Cache<K, V> {
-    /// Holds at most `entries` values of `octets` in all.
-    pub(super) fn new(entries: usize, octets: usize) -> Self {
+/// What things are kept by.
+pub(super) trait CacheKey {
+    /// The name, and the type where it matters.
+    fn parts(&self) -> (&Name, u16);
+}
+
+impl CacheKey for Name {
+    fn parts(&self) -> (&Name, u16) {
+        (self, 0)
+    }
+}
+
+impl CacheKey for Question {
+    fn parts(&self) -> (&Name, u16) {
+        (&self.name, self.rtype)
+    }
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+struct Key {
+    kind: Kind,
+    rtype: u16,
+    name: Name,
+}
+
+impl Weigh for Found {
+    fn heap(&self) -> usize {
+        let message = shared_block(size_of::<Message>()) + self.message.heap();
+        message + self.bailiwick.heap()
+    }
+}
+
+impl Kept for Found {
+    const KIND: Kind = Kind::Reply;
+    type Key = Question;
+}
+
+impl Kept for Answer {
+    const KIND: Kind = Kind::Answer;
+    type Key = Question;
+
+    fn longest(&self) -> u32 {
+        match self.last {
+            Last::Data(_) => LONGEST,
+            Last::Denied(_) => LONGEST_DENIAL,
+            Last::Failed(_) => LONGEST_FAILURE,
+        }
+    }
+}
+
+type Shard = Store<Key, Arc<dyn Any + Send + Sync>>;
+
+/// The cache of one resolver.
+pub(super) struct Cache {
+    shards: Box<[Mutex<Shard>]>,
+    hasher: RandomState,
+    clock: Arc<dyn Clock>,
+    start: Instant,
+}
+
+impl Debug for Cache {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Cache").finish_non_exhaustive()
+    }
+}
+
+impl Cache {
+    /// Holds at most `budget` octets, all its own memory included.
+    pub(super) fn new(budget: usize, clock: Arc<dyn Clock>) -> Self {
+        let count = (budget / SMALLEST_SHARD).clamp(1, MOST_SHARDS);
         Self {
-            young: HashMap::new(),
-            old: HashMap::new(),
-            young_octets: 0,
-            most_entries: (entries / 2).max(1),
-            most_octets: (octets / 2).max(1),
+            shards: (0..count)
+                .map(|_| Mutex::new(Store::new(budget / count)))
+                .collect(),
+            hasher: RandomState::new(),
+            clock,
+            start: Instant::now(),
         }
     }
 
-    /// The value and the seconds it may still be used.
-    pub(super) fn find(&mut self, key: &K, now: Instant) -> Option<(V, u32)> {
-        if let Some(entry) = self.young.get(key) {
-            return usable(entry, now);
-        }
-        let entry = self.old.remove(key)?;
-        let found = usable(&entry, now)?;
-        self.put(key.clone(), entry);
-        Some(found)
+    /// The value of `key` and the whole seconds it may still be used.
+    pub(super) fn find<T: Kept>(&self, key: &T::Key) -> Option<(Arc<T>, u32)> {
+        let (key, hash) = self.hashed::<T>(key);
+        let now = self.now();
+        let (value, left) = {
+            let mut shard = self.shard(hash);
+            let (value, left) = shard.find(hash as u32, &key, now)?;
+            (Arc::clone(value), left)
+        };
+        // The kind is part of the key, and each kind has one type.
+        Some((value.downcast::<T>().ok()?, left))
     }
 
-    /// Keeps `value` for `ttl` seconds; `octets` is an estimate of its size.
-    pub(super) fn insert(&mut self, key: K, value: V, octets: usize, ttl: u32, now: Instant) {
-        let until = now + Duration::from_secs(ttl.min(LONGEST).into());
-        self.old.remove(&key);
-        self.put(
-            key,
-            Entry {
-                value,
-                octets,
-                until,
-            },
-        );
+    /// Keeps `value` for `ttl` seconds, or less if its kind or the budget does not allow that.
+    pub(super) fn keep<T: Kept>(&self, key: &T::Key, value: Arc<T>, ttl: u32) {
+        let (key, hash) = self.hashed::<T>(key);
+        let seconds = ttl.min(value.longest()).min(LONGEST);
+        let octets = key.name.heap() + shared_block(size_of::<T>()) + value.heap();
+        let life = (seconds, self.now());
+        let mut shard = self.shard(hash);
+        shard.insert((hash as u32, key), (value, octets), life, &mut |_, _| {});
     }
 
-    pub(super) fn remove(&mut self, key: &K) {
-        self.old.remove(key);
-        if let Some(entry) = self.young.remove(key) {
-            self.young_octets = self.young_octets.saturating_sub(entry.octets);
-        }
+    /// Drops what `key` has.
+    pub(super) fn forget<T: Kept>(&self, key: &T::Key) {
+        let (key, hash) = self.hashed::<T>(key);
+        let _gone = self.shard(hash).remove(hash as u32, &key);
     }
 
-    fn put(&mut self, key: K, entry: Entry<V>) {
-        let octets = entry.octets;
-        if octets > self.most_octets {
-            return;
-        }
-        if self.young.len() >= self.most_entries || self.young_octets + octets > self.most_octets {
-            self.old = std::mem::take(&mut self.young);
-            self.young_octets = 0;
-        }
-        self.young_octets += octets;
-        if let Some(before) = self.young.insert(key, entry) {
-            self.young_octets = self.young_octets.saturating_sub(before.octets);
+    /// Octets in use.
+    pub(super) fn octets(&self) -> usize {
+        let shards = self.shards.iter();
+        shards.map(|shard| lock(shard).octets()).sum()
+    }
+
+    fn now(&self) -> Moment {
+        let steady = self.start.elapsed().as_millis();
+        Moment {
+            steady: u64::try_from(steady).unwrap_or(u64::MAX),
+            wall: self.clock.now().0,
         }
     }
 
-    #[cfg(test)]
-    fn len(&self) -> usize {
-        self.young.len() + self.old.len()
+    fn hashed<T: Kept>(&self, key: &T::Key) -> (Key, u64) {
+        let (name, rtype) = key.parts();
+        let key = Key {
+            kind: T::KIND,
+            rtype,
+            name: name.clone(),
+        };
+        let hash = self.hasher.hash_one(&key);
+        (key, hash)
+    }
+
+    /// The shard is chosen by the upper half of the hash, the place in it by the lower.
+    fn shard(&self, hash: u64) -> MutexGuard<'_, Shard> {
+        lock(&self.shards[(hash >> 32) as usize % self.shards.len()])
     }
 }
 
-fn usable<V: Clone>(entry: &Entry<V>, now: Instant) -> Option<(V, u32)> {
-    let left = entry.until.checked_duration_since(now)?;
-    let seconds = u32::try_from(left.as_secs()).unwrap_or(u32::MAX);
-    (!left.is_zero()).then(|| (entry.value.clone(), seconds))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn bounded_in_entries_and_octets() {
-        let now = Instant::now();
-        for (entries, octets, size) in [(100, usize::MAX, 1), (usize::MAX, 1_000, 10)] {
-            let mut cache = Cache::new(entries, octets);
-            for key in 0..10_000_u32 {
-                cache.insert(key, key, size, 60, now);
-                assert!(cache.len() <= 101, "{}", cache.len());
-            }
-            assert_eq!(cache.find(&9_999, now), Some((9_999, 60)));
-            assert_eq!(cache.find(&0, now), None);
-        }
-    }
-
-    #[test]
-    fn time_and_use() {
-        let now = Instant::now();
-        let mut cache = Cache::new(4, 1_000);
-        cache.insert("a", 1, 1, 10, now);
-        assert_eq!(cache.find(&"a", now + Duration::from_secs(4)), Some((1, 6)));
-        assert_eq!(cache.find(&"a", now + Duration::from_secs(10)), None);
-        for key in ["b", "c", "d"] {
-            // What is asked for stays.
-            assert!(cache.find(&"a", now).is_some());
-            cache.insert(key, 2, 1, 10, now);
-        }
-        cache.remove(&"a");
-        assert_eq!(cache.find(&"a", now), None);
-        cache.insert("huge", 3, 5_000, 10, now);
-        assert_eq!(cache.find(&"huge", now), None);
-    }
+fn lock(shard: &Mutex<Shard>) -> MutexGuard<'_, Shard> {
+    // A panic elsewhere leaves a cache that is at worst incomplete.
+    shard.lock().unwrap_or_else(PoisonError::into_inner)
 }

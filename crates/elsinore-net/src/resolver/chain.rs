@@ -10,9 +10,9 @@ use elsinore_dane::answer::{self, AliasLink, Answer, Failure, Last, RrSet};
 use elsinore_dane::security::Status;
 use futures_util::future::FutureExt;
 use futures_util::stream::{FuturesUnordered, StreamExt};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use tokio::sync::mpsc;
-use tokio::time::{Instant, timeout};
+use tokio::time::timeout;
 
 /// Names, from the top, that are taken for zone cuts before anything is known: a top-level zone and
 /// a domain.
@@ -127,11 +127,10 @@ impl Core {
 
     /// One name of the chain: from the cache, from the reply at hand, or asked anew.
     async fn step(&self, asked: &Question, given: &mut Option<Found>, work: &Work) -> Step {
-        if work.freshness == Freshness::Cached {
-            let known = self.shared().steps.find(asked, Instant::now());
-            if let Some((step, left)) = known {
-                return step.with_ttl(left);
-            }
+        if work.freshness == Freshness::Cached
+            && let Some((step, left)) = self.cache.find::<Step>(asked)
+        {
+            return Step::clone(&step).with_ttl(left);
         }
         if let Some(found) = given.as_ref().filter(|found| speaks_of(found, asked)) {
             let step = self.judge(asked, found, work).await;
@@ -145,7 +144,7 @@ impl Core {
                 let step = self.judge(asked, &found, work).await;
                 if matches!(step, Step::Failed(_)) {
                     // The next lookup asks anew instead of judging the same reply once more.
-                    self.shared().replies.remove(asked);
+                    self.cache.forget::<Found>(asked);
                 }
                 *given = Some(found);
                 step
@@ -180,17 +179,7 @@ impl Core {
         if matches!(step, Step::Failed(_)) && work.budget.is_overdrawn() {
             return;
         }
-        let octets = match step {
-            Step::Data(records, ..) => 400 + records.len() * 120,
-            _ => 400,
-        };
-        self.shared().steps.insert(
-            asked.clone(),
-            step.clone(),
-            octets,
-            step.ttl(),
-            Instant::now(),
-        );
+        self.cache.keep(asked, Arc::new(step.clone()), step.ttl());
     }
 }
 

@@ -81,9 +81,7 @@ pub struct ResolverConfig {
     pub deadline: Duration,
     /// Bounds on the work of one lookup.
     pub limits: Limits,
-    /// Entries kept per cache, at most.
-    pub cache_entries: usize,
-    /// Octets kept per cache, at most, estimated.
+    /// Octets of memory that all caches together take, at most, their own tables included.
     pub cache_octets: usize,
 }
 
@@ -102,8 +100,7 @@ impl Default for ResolverConfig {
             sha1: Sha1Signatures::Accepted,
             deadline: Duration::from_secs(10),
             limits: Limits::default(),
-            cache_entries: 20_000,
-            cache_octets: 16 << 20,
+            cache_octets: 128 << 20,
         }
     }
 }

@@ -3,16 +3,13 @@
 use super::Freshness;
 use super::cache::Cache;
 use super::config::ResolverConfig;
-use super::iterate::Delegation;
 use super::limits::Budget;
 use super::route::Routes;
 use super::servers::ServerBook;
-use super::step::Step;
-use super::trust::Cut;
 use super::wire::{Message, Name, Question};
 use crate::clock::Clock;
 use crate::dialer::Dialer;
-use elsinore_dane::answer::{Answer, ExtendedError, Failure};
+use elsinore_dane::answer::{ExtendedError, Failure};
 use elsinore_dane::security::Status;
 use elsinore_dane::time::UnixTime;
 use std::collections::HashMap;
@@ -65,14 +62,10 @@ impl Trouble {
 /// One question under way at one set of servers; whoever asks the same joins.
 pub(super) type InFlight = Arc<OnceCell<Result<Arc<Message>, Trouble>>>;
 
-/// Caches and counters behind one lock, which is never held across a wait.
+/// What is known of servers, and what is under way, behind one lock, which is never held across a
+/// wait.
 #[derive(Debug)]
 pub(super) struct Shared {
-    pub(super) steps: Cache<Question, Step>,
-    pub(super) answers: Cache<Question, Answer>,
-    pub(super) replies: Cache<Question, Found>,
-    pub(super) delegations: Cache<Name, Arc<Delegation>>,
-    pub(super) cuts: Cache<Name, Cut>,
     pub(super) servers: ServerBook,
     pub(super) in_flight: HashMap<(Name, Question), InFlight>,
 }
@@ -84,6 +77,7 @@ pub(super) struct Core {
     pub(super) negative_anchors: Vec<Name>,
     pub(super) routes: Routes,
     pub(super) dialer: Arc<dyn Dialer>,
+    pub(super) cache: Cache,
     /// Bounds the exchanges under way at one time, and so the sockets.
     pub(super) exchanges: Semaphore,
     clock: Arc<dyn Clock>,
@@ -99,7 +93,6 @@ impl Core {
         dialer: Arc<dyn Dialer>,
         clock: Arc<dyn Clock>,
     ) -> Self {
-        let (entries, octets) = (config.cache_entries, config.cache_octets);
         Self {
             negative_anchors: config
                 .negative_anchors
@@ -107,14 +100,10 @@ impl Core {
                 .map(Name::from_domain)
                 .collect(),
             shared: Mutex::new(Shared {
-                steps: Cache::new(entries, octets),
-                answers: Cache::new(entries, octets),
-                replies: Cache::new(entries, octets),
-                delegations: Cache::new(entries, octets),
-                cuts: Cache::new(entries, octets),
                 servers: ServerBook::default(),
                 in_flight: HashMap::new(),
             }),
+            cache: Cache::new(config.cache_octets, Arc::clone(&clock)),
             exchanges: Semaphore::new(MOST_EXCHANGES),
             routes: Routes::new(&config.routes),
             config,

@@ -5,12 +5,11 @@ use super::Freshness;
 use super::config::Mode;
 use super::core::{Core, Found, Trouble, Work};
 use super::exchange::Fault;
-use super::wire::{Message, Name, QueryBits, Question, Rcode, Record};
+use super::wire::{Message, Name, QueryBits, Question, Rcode};
 use std::future::Future;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use tokio::sync::OnceCell;
-use tokio::time::Instant;
 
 /// Longest reuse of a raw reply, in seconds: what is judged from it has caches of its own.
 const LONGEST_REPLY: u32 = 60;
@@ -28,7 +27,7 @@ impl Core {
         work: &Work,
     ) -> Result<Found, Trouble> {
         if work.freshness == Freshness::Fresh {
-            self.shared().replies.remove(question);
+            self.cache.forget::<Found>(question);
         }
         self.fetch(question, work).await
     }
@@ -39,9 +38,8 @@ impl Core {
         work: &Work,
         depth: u8,
     ) -> Result<Found, Trouble> {
-        let known = self.shared().replies.find(question, Instant::now());
-        if let Some((found, _)) = known {
-            return Ok(found);
+        if let Some((found, _)) = self.cache.find::<Found>(question) {
+            return Ok(Found::clone(&found));
         }
         let found = match self.config.mode {
             Mode::Recursive => self.iterate(question, work, depth).await?,
@@ -57,10 +55,8 @@ impl Core {
                     .await?
             }
         };
-        let (octets, ttl) = (octets(&found.message), ttl(&found.message));
-        self.shared()
-            .replies
-            .insert(question.clone(), found.clone(), octets, ttl, Instant::now());
+        let ttl = ttl(&found.message);
+        self.cache.keep(question, Arc::new(found.clone()), ttl);
         Ok(found)
     }
 
@@ -168,22 +164,11 @@ impl Drop for Leave<'_> {
     }
 }
 
-fn sections(message: &Message) -> impl Iterator<Item = &Record> {
-    message.answer.iter().chain(&message.authority)
-}
-
 fn ttl(message: &Message) -> u32 {
-    sections(message)
+    let records = message.answer.iter().chain(&message.authority);
+    records
         .map(|record| record.ttl)
         .min()
         .unwrap_or(0)
         .min(LONGEST_REPLY)
-}
-
-/// A rough size, for the bounds of the cache.
-pub(super) fn octets(message: &Message) -> usize {
-    let records = sections(message).chain(&message.additional);
-    300 + records
-        .map(|record| record.rdata.len() + 120)
-        .sum::<usize>()
 }

@@ -16,7 +16,6 @@ use futures_util::future::{BoxFuture, join_all};
 use referral::Reply;
 use std::net::SocketAddr;
 use std::sync::Arc;
-use tokio::time::Instant;
 
 /// Zones of fewer labels than this see only as much of the name as they need.
 const MINIMISED_ABOVE: usize = 2;
@@ -50,7 +49,7 @@ impl Core {
                     Ok(message) => message,
                     Err(trouble) if whole => {
                         // The servers may have moved since the delegation was learnt.
-                        self.shared().delegations.remove(&zone.zone);
+                        self.cache.forget::<Delegation>(&zone.zone);
                         return Err(trouble);
                     }
                     Err(_) => {
@@ -65,13 +64,7 @@ impl Core {
                             // The lookup may be over; then nobody needs the keys any more.
                             let _ = work.wanted_keys.send(next.zone.clone());
                         }
-                        self.shared().delegations.insert(
-                            next.zone.clone(),
-                            Arc::clone(&next),
-                            next.octets(),
-                            next.ttl,
-                            Instant::now(),
-                        );
+                        self.cache.keep(&next.zone, Arc::clone(&next), next.ttl);
                         shown = next.zone.label_count() + 1;
                         steps = 0;
                         zone = next;
@@ -100,8 +93,6 @@ impl Core {
 
     /// The deepest known delegation above the name; for DS strictly above (RFC 4035 §4.2).
     fn closest_delegation(&self, question: &Question) -> Arc<Delegation> {
-        let mut shared = self.shared();
-        let now = Instant::now();
         let labels = question.name.label_count();
         let deepest = if question.rtype == rtype::DS {
             labels.saturating_sub(1)
@@ -114,9 +105,7 @@ impl Core {
             return Arc::clone(route);
         }
         for count in (top + 1..=deepest).rev() {
-            if let Some((delegation, _)) =
-                shared.delegations.find(&question.name.suffix(count), now)
-            {
+            if let Some(delegation) = self.known_delegation(&question.name.suffix(count)) {
                 return delegation;
             }
         }
@@ -128,7 +117,7 @@ impl Core {
 
     /// The known delegation of `zone` itself.
     pub(super) fn known_delegation(&self, zone: &Name) -> Option<Arc<Delegation>> {
-        let found = self.shared().delegations.find(zone, Instant::now());
+        let found = self.cache.find::<Delegation>(zone);
         found.map(|(delegation, _)| delegation)
     }
 

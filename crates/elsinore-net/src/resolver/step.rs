@@ -1,5 +1,6 @@
 //! One name, one type: what a reply says about it and what that is worth (RFC 4035 §5.3, §5.4).
 
+use super::cache::{Kept, Kind, LONGEST, LONGEST_DENIAL, LONGEST_FAILURE, Weigh};
 use super::core::{Core, Found, Work};
 use super::trust::Trust;
 use super::validate::{Proof, Proofs, Signed, Verified, ZoneKeys, negative_ttl, signers, verify};
@@ -40,6 +41,30 @@ impl Step {
             Self::Failed(_) => {}
         }
         self
+    }
+}
+
+impl Weigh for Step {
+    fn heap(&self) -> usize {
+        match self {
+            Self::Data(records, status, _) => records.heap() + status.heap(),
+            Self::Alias(_, target, status, _) => target.heap() + status.heap(),
+            Self::Denied(denial) => denial.heap(),
+            Self::Failed(failure) => failure.heap(),
+        }
+    }
+}
+
+impl Kept for Step {
+    const KIND: Kind = Kind::Step;
+    type Key = Question;
+
+    fn longest(&self) -> u32 {
+        match self {
+            Self::Data(..) | Self::Alias(..) => LONGEST,
+            Self::Denied(_) => LONGEST_DENIAL,
+            Self::Failed(_) => LONGEST_FAILURE,
+        }
     }
 }
 

@@ -2,15 +2,15 @@
 //! (RFC 4035 §5.2, RFC 6840 §4.4). Every step is what the parent *shows*: keys vouched for by a
 //! signed DS, a signed denial of DS, or a signed absence of any cut.
 
+use super::cache::{Kept, Kind, Weigh};
 use super::config::Mode;
-use super::core::{Core, Trouble, Work};
+use super::core::{Core, Found, Trouble, Work};
 use super::validate::{DsProof, KeyOutcome, Proof, Proofs, Signed, ZoneKeys, signers, verify};
 use super::wire::{Message, Name, Question, Record, rtype};
 use elsinore_dane::answer::Failure;
 use elsinore_dane::security::Status;
 use futures_util::future::join;
 use std::sync::Arc;
-use tokio::time::Instant;
 
 /// Seconds for which a bogus step and a failed one are kept.
 const BOGUS_FOR: u32 = 30;
@@ -36,6 +36,22 @@ pub(super) enum Cut {
     None,
     Insecure(String),
     Failed(Failure),
+}
+
+impl Weigh for Cut {
+    fn heap(&self) -> usize {
+        match self {
+            Self::Keys(keys) => keys.heap(),
+            Self::None => 0,
+            Self::Insecure(reason) => reason.heap(),
+            Self::Failed(failure) => failure.heap(),
+        }
+    }
+}
+
+impl Kept for Cut {
+    const KIND: Kind = Kind::Cut;
+    type Key = Name;
 }
 
 /// The outcome of one step, before it is kept.
@@ -115,8 +131,8 @@ impl Core {
 
     async fn root_keys(&self, work: &Work) -> Cut {
         let root = Name::root();
-        if let Some((cut, _)) = self.shared().cuts.find(&root, Instant::now()) {
-            return cut;
+        if let Some((cut, _)) = self.cache.find::<Cut>(&root) {
+            return Cut::clone(&cut);
         }
         let outcome = self
             .keys_of(&root, work, |set| {
@@ -130,28 +146,25 @@ impl Core {
             })
             .await;
         let (cut, ttl) = outcome;
-        self.keep(root, &cut, ttl, work);
+        self.keep(&root, &cut, ttl, work);
         cut
     }
 
-    fn keep(&self, name: Name, cut: &Cut, ttl: u32, work: &Work) {
+    fn keep(&self, name: &Name, cut: &Cut, ttl: u32, work: &Work) {
         // A lookup that ran out of budget on its own chain must not make a shared zone fail.
         if matches!(cut, Cut::Failed(_)) && work.budget.is_overdrawn() {
             return;
         }
-        self.shared()
-            .cuts
-            .insert(name, cut.clone(), 2_000, ttl, Instant::now());
+        self.cache.keep(name, Arc::new(cut.clone()), ttl);
     }
 
     async fn cut(&self, name: &Name, parent: &Arc<ZoneKeys>, work: &Work) -> Step {
-        let known = self.shared().cuts.find(name, Instant::now());
-        if let Some((cut, ttl)) = known {
-            return Step::Cut(cut, ttl);
+        if let Some((cut, ttl)) = self.cache.find::<Cut>(name) {
+            return Step::Cut(Cut::clone(&cut), ttl);
         }
         let step = self.find_cut(name, parent, work).await;
         if let Step::Cut(cut, ttl) = &step {
-            self.keep(name.clone(), cut, *ttl, work);
+            self.keep(name, cut, *ttl, work);
         }
         step
     }
@@ -182,7 +195,7 @@ impl Core {
                     .judge_cut(name, &message.answer, &message.authority, parent, work)
                     .await;
                 if matches!(&step, Step::Cut(Cut::Failed(_), _)) {
-                    self.shared().replies.remove(&question);
+                    self.cache.forget::<Found>(&question);
                 }
                 step
             }
@@ -303,7 +316,7 @@ impl Core {
             }
         };
         let Some(set) = Signed::find(&found.message.answer, zone, rtype::DNSKEY) else {
-            self.shared().replies.remove(&question);
+            self.cache.forget::<Found>(&question);
             let text = format!("{zone} publishes no DNSKEY, though it is to be signed");
             return (Cut::Failed(bogus(text)), BOGUS_FOR);
         };
@@ -314,7 +327,7 @@ impl Core {
             }
             KeyOutcome::Insecure(text) => (Cut::Insecure(text), set.ttl()),
             KeyOutcome::Bogus(text) => {
-                self.shared().replies.remove(&question);
+                self.cache.forget::<Found>(&question);
                 (Cut::Failed(bogus(text)), BOGUS_FOR)
             }
         }
@@ -323,7 +336,7 @@ impl Core {
     /// Fetches what `name` needs if it is a signed zone, ahead of its use: the DS RRset and, without
     /// waiting for it, the keys.
     pub(super) async fn fetch_cut(&self, name: Name, work: &Work) {
-        if self.shared().cuts.find(&name, Instant::now()).is_some() {
+        if self.cache.find::<Cut>(&name).is_some() {
             return;
         }
         let question = Question {
@@ -336,7 +349,7 @@ impl Core {
 
     /// Fetches the keys of `zone` ahead of their use.
     pub(super) async fn fetch_keys(&self, zone: Name, work: &Work) {
-        if self.shared().cuts.find(&zone, Instant::now()).is_some() {
+        if self.cache.find::<Cut>(&zone).is_some() {
             return;
         }
         let question = Question {

@@ -1,8 +1,10 @@
 //! What a reply of an authoritative server is: an answer, a referral, or nothing.
 
+use crate::resolver::cache::{Kept, Kind, Weigh, block};
 use crate::resolver::route::RouteKind;
 use crate::resolver::servers::port_53;
 use crate::resolver::wire::{Message, Name, Question, Rcode, Record, rtype};
+use std::mem::size_of;
 use std::net::{IpAddr, SocketAddr};
 
 /// Name servers of one delegation that are kept.
@@ -65,21 +67,23 @@ impl Delegation {
             .iter()
             .any(|record| record.rtype == rtype::DS && record.owner == self.zone)
     }
+}
 
-    /// A rough size, for the bounds of the cache.
-    pub(super) fn octets(&self) -> usize {
-        let records: usize = self
-            .security
-            .iter()
-            .map(|record| record.rdata.len() + 100)
-            .sum();
+impl Weigh for Delegation {
+    fn heap(&self) -> usize {
         let servers: usize = self
             .servers
             .iter()
-            .map(|(_, list)| list.len() * 20 + 100)
+            .map(|(name, list)| name.heap() + block(list.capacity() * size_of::<IpAddr>()))
             .sum();
-        200 + records + servers
+        let list = block(self.servers.capacity() * size_of::<(Name, Vec<IpAddr>)>());
+        self.zone.heap() + self.parent.heap() + list + servers + self.security.heap()
     }
+}
+
+impl Kept for Delegation {
+    const KIND: Kind = Kind::Delegation;
+    type Key = Name;
 }
 
 /// The kinds of reply.

@@ -3,10 +3,12 @@
 use super::crypto;
 use super::rrset::{Signed, verify};
 use crate::resolver::anchors::Anchor;
+use crate::resolver::cache::{Weigh, block, shared_block};
 use crate::resolver::config::Sha1Signatures;
 use crate::resolver::limits::Budget;
 use crate::resolver::wire::{Ds, Name, rtype};
 use elsinore_dane::time::UnixTime;
+use std::mem::size_of;
 
 /// Keys of one DNSKEY RRset, and usable DS records of one set, that are looked at.
 const MOST_KEYS: usize = 64;
@@ -28,6 +30,18 @@ pub(in crate::resolver) struct ZoneKeys {
     pub(in crate::resolver) ttl: u32,
     keys: Vec<ZoneKey>,
     sha1: Sha1Signatures,
+}
+
+impl Weigh for ZoneKeys {
+    fn heap(&self) -> usize {
+        let keys: usize = self
+            .keys
+            .iter()
+            .map(|key| block(key.public.capacity()))
+            .sum();
+        let list = block(self.keys.capacity() * size_of::<ZoneKey>());
+        shared_block(size_of::<Self>()) + self.zone.heap() + list + keys
+    }
 }
 
 /// What a DS set and a DNSKEY set make of a zone.
