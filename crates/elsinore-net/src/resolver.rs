@@ -27,6 +27,7 @@ pub use hints::{HintsError, RootHints};
 pub use limits::Limits;
 pub use nets::{Net, NetError, may_contact};
 pub use route::{Route, RouteKind};
+pub use validate::{Cryptography, OpenSsl};
 
 use crate::clock::Clock;
 use crate::dialer::Dialer;

@@ -10,7 +10,7 @@ use elsinore_net::clock::{Clock, SystemClock};
 use elsinore_net::deliver::{LegacyTls, Limits, Sender, SenderConfig, StateFolder};
 use elsinore_net::dialer::{Dialer, DirectDialer, MappedDialer};
 use elsinore_net::resolver::{
-    Mode, Net, Resolver, ResolverConfig, RootHints, Sha1Signatures, TrustAnchors,
+    Mode, Net, OpenSsl, Resolver, ResolverConfig, RootHints, Sha1Signatures, TrustAnchors,
 };
 use elsinore_net::tls::webpki::WebPkiRoots;
 use elsinore_smtp::command::GreetingName;
@@ -66,11 +66,7 @@ fn resolver_config(settings: &Settings) -> Result<ResolverConfig> {
             .collect::<Result<_, _>>()
             .map_err(|error| Refusal::configuration(format!("[dns] allow_nets: {error}")))?,
         anchors: trust_anchors(settings)?,
-        sha1: if dns.sha1 {
-            Sha1Signatures::Accepted
-        } else {
-            Sha1Signatures::Unknown
-        },
+        cryptography: Arc::new(cryptography(settings)),
         ..ResolverConfig::default()
     };
     if let Some(timeout) = dns.timeout {
@@ -89,7 +85,27 @@ fn trust_anchors(settings: &Settings) -> Result<TrustAnchors> {
     let Some(path) = &settings.dns.trust_anchor else {
         return Ok(TrustAnchors::shipped());
     };
-    TrustAnchors::parse(&read(KEY, path)?).map_err(|error| in_file(KEY, path, &error))
+    let anchors =
+        TrustAnchors::parse(&read(KEY, path)?).map_err(|error| in_file(KEY, path, &error))?;
+    // With another owner name by mistake, everything would be insecure without a word.
+    if !anchors.cover_the_root(&cryptography(settings)) {
+        return Err(Refusal::configuration(format!(
+            "{KEY} {}: holds no anchor of the root of a known algorithm and digest",
+            path.display()
+        )));
+    }
+    Ok(anchors)
+}
+
+/// The algorithms that count.
+fn cryptography(settings: &Settings) -> OpenSsl {
+    OpenSsl {
+        sha1: if settings.dns.sha1 {
+            Sha1Signatures::Accepted
+        } else {
+            Sha1Signatures::Unknown
+        },
+    }
 }
 
 fn read(key: &str, path: &Path) -> Result<String> {

@@ -2,7 +2,7 @@
 
 use crate::net::summary;
 use crate::world::{Bench, authority, config, net};
-use elsinore_net::resolver::{Mode, ResolverConfig, Sha1Signatures};
+use elsinore_net::resolver::{Mode, OpenSsl, ResolverConfig, Sha1Signatures};
 
 pub(crate) const BROKEN: &[(&str, &str, &str)] = &[
     ("a.badsig.test A", "- failed B", "does not verify"),
@@ -146,7 +146,9 @@ async fn forward() {
 async fn sha1_by_setting() {
     let authority = authority();
     let strict = ResolverConfig {
-        sha1: Sha1Signatures::Unknown,
+        cryptography: std::sync::Arc::new(OpenSsl {
+            sha1: Sha1Signatures::Unknown,
+        }),
         ..config(Mode::Recursive, &authority)
     };
     let bench = Bench::with(strict, net(&authority));

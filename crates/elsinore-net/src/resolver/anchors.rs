@@ -1,7 +1,11 @@
-//! Where trust starts: the root's keys, as DS or DNSKEY records (RFC 4033 §2, RFC 4035 §4.4).
+//! Where trust starts: keys of the root, and of any other zone, as DS or DNSKEY records
+//! (RFC 4033 §2, RFC 4035 §4.4).
 
+use super::validate::{Cryptography, is_usable};
+use super::wire::{Ds, Name};
 use super::zone_text::{self, TextRecord};
-use openssl::sha::sha256;
+use openssl::sha::Sha256;
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
 /// The shipped anchors: KSK-2017 and KSK-2024, as IANA publishes them.
@@ -10,8 +14,8 @@ const SHIPPED: &str = "\
 . DS 38696 8 2 683D2D0ACB8C9B712A1948B27F741219298D0A450D612C483AF444A4C0FB2B16
 ";
 
-/// One configured key of the root.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// One configured key of a zone.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Anchor {
     /// DS RDATA: key tag, algorithm, digest type, digest.
     Ds(Vec<u8>),
@@ -19,10 +23,37 @@ pub(super) enum Anchor {
     Dnskey(Vec<u8>),
 }
 
-/// The trust anchors of the root zone; never empty.
+impl Anchor {
+    fn rdata(&self) -> &[u8] {
+        match self {
+            Self::Ds(rdata) | Self::Dnskey(rdata) => rdata,
+        }
+    }
+
+    fn is_usable(&self, cryptography: &dyn Cryptography) -> bool {
+        match self {
+            Self::Ds(rdata) => Ds::parse(rdata).is_some_and(|ds| is_usable(&ds, cryptography)),
+            Self::Dnskey(rdata) => rdata.get(3).is_some_and(|a| cryptography.supports(*a)),
+        }
+    }
+}
+
+/// The trust anchors: of the root, and of any zone whose keys are known from elsewhere; never
+/// empty. The deepest zone at or above a name is where the chain of that name starts.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TrustAnchors {
-    anchors: Vec<Anchor>,
+    zones: BTreeMap<Name, Vec<Anchor>>,
+}
+
+/// Where the chain of a name starts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Start<'a> {
+    /// At this zone, with these keys.
+    Anchors(&'a Name, &'a [Anchor]),
+    /// At no zone whose anchors could be used; the deepest with anchors of unknown kinds.
+    Unknown(&'a Name),
+    /// Under no anchor at all.
+    Nowhere,
 }
 
 /// Why a text is not usable as trust anchors.
@@ -34,33 +65,25 @@ pub enum AnchorError {
     /// No record at all. Validation is never silently turned off.
     #[error("trust anchor: the file holds no DS or DNSKEY record")]
     Empty,
-    /// A record of another zone: anchors are those of the root.
-    #[error("trust anchor: line {line} is for {owner}, not for the root")]
-    OtherZone {
-        /// Line of the text, from 1.
-        line: usize,
-        /// The owner found there.
-        owner: String,
-    },
 }
 
 impl TrustAnchors {
-    /// The anchors that come with the program.
+    /// The anchors that come with the program: those of the root.
     #[must_use]
     pub fn shipped() -> Self {
-        // The text is a constant that a test parses; an empty set would make everything
-        // bogus, never insecure.
+        // The text is a constant that a test parses; an empty set would be refused by the
+        // resolver.
         Self::parse(SHIPPED).unwrap_or(Self {
-            anchors: Vec::new(),
+            zones: BTreeMap::new(),
         })
     }
 
-    /// Reads zone-file text: DS or DNSKEY records of the root; TTL and class may be left out.
+    /// Reads zone-file text: DS or DNSKEY records of any zones; TTL and class may be left out.
     ///
     /// # Errors
-    /// [`AnchorError`] when the text is empty, does not parse, or is for another zone.
+    /// [`AnchorError`] when the text is empty or does not parse.
     pub fn parse(text: &str) -> Result<Self, AnchorError> {
-        let mut anchors = Vec::new();
+        let mut zones: BTreeMap<Name, Vec<Anchor>> = BTreeMap::new();
         for record in zone_text::parse(text).map_err(AnchorError::Text)? {
             let anchor = match record.rtype.as_str() {
                 "DS" => ds(&record).map(Anchor::Ds),
@@ -72,57 +95,86 @@ impl TrustAnchors {
                     )));
                 }
             };
-            let anchor = anchor.ok_or_else(|| {
-                AnchorError::Text(format!("line {}: malformed {}", record.line, record.rtype))
+            let anchor = anchor.map_err(|why| {
+                AnchorError::Text(format!(
+                    "line {}: malformed {}: {why}",
+                    record.line, record.rtype
+                ))
             })?;
-            if !record.owner.is_root() {
-                return Err(AnchorError::OtherZone {
-                    line: record.line,
-                    owner: record.owner.to_string(),
-                });
+            let zone = zones.entry(Name::from_domain(&record.owner)).or_default();
+            if !zone.contains(&anchor) {
+                zone.push(anchor);
             }
-            anchors.push(anchor);
         }
-        if anchors.is_empty() {
+        if zones.is_empty() {
             return Err(AnchorError::Empty);
         }
-        Ok(Self { anchors })
+        Ok(Self { zones })
     }
 
-    pub(super) fn all(&self) -> &[Anchor] {
-        &self.anchors
+    pub(super) fn is_empty(&self) -> bool {
+        self.zones.is_empty()
+    }
+
+    /// Whether the root itself has an anchor that `cryptography` can use. Without one all names
+    /// outside the other anchored zones are insecure.
+    #[must_use]
+    pub fn cover_the_root(&self, cryptography: &dyn Cryptography) -> bool {
+        matches!(
+            self.start(&Name::root(), cryptography),
+            Start::Anchors(_, _)
+        )
+    }
+
+    /// Where the chain of `name` starts: at the deepest zone at or above it that has an anchor of a
+    /// known algorithm and digest. Others are passed by, as a DS of an unknown kind is
+    /// (RFC 4035 §5.2): they could only ever make the zone unsigned.
+    pub(super) fn start(&self, name: &Name, cryptography: &dyn Cryptography) -> Start<'_> {
+        let mut unknown = None;
+        for count in (0..=name.label_count()).rev() {
+            if let Some((zone, anchors)) = self.zones.get_key_value(&name.suffix(count)) {
+                if anchors.iter().any(|anchor| anchor.is_usable(cryptography)) {
+                    return Start::Anchors(zone, anchors);
+                }
+                unknown = unknown.or(Some(zone));
+            }
+        }
+        unknown.map_or(Start::Nowhere, Start::Unknown)
     }
 
     /// A short name of this set, the same for the same anchors in any order: what was learnt
     /// under one set of anchors is kept apart from what was learnt under another.
     #[must_use]
     pub fn fingerprint(&self) -> String {
-        let mut rdata: Vec<&[u8]> = self
-            .anchors
-            .iter()
-            .map(|anchor| match anchor {
-                Anchor::Ds(rdata) | Anchor::Dnskey(rdata) => rdata.as_slice(),
-            })
-            .collect();
-        rdata.sort_unstable();
-        let digest = sha256(&rdata.concat());
-        digest
-            .iter()
-            .take(8)
-            .fold(String::new(), |mut text, octet| {
-                // Writing to a String cannot fail.
-                let _ = write!(text, "{octet:02x}");
-                text
-            })
+        let mut digest = Sha256::new();
+        for (zone, anchors) in &self.zones {
+            let mut anchors: Vec<&Anchor> = anchors.iter().collect();
+            anchors.sort_unstable();
+            for anchor in anchors {
+                for part in [zone.wire(), anchor.rdata()] {
+                    digest.update(&part.len().to_be_bytes());
+                    digest.update(part);
+                }
+            }
+        }
+        hex_text(&digest.finish()[..8])
     }
 }
 
-fn ds(record: &TextRecord) -> Option<Vec<u8>> {
+fn hex_text(octets: &[u8]) -> String {
+    octets.iter().fold(String::new(), |mut text, octet| {
+        // Writing to a String cannot fail.
+        let _ = write!(text, "{octet:02x}");
+        text
+    })
+}
+
+fn ds(record: &TextRecord) -> Result<Vec<u8>, &'static str> {
     let [tag, algorithm, digest_type, digest @ ..] = record.words.as_slice() else {
-        return None;
+        return Err("not key tag, algorithm, digest type and digest");
     };
-    let digest_type: u8 = digest_type.parse().ok()?;
-    let digest = hex(&digest.concat())?;
+    let digest_type: u8 = digest_type.parse().map_err(|_| "no digest type")?;
+    let digest = hex(&digest.concat()).ok_or("the digest is not hexadecimal")?;
     let expected = match digest_type {
         1 => Some(20),
         2 => Some(32),
@@ -130,28 +182,40 @@ fn ds(record: &TextRecord) -> Option<Vec<u8>> {
         _ => None,
     };
     if digest.is_empty() || expected.is_some_and(|length| length != digest.len()) {
-        return None;
+        return Err("the digest has the wrong length");
     }
-    let mut rdata = tag.parse::<u16>().ok()?.to_be_bytes().to_vec();
-    rdata.push(algorithm.parse().ok()?);
+    let tag = tag.parse::<u16>().map_err(|_| "no key tag")?;
+    let mut rdata = tag.to_be_bytes().to_vec();
+    rdata.push(algorithm.parse().map_err(|_| "no algorithm number")?);
     rdata.push(digest_type);
     rdata.extend(digest);
-    Some(rdata)
+    Ok(rdata)
 }
 
-fn dnskey(record: &TextRecord) -> Option<Vec<u8>> {
+/// A DNSKEY as an anchor: a zone key, protocol 3, not revoked (RFC 4034 §2.1, RFC 5011 §2.1).
+fn dnskey(record: &TextRecord) -> Result<Vec<u8>, &'static str> {
     let [flags, protocol, algorithm, key @ ..] = record.words.as_slice() else {
-        return None;
+        return Err("not flags, protocol, algorithm and key");
     };
-    let mut rdata = flags.parse::<u16>().ok()?.to_be_bytes().to_vec();
-    rdata.push(protocol.parse().ok()?);
-    rdata.push(algorithm.parse().ok()?);
-    let key = openssl::base64::decode_block(&key.concat()).ok()?;
-    if key.is_empty() || rdata[2] != 3 {
-        return None;
+    let flags = flags.parse::<u16>().map_err(|_| "no flags")?;
+    if flags & 0x0100 == 0 {
+        return Err("not a zone key");
+    }
+    if flags & 0x0080 != 0 {
+        return Err("the key is revoked");
+    }
+    if protocol != "3" {
+        return Err("the protocol is not 3");
+    }
+    let mut rdata = flags.to_be_bytes().to_vec();
+    rdata.push(3);
+    rdata.push(algorithm.parse().map_err(|_| "no algorithm number")?);
+    let key = openssl::base64::decode_block(&key.concat()).map_err(|_| "the key is not base64")?;
+    if key.is_empty() {
+        return Err("the key is empty");
     }
     rdata.extend(key);
-    Some(rdata)
+    Ok(rdata)
 }
 
 fn hex(text: &str) -> Option<Vec<u8>> {
@@ -178,10 +242,20 @@ fn hex(text: &str) -> Option<Vec<u8>> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::resolver::validate::OpenSsl;
+    use elsinore_dane::name::DomainName;
+
+    const DIGEST: &str = "E06D44B80B8F1D39A95C0B0D7C65D08458E880409BBC683457104237C7F8EC8D";
+
+    fn name(text: &str) -> Name {
+        Name::from_domain(&DomainName::parse(text).unwrap())
+    }
 
     #[test]
     fn shipped_anchors_parse() {
-        assert_eq!(TrustAnchors::shipped().all().len(), 2);
+        let anchors = TrustAnchors::shipped();
+        assert_eq!(anchors.zones[&Name::root()].len(), 2);
+        assert!(anchors.cover_the_root(&OpenSsl::default()));
     }
 
     #[test]
@@ -189,8 +263,9 @@ mod tests {
         for text in [
             ". 172800 IN DS 20326 8 2 ( E06D44B80B8F1D39A95C0B0D7C65D084\n 58E880409BBC683457104237C7F8EC8D )",
             ". IN DNSKEY 257 3 15 l02Woi0iS8Aa25FQkUd9RMzZHJpBoRQwAQEX1SxZJA4= ; ksk",
+            "example.net. DS 1 253 77 00",
         ] {
-            assert_eq!(TrustAnchors::parse(text).unwrap().all().len(), 1, "{text}");
+            assert_eq!(TrustAnchors::parse(text).unwrap().zones.len(), 1, "{text}");
         }
     }
 
@@ -199,18 +274,77 @@ mod tests {
         for (text, part) in [
             ("", "no DS or DNSKEY"),
             ("; nothing\n", "no DS or DNSKEY"),
+            (". DS 1 8 2 E06D", "line 1: malformed DS: the digest has"),
+            (". DS 1 8", "malformed DS: not key tag"),
             (
-                "example. DS 1 8 2 E06D44B80B8F1D39A95C0B0D7C65D08458E880409BBC683457104237C7F8EC8D",
-                "not for the root",
+                "\n\n. DS 1 8 2 xyz",
+                "line 3: malformed DS: the digest is not",
             ),
-            (". DS 1 8 2 E06D", "malformed DS"),
-            (". DS 1 8", "malformed DS"),
-            (". DNSKEY 257 4 8 AAAA", "malformed DNSKEY"),
+            (". DNSKEY 257 4 8 AAAA", "malformed DNSKEY: the protocol"),
+            (". DNSKEY 1 3 8 AAAA", "malformed DNSKEY: not a zone key"),
+            (
+                ". DNSKEY 385 3 8 AAAA",
+                "malformed DNSKEY: the key is revoked",
+            ),
+            (
+                ". DNSKEY 257 3 8 !",
+                "malformed DNSKEY: the key is not base64",
+            ),
             (". NS a.example.", "neither"),
             ("\u{0}\u{1}garbage", "line 1"),
         ] {
             let error = TrustAnchors::parse(text).unwrap_err().to_string();
             assert!(error.contains(part), "{text}: {error}");
         }
+    }
+
+    /// The deepest usable anchor at or above the name (RFC 4033 §2).
+    #[test]
+    fn starts() {
+        let anchors = TrustAnchors::parse(&format!(
+            "example. DS 1 8 2 {DIGEST}\n\
+             a.example. DS 1 8 2 {DIGEST}\n\
+             odd.example. DS 1 208 2 {DIGEST}\n\
+             odd.test. DS 1 8 99 00\n\
+             mixed.test. DS 1 208 2 {DIGEST}\n\
+             mixed.test. DS 1 8 2 {DIGEST}\n"
+        ))
+        .unwrap();
+        for (of, expected) in [
+            (".", "nowhere"),
+            ("test", "nowhere"),
+            ("example", "example."),
+            ("b.example", "example."),
+            ("a.example", "a.example."),
+            ("x.y.a.example", "a.example."),
+            ("xa.example", "example."),
+            ("x.odd.example", "example."),
+            ("x.odd.test", "unknown at odd.test."),
+            ("mixed.test", "mixed.test."),
+        ] {
+            let got = match anchors.start(&name(of), &OpenSsl::default()) {
+                Start::Anchors(zone, _) => zone.to_string(),
+                Start::Unknown(zone) => format!("unknown at {zone}"),
+                Start::Nowhere => "nowhere".to_owned(),
+            };
+            let bare = |text: &str| text.trim_end_matches('.').to_owned();
+            assert_eq!(bare(&got), bare(expected), "{of}");
+        }
+        assert!(!anchors.cover_the_root(&OpenSsl::default()));
+    }
+
+    #[test]
+    fn fingerprints() {
+        let of = |text: &str| TrustAnchors::parse(text).unwrap().fingerprint();
+        let (one, two) = (
+            format!("a. DS 1 8 2 {DIGEST}"),
+            format!("a. DS 2 8 2 {DIGEST}"),
+        );
+        assert_eq!(
+            of(&format!("{one}\n{two}")),
+            of(&format!("{two}\n{one}\n{one}"))
+        );
+        assert_ne!(of(&one), of(&two));
+        assert_ne!(of(&one), of(&one.replace("a. ", "b. ")));
     }
 }

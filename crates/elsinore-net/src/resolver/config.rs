@@ -5,8 +5,10 @@ use super::hints::RootHints;
 use super::limits::Limits;
 use super::nets::Net;
 use super::route::Route;
+use super::validate::{Cryptography, OpenSsl};
 use elsinore_dane::name::DomainName;
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
 /// How answers are found and who vouches for them.
@@ -61,7 +63,8 @@ pub struct ResolverConfig {
     pub mode: Mode,
     /// Root servers, for [`Mode::Recursive`].
     pub hints: RootHints,
-    /// Anchors of the root, for [`Mode::Recursive`] and [`Mode::Forward`].
+    /// Where trust starts, for [`Mode::Recursive`] and [`Mode::Forward`]. Names under no anchor
+    /// are insecure.
     pub anchors: TrustAnchors,
     /// Upstream resolvers, for [`Mode::Forward`] and [`Mode::Ad`]; exempt from `allow_nets`.
     pub upstreams: Vec<SocketAddr>,
@@ -71,12 +74,13 @@ pub struct ResolverConfig {
     pub minimisation: Minimisation,
     /// Whose AD bit is believed, for [`Mode::Ad`].
     pub ad_trust: AdTrust,
-    /// Names at and below which signatures are not asked for: all there is insecure (RFC 7646).
+    /// Names at and below which signatures are not asked for: all there is insecure (RFC 7646),
+    /// down to a deeper trust anchor. At the name of a trust anchor the negative one decides.
     pub negative_anchors: Vec<DomainName>,
     /// Ranges opened for name servers beside the globally routable addresses.
     pub allow_nets: Vec<Net>,
-    /// Whether SHA-1 signatures validate.
-    pub sha1: Sha1Signatures,
+    /// The algorithms and digests that count, and the code that checks them.
+    pub cryptography: Arc<dyn Cryptography>,
     /// How long one lookup may take, all included.
     pub deadline: Duration,
     /// Bounds on the work of one lookup.
@@ -97,7 +101,7 @@ impl Default for ResolverConfig {
             ad_trust: AdTrust::LoopbackOnly,
             negative_anchors: Vec::new(),
             allow_nets: Vec::new(),
-            sha1: Sha1Signatures::Accepted,
+            cryptography: Arc::new(OpenSsl::default()),
             deadline: Duration::from_secs(10),
             limits: Limits::default(),
             cache_octets: 128 << 20,
@@ -144,7 +148,7 @@ impl ResolverConfig {
         if self.mode == Mode::Ad && !self.routes.is_empty() {
             return Err(ConfigError::RouteInAd);
         }
-        if self.mode != Mode::Ad && self.anchors.all().is_empty() {
+        if self.mode != Mode::Ad && self.anchors.is_empty() {
             return Err(ConfigError::NoAnchor);
         }
         //= spec: 7672-2.1.1-6

@@ -121,11 +121,12 @@ impl Core {
         self.shared.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The negative trust anchor at or above `name`, if any (RFC 7646).
+    /// The deepest negative trust anchor at or above `name`, if any (RFC 7646).
     pub(super) fn negative_anchor(&self, name: &Name) -> Option<&Name> {
         self.negative_anchors
             .iter()
-            .find(|anchor| name.is_at_or_below(anchor))
+            .filter(|anchor| name.is_at_or_below(anchor))
+            .max_by_key(|anchor| anchor.label_count())
     }
 }
 

@@ -2,7 +2,7 @@
 
 use super::cache::{Kept, Kind, LONGEST, LONGEST_DENIAL, LONGEST_FAILURE, Weigh};
 use super::core::{Core, Found, Work};
-use super::trust::Trust;
+use super::trust::{Trust, holder};
 use super::validate::{Proof, Proofs, Signed, Verified, ZoneKeys, negative_ttl, signers, verify};
 use super::wire::{Message, Name, Question, Rcode, Record, record_data, rtype};
 use elsinore_dane::answer::{AliasKind, Denial, DenialKind, Failure, RecordData};
@@ -141,12 +141,15 @@ impl Core {
 
     /// The security of an RRset that exists.
     async fn judge_set(&self, set: &Signed<'_>, message: &Message, work: &Work) -> Judged {
-        if let Some(anchor) = self.negative_anchor(&set.owner) {
-            let reason = format!("negative trust anchor {anchor}");
+        let holder = holder(&set.owner, set.rtype);
+        if let Some(reason) = self.never_signed(&holder) {
             return Ok((Status::insecure(reason), set.ttl()));
         }
         let mut fault = None;
         for signer in set.signers() {
+            if !self.may_vouch(&signer, &set.owner, set.rtype) {
+                continue;
+            }
             match self.trust(&signer, work).await {
                 Trust::Secure(keys) if keys.zone == signer => {
                     match verify(set, &keys, self.now(), &work.budget) {
@@ -222,13 +225,12 @@ impl Core {
     ) -> Judged {
         let (name, rtype) = (&question.name, question.rtype);
         let negative = negative_ttl(message);
-        if let Some(anchor) = self.negative_anchor(name) {
-            let reason = format!("negative trust anchor {anchor}");
+        if let Some(reason) = self.never_signed(&holder(name, rtype)) {
             return Ok((Status::insecure(reason), negative));
         }
         let mut fault = None;
         for signer in signers(&message.authority) {
-            let has_say = name.is_at_or_below(&signer)
+            let has_say = self.may_vouch(&signer, name, rtype)
                 && (rtype != rtype::DS || name.is_root() || *name != signer);
             if !has_say {
                 continue;
@@ -286,12 +288,7 @@ impl Core {
         work: &Work,
         otherwise: String,
     ) -> Result<Status, Failure> {
-        // A DS belongs to the zone above.
-        let holder = match name.parent() {
-            Some(parent) if rtype == rtype::DS => parent,
-            _ => name.clone(),
-        };
-        match self.trust(&holder, work).await {
+        match self.trust(&holder(name, rtype), work).await {
             Trust::Insecure(reason) => Ok(Status::insecure(reason)),
             Trust::Failed(failure) if failure.status.security() == Security::Bogus => {
                 Err(Failure {

@@ -2,6 +2,7 @@
 //! (RFC 4035 §5.2, RFC 6840 §4.4). Every step is what the parent *shows*: keys vouched for by a
 //! signed DS, a signed denial of DS, or a signed absence of any cut.
 
+use super::anchors::{Anchor, Start};
 use super::cache::{Kept, Kind, Weigh};
 use super::config::Mode;
 use super::core::{Core, Found, Trouble, Work};
@@ -77,20 +78,30 @@ fn bogus(text: impl Into<String>) -> Failure {
     }
 }
 
+/// The name whose zone holds the records of `name` and `rtype`: a DS stands in the zone above
+/// (RFC 4035 §2.4).
+pub(super) fn holder(name: &Name, rtype: u16) -> Name {
+    match name.parent() {
+        Some(parent) if rtype == rtype::DS => parent,
+        _ => name.clone(),
+    }
+}
+
 impl Core {
     /// The trust in the zone that holds `name`.
     pub(super) async fn trust(&self, name: &Name, work: &Work) -> Trust {
-        if let Some(anchor) = self.negative_anchor(name) {
-            return Trust::Insecure(format!("negative trust anchor {anchor}"));
-        }
-        let mut keys = match self.root_keys(work).await {
+        let (start, anchors) = match self.start(name) {
+            Ok(start) => start,
+            Err(reason) => return Trust::Insecure(reason),
+        };
+        let mut keys = match self.anchored_keys(start, anchors, work).await {
             Cut::Keys(keys) => keys,
             Cut::Insecure(text) => return Trust::Insecure(text),
             Cut::Failed(failure) => return Trust::Failed(failure),
-            Cut::None => return Trust::Failed(bogus("the root has no keys")),
+            Cut::None => return Trust::Failed(bogus(format!("{start} has no keys"))),
         };
         let mut every_label = self.config.mode != Mode::Recursive;
-        let mut count = 1;
+        let mut count = start.label_count() + 1;
         while count <= name.label_count() {
             let cut = name.suffix(count);
             count += 1;
@@ -129,24 +140,62 @@ impl Core {
         })
     }
 
-    async fn root_keys(&self, work: &Work) -> Cut {
-        let root = Name::root();
-        if let Some((cut, _)) = self.cache.find::<Cut>(&root) {
+    /// Where the chain of `name` starts, or why it is insecure without any chain: under a negative
+    /// anchor, or under no anchor that could be used. The deeper one decides; of two at one name
+    /// the negative one, which somebody set for a reason (RFC 7646 §1.2).
+    fn start(&self, name: &Name) -> Result<(&Name, &[Anchor]), String> {
+        let anchors = &self.config.anchors;
+        let (start, depth) = match anchors.start(name, &*self.config.cryptography) {
+            Start::Anchors(zone, anchors) => (Ok((zone, anchors)), Some(zone.label_count())),
+            Start::Unknown(zone) => (
+                Err(format!(
+                    "the trust anchors of {zone} are of unknown algorithms or digest types only"
+                )),
+                None,
+            ),
+            Start::Nowhere => (Err("under no trust anchor".to_owned()), None),
+        };
+        match self.negative_anchor(name) {
+            Some(negative) if depth.is_none_or(|depth| depth <= negative.label_count()) => {
+                Err(format!("negative trust anchor {negative}"))
+            }
+            _ => start,
+        }
+    }
+
+    /// Why nothing at `name` needs a signature, if so: no chain of trust begins above it.
+    pub(super) fn never_signed(&self, name: &Name) -> Option<String> {
+        self.start(name).err()
+    }
+
+    /// Whether a signature by `signer` could say anything about `name`: not when the chain of the
+    /// name starts below the signer. What a zone above is worth then decides nothing, least of all
+    /// that the name is insecure.
+    pub(super) fn may_vouch(&self, signer: &Name, name: &Name, rtype: u16) -> bool {
+        let holder = holder(name, rtype);
+        name.is_at_or_below(signer)
+            && self
+                .start(&holder)
+                .is_ok_and(|(start, _)| signer.is_at_or_below(start))
+    }
+
+    async fn anchored_keys(&self, zone: &Name, anchors: &[Anchor], work: &Work) -> Cut {
+        if let Some((cut, _)) = self.cache.find::<Cut>(zone) {
             return Cut::clone(&cut);
         }
         let outcome = self
-            .keys_of(&root, work, |set| {
+            .keys_of(zone, work, |set| {
                 ZoneKeys::from_anchors(
                     set,
-                    self.config.anchors.all(),
-                    self.config.sha1,
+                    anchors,
+                    &self.config.cryptography,
                     self.now(),
                     &work.budget,
                 )
             })
             .await;
         let (cut, ttl) = outcome;
-        self.keep(&root, &cut, ttl, work);
+        self.keep(zone, &cut, ttl, work);
         cut
     }
 
@@ -232,12 +281,12 @@ impl Core {
                 .iter()
                 .map(|record| record.rdata.as_slice())
                 .collect();
-            if let Err(text) = ZoneKeys::usable_ds(name, &ds, self.config.sha1) {
+            if let Err(text) = ZoneKeys::usable_ds(name, &ds, &*self.config.cryptography) {
                 return Step::Cut(Cut::Insecure(text), verified.ttl);
             }
             let (cut, ttl) = self
                 .keys_of(name, work, |set| {
-                    ZoneKeys::from_ds(set, &ds, self.config.sha1, now, &work.budget)
+                    ZoneKeys::from_ds(set, &ds, &self.config.cryptography, now, &work.budget)
                 })
                 .await;
             return Step::Cut(cut, ttl.min(verified.ttl));

@@ -9,7 +9,8 @@ mod nsec;
 mod nsec3;
 mod rrset;
 
+pub use crypto::{Cryptography, OpenSsl};
 pub(super) use denial::{DsProof, Proof, Proofs, negative_ttl, signers};
-pub(super) use keys::{KeyOutcome, ZoneKeys};
+pub(super) use keys::{KeyOutcome, ZoneKeys, is_usable};
 pub(super) use nsec3::nsec3_is_for;
 pub(super) use rrset::{Signed, Verified, verify};

@@ -122,7 +122,7 @@ fn anchors_and_hints() {
         (
             "trust_anchor",
             &ANCHOR.replacen('.', "example.org.", 1),
-            "example.org, not for the root",
+            "no anchor of the root",
         ),
         (
             "trust_anchor",

@@ -11,6 +11,91 @@ use openssl::nid::Nid;
 use openssl::pkey::{Id, PKey};
 use openssl::rsa::Rsa;
 use openssl::sign::Verifier;
+use std::fmt::Debug;
+
+/// The cryptography under the validator, and with it the policy of what counts: an algorithm or a
+/// digest type that is not supported here leaves a zone unsigned (RFC 4035 §5.2), one that is
+/// supported must verify.
+pub trait Cryptography: Debug + Send + Sync {
+    /// Whether signatures of this algorithm number count.
+    fn supports(&self, algorithm: u8) -> bool;
+
+    /// Checks `signature` over `signed` under `public_key`, the key field of a DNSKEY.
+    ///
+    /// # Errors
+    /// One line: what is wrong with the key, or that the signature does not verify. Both fields are
+    /// a stranger's octets of any length.
+    fn verify(
+        &self,
+        algorithm: u8,
+        public_key: &[u8],
+        signed: &[u8],
+        signature: &[u8],
+    ) -> Result<(), String>;
+
+    /// The DS digest of `octets` (RFC 4034 §5.1.4); `None` for a digest type that does not count.
+    fn digest(&self, digest_type: u8, octets: &[u8]) -> Option<Vec<u8>>;
+
+    /// Whether DS records of this digest type count.
+    fn supports_digest(&self, digest_type: u8) -> bool {
+        self.digest(digest_type, &[]).is_some()
+    }
+}
+
+/// The cryptography of every build: OpenSSL, algorithms 8, 10, 13, 14, 15 and 16, digest types 1, 2
+/// and 4 (RFC 8624 §3.1, §3.3); algorithms 5 and 7 by setting.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct OpenSsl {
+    /// Whether SHA-1 signatures validate.
+    pub sha1: Sha1Signatures,
+}
+
+impl Cryptography for OpenSsl {
+    fn supports(&self, algorithm: u8) -> bool {
+        match algorithm {
+            5 | 7 => self.sha1 == Sha1Signatures::Accepted,
+            other => scheme(other).is_some(),
+        }
+    }
+
+    fn verify(
+        &self,
+        algorithm: u8,
+        public_key: &[u8],
+        signed: &[u8],
+        signature: &[u8],
+    ) -> Result<(), String> {
+        let outcome = match scheme(algorithm) {
+            Some(Scheme::Rsa(digest)) => rsa(digest(), public_key, signed, signature),
+            Some(Scheme::Ecdsa(curve, width, digest)) => {
+                ecdsa(curve, width, digest(), public_key, signed, signature)
+            }
+            Some(Scheme::EdDsa(id)) => eddsa(id, public_key, signed, signature),
+            None => return Err(format!("algorithm {algorithm} is not supported")),
+        };
+        match outcome {
+            Ok(Checked::Valid) => Ok(()),
+            Ok(Checked::Invalid) => Err("the signature does not verify".to_owned()),
+            Ok(Checked::Malformed(text)) => Err(text.to_owned()),
+            // OpenSSL has an error for a signature that is no signature at all, too.
+            Err(_) => Err("the key or the signature is malformed".to_owned()),
+        }
+    }
+
+    fn digest(&self, digest_type: u8, octets: &[u8]) -> Option<Vec<u8>> {
+        let digest = match digest_type {
+            1 => MessageDigest::sha1(),
+            2 => MessageDigest::sha256(),
+            4 => MessageDigest::sha384(),
+            _ => return None,
+        };
+        hash(digest, octets).ok().map(|octets| octets.to_vec())
+    }
+
+    fn supports_digest(&self, digest_type: u8) -> bool {
+        matches!(digest_type, 1 | 2 | 4)
+    }
+}
 
 /// How an algorithm number verifies.
 #[derive(Debug, Clone, Copy)]
@@ -18,6 +103,20 @@ enum Scheme {
     Rsa(fn() -> MessageDigest),
     Ecdsa(Nid, usize, fn() -> MessageDigest),
     EdDsa(Id),
+}
+
+/// What came of one check.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Checked {
+    Valid,
+    Invalid,
+    Malformed(&'static str),
+}
+
+impl From<bool> for Checked {
+    fn from(valid: bool) -> Self {
+        if valid { Self::Valid } else { Self::Invalid }
+    }
 }
 
 fn scheme(algorithm: u8) -> Option<Scheme> {
@@ -33,27 +132,10 @@ fn scheme(algorithm: u8) -> Option<Scheme> {
     })
 }
 
-/// Whether signatures of this algorithm count (RFC 8624 §3.1; SHA-1 by setting).
-pub(super) fn supported(algorithm: u8, sha1: Sha1Signatures) -> bool {
-    match algorithm {
-        5 | 7 => sha1 == Sha1Signatures::Accepted,
-        other => scheme(other).is_some(),
-    }
-}
-
-/// Whether `signature` over `signed` verifies under `key` (the key field of a DNSKEY). A key or a
-/// signature that is malformed does not verify.
-pub(super) fn verifies(algorithm: u8, key: &[u8], signed: &[u8], signature: &[u8]) -> bool {
-    let outcome = match scheme(algorithm) {
-        Some(Scheme::Rsa(digest)) => rsa(digest(), key, signed, signature),
-        Some(Scheme::Ecdsa(curve, width, digest)) => {
-            ecdsa(curve, width, digest(), key, signed, signature)
-        }
-        Some(Scheme::EdDsa(id)) => eddsa(id, key, signed, signature),
-        None => Ok(false),
-    };
-    outcome.unwrap_or(false)
-}
+/// Octets of an RSA modulus: 512 bits, which RFC 3110 §1 and RFC 5702 §2.1 allow, to 4096.
+const RSA_MODULUS: std::ops::RangeInclusive<usize> = 64..=512;
+/// Octets of an RSA exponent, at most: a longer one has no use but to make checks slow.
+const RSA_EXPONENT: usize = 8;
 
 /// RFC 3110 §2: exponent length, exponent, modulus; 512 to 4096 bits.
 fn rsa(
@@ -61,25 +143,41 @@ fn rsa(
     key: &[u8],
     signed: &[u8],
     signature: &[u8],
-) -> Result<bool, ErrorStack> {
+) -> Result<Checked, ErrorStack> {
     let (length, rest) = match key {
         [0, high, low, rest @ ..] => (usize::from(u16::from_be_bytes([*high, *low])), rest),
         [length, rest @ ..] => (usize::from(*length), rest),
-        [] => return Ok(false),
+        [] => return Ok(Checked::Malformed("the RSA key is empty")),
     };
     if length == 0 || rest.len() <= length {
-        return Ok(false);
+        return Ok(Checked::Malformed("the RSA key is cut off"));
     }
     let (exponent, modulus) = rest.split_at(length);
-    if !(64..=512).contains(&modulus.len()) {
-        return Ok(false);
+    let (exponent, modulus) = (without_zeros(exponent), without_zeros(modulus));
+    if !RSA_MODULUS.contains(&modulus.len()) {
+        return Ok(Checked::Malformed(
+            "the RSA modulus has fewer than 512 or more than 4096 bits",
+        ));
+    }
+    if exponent.len() > RSA_EXPONENT {
+        return Ok(Checked::Malformed("the RSA exponent has more than 64 bits"));
+    }
+    // One makes every signature valid that is its own padded digest; even ones invert nothing.
+    if matches!(exponent, [] | [1]) || exponent.last().is_some_and(|last| last % 2 == 0) {
+        return Ok(Checked::Malformed("the RSA exponent is 0, 1 or even"));
     }
     let key =
         Rsa::from_public_components(BigNum::from_slice(modulus)?, BigNum::from_slice(exponent)?)?;
     let key = PKey::from_rsa(key)?;
     let mut verifier = Verifier::new(digest, &key)?;
     verifier.update(signed)?;
-    verifier.verify(signature)
+    verifier.verify(signature).map(Checked::from)
+}
+
+/// The number without leading zero octets, which RFC 3110 §2 forbids and others tolerate.
+fn without_zeros(number: &[u8]) -> &[u8] {
+    let zeros = number.iter().take_while(|octet| **octet == 0).count();
+    &number[zeros..]
 }
 
 /// RFC 6605 §4: the key is x and y, the signature r and s, each of the width of the curve.
@@ -90,9 +188,14 @@ fn ecdsa(
     key: &[u8],
     signed: &[u8],
     signature: &[u8],
-) -> Result<bool, ErrorStack> {
-    if key.len() != 2 * width || signature.len() != 2 * width {
-        return Ok(false);
+) -> Result<Checked, ErrorStack> {
+    if key.len() != 2 * width {
+        return Ok(Checked::Malformed("the ECDSA key has the wrong length"));
+    }
+    if signature.len() != 2 * width {
+        return Ok(Checked::Malformed(
+            "the ECDSA signature has the wrong length",
+        ));
     }
     let group = EcGroup::from_curve_name(curve)?;
     let (x, y) = key.split_at(width);
@@ -101,24 +204,17 @@ fn ecdsa(
     let (r, s) = signature.split_at(width);
     let signature =
         EcdsaSig::from_private_components(BigNum::from_slice(r)?, BigNum::from_slice(s)?)?;
-    signature.verify(&hash(digest, signed)?, &key)
+    signature
+        .verify(&hash(digest, signed)?, &key)
+        .map(Checked::from)
 }
 
 /// RFC 8080 §3 and §4: raw key, raw signature.
-fn eddsa(id: Id, key: &[u8], signed: &[u8], signature: &[u8]) -> Result<bool, ErrorStack> {
+fn eddsa(id: Id, key: &[u8], signed: &[u8], signature: &[u8]) -> Result<Checked, ErrorStack> {
     let key = PKey::public_key_from_raw_bytes(key, id)?;
-    Verifier::new_without_digest(&key)?.verify_oneshot(signature, signed)
-}
-
-/// The DS digest of `input`; `None` for a digest type that is not known here.
-pub(super) fn ds_digest(digest_type: u8, input: &[u8]) -> Option<Vec<u8>> {
-    let digest = match digest_type {
-        1 => MessageDigest::sha1(),
-        2 => MessageDigest::sha256(),
-        4 => MessageDigest::sha384(),
-        _ => return None,
-    };
-    hash(digest, input).ok().map(|octets| octets.to_vec())
+    Verifier::new_without_digest(&key)?
+        .verify_oneshot(signature, signed)
+        .map(Checked::from)
 }
 
 #[cfg(test)]
@@ -169,10 +265,16 @@ mod tests {
         }
     }
 
+    fn verifies(algorithm: u8, key: &[u8], data: &[u8], signature: &[u8]) -> bool {
+        OpenSsl::default()
+            .verify(algorithm, key, data, signature)
+            .is_ok()
+    }
+
     #[test]
     fn every_supported_algorithm_verifies() {
         for algorithm in 0..=255 {
-            if !supported(algorithm, Sha1Signatures::Accepted) {
+            if !OpenSsl::default().supports(algorithm) {
                 assert!(
                     !verifies(algorithm, &[1; 64], b"data", &[1; 64]),
                     "{algorithm}"
@@ -205,13 +307,55 @@ mod tests {
 
     #[test]
     fn the_list() {
-        let accepted: Vec<u8> = (0..=255)
-            .filter(|a| supported(*a, Sha1Signatures::Accepted))
-            .collect();
-        assert_eq!(accepted, [5, 7, 8, 10, 13, 14, 15, 16]);
-        let strict: Vec<u8> = (0..=255)
-            .filter(|a| supported(*a, Sha1Signatures::Unknown))
-            .collect();
-        assert_eq!(strict, [8, 10, 13, 14, 15, 16]);
+        for (sha1, expected) in [
+            (Sha1Signatures::Accepted, &[5, 7, 8, 10, 13, 14, 15, 16][..]),
+            (Sha1Signatures::Unknown, &[8, 10, 13, 14, 15, 16]),
+        ] {
+            let cryptography = OpenSsl { sha1 };
+            let list: Vec<u8> = (0..=255).filter(|a| cryptography.supports(*a)).collect();
+            assert_eq!(list, expected);
+            let digests: Vec<u8> = (0..=255)
+                .filter(|d| cryptography.supports_digest(*d))
+                .collect();
+            assert_eq!(digests, [1, 2, 4]);
+            assert!((0..=255).all(|d| {
+                cryptography.supports_digest(d) == cryptography.digest(d, &[]).is_some()
+            }));
+        }
+    }
+
+    /// Bounds of RSA keys (RFC 3110 §2): exponent, modulus, what is said of them.
+    #[test]
+    fn rsa_keys() {
+        let modulus = |octets: usize| vec![0xff; octets];
+        for (exponent, modulus, part) in [
+            (&[1, 0, 1][..], modulus(128), "does not verify"),
+            (&[0, 0, 1, 0, 1], modulus(128), "does not verify"),
+            (&[3], modulus(512), "does not verify"),
+            (&[1, 0, 1], modulus(63), "fewer than 512"),
+            (&[1, 0, 1], modulus(513), "more than 4096"),
+            (&[1, 0, 1], [vec![0; 10], modulus(63)].concat(), "fewer"),
+            (&[1], modulus(128), "0, 1 or even"),
+            (&[0], modulus(128), "0, 1 or even"),
+            (&[1, 0, 0], modulus(128), "0, 1 or even"),
+            (&[0xff; 9], modulus(128), "more than 64 bits"),
+            (&[0xff; 255], modulus(128), "more than 64 bits"),
+        ] {
+            let length = u8::try_from(exponent.len()).unwrap();
+            let key = [&[length], exponent, &modulus].concat();
+            let error = OpenSsl::default()
+                .verify(8, &key, b"data", &vec![1; modulus.len()])
+                .unwrap_err();
+            assert!(error.contains(part), "{exponent:?}: {error}");
+        }
+        for (key, part) in [
+            (&[][..], "empty"),
+            (&[0], "cut off"),
+            (&[0, 0, 3, 1, 0, 1], "cut off"),
+            (&[4, 1, 0, 1], "cut off"),
+        ] {
+            let error = OpenSsl::default().verify(8, key, b"", &[]).unwrap_err();
+            assert!(error.contains(part), "{key:?}: {error}");
+        }
     }
 }

@@ -1,14 +1,14 @@
 //! The keys of a zone, and how a DS RRset vouches for them (RFC 4035 §5.2, RFC 4509, RFC 6840).
 
-use super::crypto;
+use super::crypto::Cryptography;
 use super::rrset::{Signed, verify};
 use crate::resolver::anchors::Anchor;
 use crate::resolver::cache::{Weigh, block, shared_block};
-use crate::resolver::config::Sha1Signatures;
 use crate::resolver::limits::Budget;
 use crate::resolver::wire::{Ds, Name, rtype};
 use elsinore_dane::time::UnixTime;
 use std::mem::size_of;
+use std::sync::Arc;
 
 /// Keys of one DNSKEY RRset, and usable DS records of one set, that are looked at.
 const MOST_KEYS: usize = 64;
@@ -23,13 +23,13 @@ pub(in crate::resolver) struct ZoneKey {
 }
 
 /// The keys of a zone that was reached over a chain of trust.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub(in crate::resolver) struct ZoneKeys {
     pub(in crate::resolver) zone: Name,
     /// Seconds for which they may be reused.
     pub(in crate::resolver) ttl: u32,
     keys: Vec<ZoneKey>,
-    sha1: Sha1Signatures,
+    cryptography: Arc<dyn Cryptography>,
 }
 
 impl Weigh for ZoneKeys {
@@ -45,7 +45,7 @@ impl Weigh for ZoneKeys {
 }
 
 /// What a DS set and a DNSKEY set make of a zone.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub(in crate::resolver) enum KeyOutcome {
     Secure(ZoneKeys),
     /// All DS records are of an unknown algorithm or digest (RFC 4035 §5.2).
@@ -54,8 +54,8 @@ pub(in crate::resolver) enum KeyOutcome {
 }
 
 impl ZoneKeys {
-    pub(super) fn supports(&self, algorithm: u8) -> bool {
-        crypto::supported(algorithm, self.sha1)
+    pub(super) fn cryptography(&self) -> &dyn Cryptography {
+        &*self.cryptography
     }
 
     pub(super) fn matching(&self, tag: u16, algorithm: u8) -> impl Iterator<Item = &ZoneKey> {
@@ -69,18 +69,16 @@ impl ZoneKeys {
     pub(in crate::resolver) fn usable_ds(
         zone: &Name,
         rdata: &[&[u8]],
-        sha1: Sha1Signatures,
+        cryptography: &dyn Cryptography,
     ) -> Result<Vec<Ds>, String> {
         let all: Vec<Ds> = rdata.iter().filter_map(|rdata| Ds::parse(rdata)).collect();
         let known_algorithm = all
             .iter()
-            .filter(|ds| crypto::supported(ds.algorithm, sha1))
+            .filter(|ds| cryptography.supports(ds.algorithm))
             .count();
         let mut usable: Vec<Ds> = all
             .iter()
-            .filter(|ds| {
-                crypto::supported(ds.algorithm, sha1) && matches!(ds.digest_type, 1 | 2 | 4)
-            })
+            .filter(|ds| is_usable(ds, cryptography))
             .cloned()
             .collect();
         if usable.is_empty() {
@@ -106,46 +104,56 @@ impl ZoneKeys {
     pub(in crate::resolver) fn from_ds(
         set: &Signed<'_>,
         ds_rdata: &[&[u8]],
-        sha1: Sha1Signatures,
+        cryptography: &Arc<dyn Cryptography>,
         now: UnixTime,
         budget: &Budget,
     ) -> KeyOutcome {
-        let usable = match Self::usable_ds(&set.owner, ds_rdata, sha1) {
+        let usable = match Self::usable_ds(&set.owner, ds_rdata, &**cryptography) {
             Ok(usable) => usable,
             Err(text) => return KeyOutcome::Insecure(text),
         };
-        Self::judge(set, sha1, now, budget, |rdata, key| {
-            usable.iter().any(|ds| {
-                ds.key_tag == key.tag
-                    && ds.algorithm == key.algorithm
-                    && digest_matches(&set.owner, rdata, ds)
-            })
-        })
+        Self::judge(
+            set,
+            "a DS record",
+            cryptography,
+            now,
+            budget,
+            |rdata, key| {
+                usable
+                    .iter()
+                    .any(|ds| is_vouched(&set.owner, ds, rdata, key, &**cryptography))
+            },
+        )
     }
 
-    /// Judges the DNSKEY RRset of the root by the configured anchors.
+    /// Judges the DNSKEY RRset of a zone by the anchors configured for it.
     pub(in crate::resolver) fn from_anchors(
         set: &Signed<'_>,
         anchors: &[Anchor],
-        sha1: Sha1Signatures,
+        cryptography: &Arc<dyn Cryptography>,
         now: UnixTime,
         budget: &Budget,
     ) -> KeyOutcome {
-        Self::judge(set, sha1, now, budget, |rdata, key| {
-            anchors.iter().any(|anchor| match anchor {
-                Anchor::Dnskey(known) => known == rdata,
-                Anchor::Ds(known) => Ds::parse(known).is_some_and(|ds| {
-                    ds.key_tag == key.tag
-                        && ds.algorithm == key.algorithm
-                        && digest_matches(&set.owner, rdata, &ds)
-                }),
-            })
-        })
+        Self::judge(
+            set,
+            "a trust anchor",
+            cryptography,
+            now,
+            budget,
+            |rdata, key| {
+                anchors.iter().any(|anchor| match anchor {
+                    Anchor::Dnskey(known) => known == rdata,
+                    Anchor::Ds(known) => Ds::parse(known)
+                        .is_some_and(|ds| is_vouched(&set.owner, &ds, rdata, key, &**cryptography)),
+                })
+            },
+        )
     }
 
     fn judge(
         set: &Signed<'_>,
-        sha1: Sha1Signatures,
+        by_whom: &str,
+        cryptography: &Arc<dyn Cryptography>,
         now: UnixTime,
         budget: &Budget,
         vouched: impl Fn(&[u8], &ZoneKey) -> bool,
@@ -165,11 +173,6 @@ impl ZoneKeys {
             .filter(|(rdata, key)| vouched(rdata, key))
             .map(|(_, key)| key.clone())
             .collect();
-        let by_whom = if zone.is_root() {
-            "a trust anchor"
-        } else {
-            "a DS record"
-        };
         if entry.is_empty() {
             return KeyOutcome::Bogus(format!("no key of {zone} matches {by_whom}"));
         }
@@ -177,14 +180,14 @@ impl ZoneKeys {
             zone: zone.clone(),
             ttl: 0,
             keys: entry,
-            sha1,
+            cryptography: Arc::clone(cryptography),
         };
         match verify(set, &entry, now, budget) {
             Ok(verified) => KeyOutcome::Secure(Self {
                 zone,
                 ttl: verified.ttl,
                 keys: all.into_iter().map(|(_, key)| key).collect(),
-                sha1,
+                cryptography: entry.cryptography,
             }),
             Err(text) => KeyOutcome::Bogus(text),
         }
@@ -215,15 +218,32 @@ fn key_tag(rdata: &[u8]) -> u16 {
     ((sum + (sum >> 16)) & 0xffff) as u16
 }
 
-fn digest_matches(zone: &Name, rdata: &[u8], ds: &Ds) -> bool {
-    let input = [zone.wire(), rdata].concat();
-    crypto::ds_digest(ds.digest_type, &input).is_some_and(|digest| digest == ds.digest)
+/// Whether a DS record could be followed.
+pub(in crate::resolver) fn is_usable(ds: &Ds, cryptography: &dyn Cryptography) -> bool {
+    cryptography.supports(ds.algorithm) && cryptography.supports_digest(ds.digest_type)
+}
+
+fn is_vouched(
+    zone: &Name,
+    ds: &Ds,
+    rdata: &[u8],
+    key: &ZoneKey,
+    cryptography: &dyn Cryptography,
+) -> bool {
+    ds.key_tag == key.tag && ds.algorithm == key.algorithm && {
+        let input = [zone.wire(), rdata].concat();
+        cryptography
+            .digest(ds.digest_type, &input)
+            .is_some_and(|digest| digest == ds.digest)
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::resolver::config::Sha1Signatures;
     use crate::resolver::limits::Limits;
+    use crate::resolver::validate::OpenSsl;
     use crate::resolver::wire::{Record, Rrsig};
     use elsinore_dane::name::DomainName;
 
@@ -245,6 +265,9 @@ mod tests {
     /// order of an RRset is not signed (RFC 4035 §5.2).
     #[test]
     fn usable() {
+        let strict = OpenSsl {
+            sha1: Sha1Signatures::Unknown,
+        };
         let unknown = [(200, 2); 30];
         let many_and_one = [&unknown[..], &[(13, 2)]].concat();
         for (records, expected) in [
@@ -260,7 +283,7 @@ mod tests {
         ] {
             let rdata = ds(records);
             let rdata: Vec<&[u8]> = rdata.iter().map(Vec::as_slice).collect();
-            let usable = ZoneKeys::usable_ds(&name("e"), &rdata, Sha1Signatures::Unknown);
+            let usable = ZoneKeys::usable_ds(&name("e"), &rdata, &strict);
             match (usable, expected) {
                 (Ok(usable), Ok(count)) => assert_eq!(usable.len(), count, "{records:?}"),
                 (Err(text), Err(part)) => assert!(text.contains(part), "{text}"),
@@ -295,7 +318,7 @@ mod tests {
             zone: name("e"),
             ttl: 0,
             keys: vec![zone_key(&[1, 1, 3, 13, 7]).unwrap()],
-            sha1: Sha1Signatures::Accepted,
+            cryptography: Arc::new(OpenSsl::default()),
         };
         let tag = keys.keys[0].tag;
         let check = |owner: &str, labels: u8, inception: u32, expiration: u32, signer: &str| {
@@ -328,7 +351,7 @@ mod tests {
         };
         let late = NOW + 1;
         for (owner, labels, inception, expiration, signer, part) in [
-            ("mx.e", 2, NOW, NOW, "e", "does not verify"),
+            ("mx.e", 2, NOW, NOW, "e", "the ECDSA key has"),
             ("mx.e", 3, NOW, NOW, "e", "more labels than the name"),
             ("*.e", 2, NOW, NOW, "e", "more labels than the name"),
             ("mx.e", 0, NOW, NOW, "e", "fewer labels than e has"),
@@ -347,7 +370,7 @@ mod tests {
                 NOW.wrapping_sub(1 << 30),
                 late,
                 "e",
-                "does not verify",
+                "the ECDSA key has",
             ),
         ] {
             let text = check(owner, labels, inception, expiration, signer);

@@ -1,6 +1,5 @@
 //! One RRset and its signatures (RFC 4035 §5.3).
 
-use super::crypto;
 use super::keys::ZoneKeys;
 use crate::resolver::limits::Budget;
 use crate::resolver::wire::{Name, Record, Rrsig, rtype};
@@ -109,7 +108,7 @@ pub(in crate::resolver) fn verify(
     };
     let mut tried = 0;
     for rrsig in &set.signatures {
-        if rrsig.signer != keys.zone || !keys.supports(rrsig.algorithm) {
+        if rrsig.signer != keys.zone || !keys.cryptography().supports(rrsig.algorithm) {
             continue;
         }
         let labels = usize::from(rrsig.labels);
@@ -154,11 +153,17 @@ pub(in crate::resolver) fn verify(
             continue;
         }
         let signed = signed_octets(set, rrsig);
+        let mut why = String::new();
         for key in candidates {
             budget
                 .signature()
                 .map_err(|text| format!("{label}: {text}"))?;
-            if crypto::verifies(key.algorithm, &key.public, &signed, &rrsig.signature) {
+            let checked =
+                keys.cryptography()
+                    .verify(key.algorithm, &key.public, &signed, &rrsig.signature);
+            if let Err(text) = checked {
+                why = text;
+            } else {
                 return Ok(Verified {
                     expanded_from: (labels < own_labels).then(|| set.owner.suffix(labels)),
                     ttl: set.ttl().min(rrsig.original_ttl).min(left),
@@ -167,10 +172,7 @@ pub(in crate::resolver) fn verify(
                 });
             }
         }
-        blame(format!(
-            "{label}: the signature by key {} does not verify",
-            rrsig.key_tag
-        ));
+        blame(format!("{label}, key {}: {why}", rrsig.key_tag));
     }
     Err(fault.unwrap_or_else(|| {
         if set.signatures.is_empty() {
