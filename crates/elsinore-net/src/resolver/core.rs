@@ -13,15 +13,25 @@ use elsinore_dane::answer::{ExtendedError, Failure};
 use elsinore_dane::security::Status;
 use elsinore_dane::time::UnixTime;
 use std::collections::HashMap;
+use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::sync::{OnceCell, Semaphore, mpsc};
 
-/// A reply and the zone whose servers gave it (the root for an upstream resolver): only records
-/// at or below it count.
+/// A reply, the server that gave it, and the zone it was asked for (the root for an upstream
+/// resolver): only records at or below the zone count.
 #[derive(Debug, Clone)]
 pub(super) struct Found {
     pub(super) message: Arc<Message>,
     pub(super) bailiwick: Name,
+    #[allow(dead_code, reason = "the judge of bogus data reads it")]
+    pub(super) server: SocketAddr,
+}
+
+/// A reply and the server that gave it.
+#[derive(Debug, Clone)]
+pub(super) struct Reply {
+    pub(super) message: Arc<Message>,
+    pub(super) server: SocketAddr,
 }
 
 /// Why no reply could be had.
@@ -60,14 +70,14 @@ impl Trouble {
 }
 
 /// One question under way at one set of servers; whoever asks the same joins.
-pub(super) type InFlight = Arc<OnceCell<Result<Arc<Message>, Trouble>>>;
+pub(super) type InFlight = Arc<OnceCell<Result<Reply, Trouble>>>;
 
 /// What is known of servers, and what is under way, behind one lock, which is never held across a
 /// wait.
 #[derive(Debug)]
 pub(super) struct Shared {
     pub(super) servers: ServerBook,
-    pub(super) in_flight: HashMap<(Name, Question), InFlight>,
+    pub(super) in_flight: HashMap<(Name, Question, usize), InFlight>,
 }
 
 /// The resolver itself.

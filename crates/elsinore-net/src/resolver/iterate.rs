@@ -6,8 +6,9 @@ mod referral;
 pub(super) use referral::{Delegation, Source};
 
 use super::config::Minimisation;
-use super::core::{Core, Found, Trouble, Work};
+use super::core::{Core, Found, Reply as CoreReply, Trouble, Work};
 use super::exchange::Fault;
+use super::fetch::without;
 use super::nets::may_contact;
 use super::route::RouteKind;
 use super::servers::port_53;
@@ -29,24 +30,27 @@ impl Core {
     pub(super) fn iterate<'a>(
         &'a self,
         question: &'a Question,
+        avoid: &'a [SocketAddr],
         work: &'a Work,
         depth: u8,
     ) -> BoxFuture<'a, Result<Found, Trouble>> {
         Box::pin(async move {
             let mut zone = self.closest_delegation(question);
             if zone.source == Source::Route(RouteKind::Forward) {
+                let servers = without(&zone.fixed, avoid);
                 return self
-                    .ask_recursive(&zone.zone, &zone.fixed, question, work)
+                    .ask_recursive(&zone.zone, &servers, question, work)
                     .await;
             }
             let mut shown = zone.zone.label_count() + 1;
             let mut steps = 0;
             for _ in 0..work.budget.limits.referrals {
                 let asked = self.minimised(question, &zone.zone, shown, steps);
-                let outcome = self.ask_zone(&zone, &asked, work, depth).await;
                 let whole = asked == *question;
-                let message = match outcome {
-                    Ok(message) => message,
+                let avoid = if whole { avoid } else { &[] };
+                let outcome = self.ask_zone(&zone, &asked, avoid, work, depth).await;
+                let CoreReply { message, server } = match outcome {
+                    Ok(reply) => reply,
                     Err(trouble) if whole => {
                         // The servers may have moved since the delegation was learnt.
                         self.cache.forget::<Delegation>(&zone.zone);
@@ -73,6 +77,7 @@ impl Core {
                         return Ok(Found {
                             message,
                             bailiwick: zone.zone.clone(),
+                            server,
                         });
                     }
                     // A broken server may deny an empty non-terminal: only the whole name counts.
@@ -126,9 +131,10 @@ impl Core {
         &self,
         zone: &Arc<Delegation>,
         question: &Question,
+        avoid: &[SocketAddr],
         work: &Work,
         depth: u8,
-    ) -> Result<Arc<Message>, Trouble> {
+    ) -> Result<CoreReply, Trouble> {
         let accept = |message: &Message| match message.rcode {
             Rcode::NOERROR | Rcode::NXDOMAIN => {
                 match referral::classify(message, &zone.zone, question) {
@@ -139,17 +145,19 @@ impl Core {
             other => Err(Fault::Refused(other, message.ede.clone())),
         };
         let (known, missing) = self.addresses(zone);
+        let known = without(&known, avoid);
         let mut last = None;
         if !known.is_empty() {
-            let asked = self.joined(&zone.zone, question, || {
+            let asked = self.joined(&zone.zone, &known, question, || {
                 self.ask_servers(&known, question, QueryBits::Iterative, work, &accept)
             });
             match asked.await {
-                Ok(message) => return Ok(message),
+                Ok(reply) => return Ok(reply),
                 Err(trouble) => last = Some(trouble),
             }
         }
         let resolved = self.resolve_servers(&missing, work, depth).await;
+        let resolved = without(&resolved, avoid);
         if resolved.is_empty() {
             return Err(last.unwrap_or_else(|| {
                 Trouble::new(format!(
@@ -158,7 +166,7 @@ impl Core {
                 ))
             }));
         }
-        self.joined(&zone.zone, question, || {
+        self.joined(&zone.zone, &resolved, question, || {
             self.ask_servers(&resolved, question, QueryBits::Iterative, work, &accept)
         })
         .await

@@ -2,12 +2,13 @@
 //! after the other with a short delay between the starts, and the first good reply wins: a dead
 //! server costs a delay, not a timeout.
 
-use super::core::{Core, Trouble, Work};
+use super::core::{Core, Reply, Trouble, Work};
 use super::exchange::Fault;
 use super::wire::{Message, QueryBits, Question};
 use futures_util::stream::{FuturesUnordered, StreamExt};
 use std::collections::HashMap;
 use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
 use tokio::time::{Duration, Instant, sleep_until, timeout};
 
 /// Servers asked for one question in the first round.
@@ -112,7 +113,7 @@ impl Core {
         bits: QueryBits,
         work: &Work,
         accept: &(dyn Fn(&Message) -> Result<(), Fault> + Sync),
-    ) -> Result<Message, Trouble> {
+    ) -> Result<Reply, Trouble> {
         let mut order = servers.to_vec();
         let good = self.shared().servers.sort(&mut order, Instant::now());
         let shunned = both_families(order.split_off(good));
@@ -148,7 +149,10 @@ impl Core {
             }
             tokio::select! {
                 Some((server, outcome)) = running.next() => match outcome {
-                    Ok(message) => return Ok(message),
+                    Ok(message) => {
+                        let message = Arc::new(message);
+                        return Ok(Reply { message, server });
+                    }
                     Err(fault) => {
                         if !fault.is_silence() {
                             spoken_for.push(server);
