@@ -52,12 +52,143 @@ pub enum Authority {
     Fixture,
 }
 
+/// The kind of reason behind a [`Status`] that is not secure: what statistics count by. The
+/// sentence is [`Status::reason`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
+pub enum Cause {
+    /// None was stated.
+    #[default]
+    Unstated,
+    /// Insecure: the administrator switched validation off there (RFC 7646).
+    NegativeAnchor,
+    /// Insecure: no trust anchor is at or above the name (RFC 4035 §4.3).
+    NoAnchor,
+    /// Insecure: delegated without DS (RFC 4035 §5.2).
+    UnsignedDelegation,
+    /// Insecure: in an NSEC3 opt-out span (RFC 5155 §9.2).
+    OptOut,
+    /// Insecure: signed with unknown algorithms only (RFC 4035 §5.2).
+    UnknownAlgorithm,
+    /// Insecure: all DS records are of unknown digest types (RFC 4509 §3, RFC 6840 §5.2).
+    UnknownDigest,
+    /// Insecure: more NSEC3 iterations than are computed (RFC 9276 §3.2).
+    Nsec3Iterations,
+    /// Insecure: a trusted resolver did not set the AD bit.
+    NoAdBit,
+    /// Bogus: a signature does not verify, or is not one that counts (RFC 4035 §5.3).
+    BadSignature,
+    /// Bogus: the signature expired.
+    SignatureExpired,
+    /// Bogus: the signature is not valid yet.
+    SignatureNotYetValid,
+    /// Bogus: no signature where one is due.
+    SignatureMissing,
+    /// Bogus: no DNSKEY that a DS record or a trust anchor vouches for (RFC 4035 §5.2).
+    KeyMissing,
+    /// Bogus: an absence without NSEC or NSEC3 records (RFC 4035 §5.4).
+    DenialMissing,
+    /// Bogus: NSEC or NSEC3 records that do not show the absence.
+    DenialWrong,
+    /// Bogus: records that cannot stand like this (two CNAMEs, malformed targets).
+    Malformed,
+    /// Bogus or indeterminate: a bound on the work of one lookup struck.
+    Limit,
+    /// Bogus: the upstream resolver says so (RFC 8914 §4.7 to §4.13).
+    Upstream,
+    /// Indeterminate: no server gave a usable answer.
+    Unreachable,
+    /// Indeterminate: the network or the socket failed.
+    Network,
+    /// Indeterminate: the time for one lookup ran out.
+    Deadline,
+    /// Indeterminate: aliases lead in a circle, or there are too many.
+    AliasLoop,
+    /// Indeterminate: an alias makes a name of more than 255 octets (RFC 6672 §2.2).
+    AliasTooLong,
+    /// Indeterminate: not in the cache, and nothing was to be asked.
+    NotCached,
+    /// Indeterminate: given out without validation, as was asked for (CD, RFC 4035 §3.2.2).
+    Unchecked,
+}
+
+impl Cause {
+    /// The extended DNS error that says it, if there is one (RFC 8914 §4, RFC 9276 §3.2).
+    #[must_use]
+    pub const fn ede(self) -> Option<u16> {
+        Some(match self {
+            Self::UnknownAlgorithm => 1,
+            Self::UnknownDigest => 2,
+            Self::BadSignature
+            | Self::DenialWrong
+            | Self::Malformed
+            | Self::Limit
+            | Self::Upstream => 6,
+            Self::SignatureExpired => 7,
+            Self::SignatureNotYetValid => 8,
+            Self::KeyMissing => 9,
+            Self::SignatureMissing => 10,
+            Self::DenialMissing => 12,
+            Self::Unreachable | Self::Deadline => 22,
+            Self::Network => 23,
+            Self::Nsec3Iterations => 27,
+            Self::AliasLoop | Self::AliasTooLong | Self::NotCached => 0,
+            Self::Unstated
+            | Self::NegativeAnchor
+            | Self::NoAnchor
+            | Self::UnsignedDelegation
+            | Self::OptOut
+            | Self::NoAdBit
+            | Self::Unchecked => return None,
+        })
+    }
+
+    /// The word used in JSON and tables.
+    #[must_use]
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Unstated => "unstated",
+            Self::NegativeAnchor => "negative-anchor",
+            Self::NoAnchor => "no-anchor",
+            Self::UnsignedDelegation => "unsigned-delegation",
+            Self::OptOut => "opt-out",
+            Self::UnknownAlgorithm => "unknown-algorithm",
+            Self::UnknownDigest => "unknown-digest",
+            Self::Nsec3Iterations => "nsec3-iterations",
+            Self::NoAdBit => "no-ad-bit",
+            Self::BadSignature => "bad-signature",
+            Self::SignatureExpired => "signature-expired",
+            Self::SignatureNotYetValid => "signature-not-yet-valid",
+            Self::SignatureMissing => "signature-missing",
+            Self::KeyMissing => "key-missing",
+            Self::DenialMissing => "denial-missing",
+            Self::DenialWrong => "denial-wrong",
+            Self::Malformed => "malformed",
+            Self::Limit => "limit",
+            Self::Upstream => "upstream",
+            Self::Unreachable => "unreachable",
+            Self::Network => "network",
+            Self::Deadline => "deadline",
+            Self::AliasLoop => "alias-loop",
+            Self::AliasTooLong => "alias-too-long",
+            Self::NotCached => "not-cached",
+            Self::Unchecked => "unchecked",
+        }
+    }
+}
+
+impl fmt::Display for Cause {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.word())
+    }
+}
+
 /// A security state with its reason.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Status {
     security: Security,
     reason: String,
     authority: Option<Authority>,
+    cause: Cause,
 }
 
 impl Status {
@@ -68,6 +199,7 @@ impl Status {
             security: Security::Secure,
             reason: reason.into(),
             authority: Some(authority),
+            cause: Cause::Unstated,
         }
     }
 
@@ -78,6 +210,7 @@ impl Status {
             security: Security::Insecure,
             reason: reason.into(),
             authority: None,
+            cause: Cause::Unstated,
         }
     }
 
@@ -88,6 +221,7 @@ impl Status {
             security: Security::Bogus,
             reason: reason.into(),
             authority: None,
+            cause: Cause::Unstated,
         }
     }
 
@@ -98,7 +232,21 @@ impl Status {
             security: Security::Indeterminate,
             reason: reason.into(),
             authority: None,
+            cause: Cause::Unstated,
         }
+    }
+
+    /// The same, with the kind of reason.
+    #[must_use]
+    pub const fn because(mut self, cause: Cause) -> Self {
+        self.cause = cause;
+        self
+    }
+
+    /// The kind of reason; [`Cause::Unstated`] when the state is [`Security::Secure`].
+    #[must_use]
+    pub const fn cause(&self) -> Cause {
+        self.cause
     }
 
     /// The state.

@@ -7,6 +7,7 @@ mod cache;
 mod chain;
 mod config;
 mod core;
+mod evidence;
 mod exchange;
 mod fetch;
 mod hints;
@@ -16,6 +17,7 @@ mod nets;
 mod route;
 mod servers;
 mod step;
+mod transcript;
 mod trust;
 mod validate;
 mod wire;
@@ -23,10 +25,14 @@ mod zone_text;
 
 pub use anchors::{AnchorError, TrustAnchors};
 pub use config::{AdTrust, ConfigError, Minimisation, Mode, ResolverConfig, Sha1Signatures};
+pub use evidence::ResourceRecord;
 pub use hints::{HintsError, RootHints};
 pub use limits::Limits;
 pub use nets::{Net, NetError, may_contact};
 pub use route::{Route, RouteKind};
+pub use transcript::{
+    AuthenticBit, Checking, DnssecRecords, Recursion, Sections, Transcript, TranscriptQuery,
+};
 pub use validate::{Cryptography, OpenSsl};
 
 use crate::clock::Clock;

@@ -4,7 +4,9 @@
 
 use super::Freshness;
 use super::core::{Core, Found, Trouble, Work};
+use super::evidence::Records;
 use super::limits::Budget;
+use super::transcript::{Checking, Recursion};
 use super::validate::{negative_ttl, nsec3_is_for};
 use super::wire::{Message, Name, Nsec, Nsec3, Question, Rcode, Record, record_data, rtype};
 use elsinore_dane::answer::{self, AliasKind, AliasLink, Answer, Denial, DenialKind, Last, RrSet};
@@ -45,6 +47,9 @@ impl Core {
         let work = Work {
             budget: Budget::new(self.config.limits),
             freshness,
+            recursion: Recursion::Desired,
+            checking: Checking::Enabled,
+            records: Records::Dropped,
             wanted_keys,
         };
         let deadline = self.config.deadline;

@@ -3,11 +3,13 @@
 use super::Freshness;
 use super::config::Mode;
 use super::core::{Core, Found, Trouble, Work};
+use super::evidence::{Evidence, Records};
 use super::limits::Budget;
-use super::step::Step;
+use super::step::{End, Step};
+use super::transcript::{Checking, Recursion};
 use super::wire::{Message, Name, Question, rtype};
 use elsinore_dane::answer::{self, AliasLink, Answer, Failure, Last, RrSet};
-use elsinore_dane::security::Status;
+use elsinore_dane::security::{Cause, Status};
 use futures_util::future::FutureExt;
 use futures_util::stream::{FuturesUnordered, StreamExt};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -18,13 +20,51 @@ use tokio::time::timeout;
 /// a domain.
 const AHEAD: usize = 2;
 
+/// How a lookup is to be made.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Manner {
+    pub(super) freshness: Freshness,
+    pub(super) recursion: Recursion,
+    pub(super) checking: Checking,
+    pub(super) records: Records,
+}
+
+/// A lookup that is over: the answer, and the reply behind each of its parts.
+#[derive(Debug)]
+pub(super) struct Followed {
+    pub(super) chain: Vec<(AliasLink, Option<Arc<Evidence>>)>,
+    pub(super) last: Last,
+    pub(super) evidence: Option<Arc<Evidence>>,
+}
+
+type Chain = Mutex<Vec<(AliasLink, Option<Arc<Evidence>>)>>;
+
 impl Core {
     /// Answers `question`; a failure keeps the links that were followed before it.
     pub(super) async fn follow(&self, question: &answer::Question, freshness: Freshness) -> Answer {
+        let manner = Manner {
+            freshness,
+            recursion: Recursion::Desired,
+            checking: Checking::Enabled,
+            records: Records::Dropped,
+        };
+        let followed = self.follow_in(question, manner).await;
+        Answer {
+            question: question.clone(),
+            chain: followed.chain.into_iter().map(|(link, _)| link).collect(),
+            last: followed.last,
+        }
+    }
+
+    /// As [`follow`](Self::follow), with what the answer rests on.
+    pub(super) async fn follow_in(&self, question: &answer::Question, manner: Manner) -> Followed {
         let (wanted_keys, wanted) = mpsc::unbounded_channel();
         let work = Work {
             budget: Budget::new(self.config.limits),
-            freshness,
+            freshness: manner.freshness,
+            recursion: manner.recursion,
+            checking: manner.checking,
+            records: manner.records,
             wanted_keys,
         };
         let chain = Mutex::new(Vec::new());
@@ -37,14 +77,15 @@ impl Core {
             }
         };
         let deadline = self.config.deadline;
-        let last = timeout(deadline, lookup).await.unwrap_or_else(|_| {
+        let (last, evidence) = timeout(deadline, lookup).await.unwrap_or_else(|_| {
             let text = format!("{question}: no answer within {} s", deadline.as_secs());
-            Last::Failed(Trouble::new(text).into_failure())
+            let trouble = Trouble::new(text).because(Cause::Deadline);
+            (Last::Failed(trouble.into_failure()), None)
         });
-        Answer {
-            question: question.clone(),
+        Followed {
             chain: chain.into_inner().unwrap_or_else(PoisonError::into_inner),
             last,
+            evidence,
         }
     }
 
@@ -56,6 +97,9 @@ impl Core {
         mut wanted: mpsc::UnboundedReceiver<Name>,
         work: &Work,
     ) -> std::convert::Infallible {
+        if work.recursion == Recursion::CacheOnly || work.checking == Checking::Disabled {
+            return std::future::pending().await;
+        }
         let mut running = FuturesUnordered::new();
         running.push(self.fetch_keys(Name::root(), work).boxed());
         if self.config.mode == Mode::Forward {
@@ -77,8 +121,8 @@ impl Core {
         &self,
         question: &answer::Question,
         work: &Work,
-        chain: &Mutex<Vec<AliasLink>>,
-    ) -> Last {
+        chain: &Chain,
+    ) -> (Last, Option<Arc<Evidence>>) {
         let rtype = question.record_type.code();
         let mut name = Name::from_domain(&question.name);
         let mut visited = vec![name.clone()];
@@ -89,39 +133,43 @@ impl Core {
                 rtype,
             };
             let step = self.step(&asked, &mut given, work).await;
-            match step {
-                Step::Data(records, status, ttl) => {
-                    return Last::Data(RrSet {
-                        owner: name.to_domain(),
-                        records,
-                        status,
-                        ttl,
-                    });
-                }
-                Step::Denied(denial) => return Last::Denied(denial),
-                Step::Failed(failure) => return Last::Failed(failure),
-                Step::Alias(kind, target, status, ttl) => {
+            let evidence = step.evidence;
+            let last = match step.end {
+                End::Data(records, status, ttl) => Last::Data(RrSet {
+                    owner: name.to_domain(),
+                    records,
+                    status,
+                    ttl,
+                }),
+                End::Denied(denial) => Last::Denied(denial),
+                End::Failed(failure) => Last::Failed(failure),
+                End::Alias(kind, target, status, ttl) => {
                     let limit = work.budget.limits.alias_links;
                     if visited.len() > limit {
-                        return failed(format!("{question}: more than {limit} aliases in a row"));
+                        let text = format!("{question}: more than {limit} aliases in a row");
+                        return (failed(text), evidence);
                     }
+                    let link = AliasLink {
+                        owner: name.to_domain(),
+                        kind,
+                        target: target.to_domain(),
+                        status,
+                        ttl,
+                    };
                     chain
                         .lock()
                         .unwrap_or_else(PoisonError::into_inner)
-                        .push(AliasLink {
-                            owner: name.to_domain(),
-                            kind,
-                            target: target.to_domain(),
-                            status,
-                            ttl,
-                        });
+                        .push((link, evidence.clone()));
                     if visited.contains(&target) {
-                        return failed(format!("{question}: alias loop at {target}"));
+                        let text = format!("{question}: alias loop at {target}");
+                        return (failed(text), evidence);
                     }
                     visited.push(target.clone());
                     name = target;
+                    continue;
                 }
-            }
+            };
+            return (last, evidence);
         }
     }
 
@@ -129,12 +177,14 @@ impl Core {
     async fn step(&self, asked: &Question, given: &mut Option<Found>, work: &Work) -> Step {
         if work.freshness == Freshness::Cached
             && let Some((step, left)) = self.cache.find::<Step>(asked)
+            // What was kept for mail shows no records.
+            && (work.records == Records::Dropped || step.is_failed() || step.evidence.is_some())
         {
             return Step::clone(&step).with_ttl(left);
         }
         if let Some(found) = given.as_ref().filter(|found| speaks_of(found, asked)) {
             let step = self.judge(asked, found, work).await;
-            if !matches!(step, Step::Failed(_)) {
+            if !step.is_failed() {
                 self.keep_step(asked, &step, work);
                 return step;
             }
@@ -142,7 +192,7 @@ impl Core {
         let step = match self.fetch_answer(asked, work).await {
             Ok(found) => {
                 let step = self.judge(asked, &found, work).await;
-                if matches!(step, Step::Failed(_)) {
+                if step.is_failed() {
                     // The next lookup asks anew instead of judging the same reply once more.
                     self.cache.forget::<Found>(asked);
                 }
@@ -151,7 +201,7 @@ impl Core {
             }
             Err(trouble) => match self.alias_alone(asked, work).await {
                 Some(step) => step,
-                None => Step::Failed(trouble.into_failure()),
+                None => Step::failed(trouble.into_failure()),
             },
         };
         self.keep_step(asked, &step, work);
@@ -169,14 +219,16 @@ impl Core {
             rtype: rtype::CNAME,
         };
         let found = self.fetch_answer(&question, work).await.ok()?;
-        match self.judge(asked, &found, work).await {
-            step @ Step::Alias(..) => Some(step),
-            _ => None,
-        }
+        let step = self.judge(asked, &found, work).await;
+        matches!(step.end, End::Alias(..)).then_some(step)
     }
 
     fn keep_step(&self, asked: &Question, step: &Step, work: &Work) {
-        if matches!(step, Step::Failed(_)) && work.budget.is_overdrawn() {
+        let is_own_fault = step.is_failed() && work.budget.is_overdrawn();
+        if is_own_fault
+            || work.recursion == Recursion::CacheOnly
+            || work.checking == Checking::Disabled
+        {
             return;
         }
         self.cache.keep(asked, Arc::new(step.clone()), step.ttl());
@@ -185,7 +237,7 @@ impl Core {
 
 fn failed(text: String) -> Last {
     Last::Failed(Failure {
-        status: Status::indeterminate(text),
+        status: Status::indeterminate(text).because(Cause::AliasLoop),
         ede: None,
     })
 }

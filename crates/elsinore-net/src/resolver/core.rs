@@ -3,14 +3,16 @@
 use super::Freshness;
 use super::cache::Cache;
 use super::config::ResolverConfig;
-use super::limits::Budget;
+use super::evidence::Records;
+use super::limits::{Budget, Limits};
 use super::route::Routes;
 use super::servers::ServerBook;
+use super::transcript::{Checking, Recursion};
 use super::wire::{Message, Name, Question};
 use crate::clock::Clock;
 use crate::dialer::Dialer;
 use elsinore_dane::answer::{ExtendedError, Failure};
-use elsinore_dane::security::Status;
+use elsinore_dane::security::{Cause, Status};
 use elsinore_dane::time::UnixTime;
 use std::collections::HashMap;
 use std::net::SocketAddr;
@@ -41,14 +43,24 @@ pub(super) struct Trouble {
     pub(super) text: String,
     /// What the server said of it.
     pub(super) ede: Option<ExtendedError>,
+    /// What kind of trouble it is.
+    pub(super) cause: Cause,
 }
 
 impl Trouble {
+    /// Trouble of the usual kind: no server gave a usable answer.
     pub(super) fn new(text: impl Into<String>) -> Self {
         Self {
             text: text.into(),
             ede: None,
+            cause: Cause::Unreachable,
         }
+    }
+
+    /// The same trouble, of another kind.
+    pub(super) const fn because(mut self, cause: Cause) -> Self {
+        self.cause = cause;
+        self
     }
 
     /// The failure to report: codes 6 to 12 mean that a validator rejected the data
@@ -60,9 +72,9 @@ impl Trouble {
             .is_some_and(|ede| matches!(ede.code, 6..=12));
         Failure {
             status: if rejected {
-                Status::bogus(self.text)
+                Status::bogus(self.text).because(Cause::Upstream)
             } else {
-                Status::indeterminate(self.text)
+                Status::indeterminate(self.text).because(self.cause)
             },
             ede: self.ede,
         }
@@ -145,6 +157,37 @@ impl Core {
 pub(super) struct Work {
     pub(super) budget: Budget,
     pub(super) freshness: Freshness,
+    pub(super) recursion: Recursion,
+    pub(super) checking: Checking,
+    pub(super) records: Records,
     /// Zones whose keys will be needed, to be fetched while the answer is on its way.
     pub(super) wanted_keys: mpsc::UnboundedSender<Name>,
+}
+
+impl Work {
+    /// Whether a packet may be sent for `question`.
+    ///
+    /// # Errors
+    /// [`Trouble`] when only the cache was to be asked.
+    pub(super) fn may_ask(&self, question: &Question) -> Result<(), Trouble> {
+        match self.recursion {
+            Recursion::Desired => Ok(()),
+            Recursion::CacheOnly => {
+                let text = format!("{question}: not in the cache, and nothing was to be asked");
+                Err(Trouble::new(text).because(Cause::NotCached))
+            }
+        }
+    }
+
+    /// Work beside a lookup: to look at what is known once more.
+    pub(super) fn quiet(limits: Limits) -> Self {
+        Self {
+            budget: Budget::new(limits),
+            freshness: Freshness::Cached,
+            recursion: Recursion::CacheOnly,
+            checking: Checking::Enabled,
+            records: Records::Dropped,
+            wanted_keys: mpsc::unbounded_channel().0,
+        }
+    }
 }

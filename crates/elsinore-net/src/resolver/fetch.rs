@@ -45,6 +45,7 @@ impl Core {
         avoid: &[SocketAddr],
         work: &Work,
     ) -> Result<Found, Trouble> {
+        work.may_ask(question)?;
         let found = self.find(question, avoid, work, 0).await?;
         self.keep_reply(question, &found);
         Ok(found)
@@ -59,6 +60,7 @@ impl Core {
         if let Some((found, _)) = self.cache.find::<Found>(question) {
             return Ok(Found::clone(&found));
         }
+        work.may_ask(question)?;
         let found = self.find(question, &[], work, depth).await?;
         self.keep_reply(question, &found);
         Ok(found)

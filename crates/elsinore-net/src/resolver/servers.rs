@@ -5,6 +5,7 @@
 use super::core::{Core, Reply, Trouble, Work};
 use super::exchange::Fault;
 use super::wire::{Message, QueryBits, Question};
+use elsinore_dane::security::Cause;
 use futures_util::stream::{FuturesUnordered, StreamExt};
 use std::collections::HashMap;
 use std::net::{IpAddr, SocketAddr};
@@ -136,9 +137,9 @@ impl Core {
                 if let Some((server, patience)) =
                     waiting.find(|(server, _)| !spoken_for.contains(server))
                 {
-                    work.budget
-                        .query()
-                        .map_err(|text| Trouble::new(format!("{question}: {text}")))?;
+                    work.budget.query().map_err(|text| {
+                        Trouble::new(format!("{question}: {text}")).because(Cause::Limit)
+                    })?;
                     running.push(self.ask_one(server, question, bits, patience, work, accept));
                     next_start = Instant::now() + STAGGER;
                 } else if running.is_empty() {
@@ -178,7 +179,10 @@ impl Core {
             None if servers.is_empty() => (format!("{question}: no server to ask"), None),
             None => (format!("{question}: no server answered in time"), None),
         };
-        Err(Trouble { text, ede })
+        Err(Trouble {
+            ede,
+            ..Trouble::new(text)
+        })
     }
 
     async fn ask_one(

@@ -2,15 +2,28 @@
 
 use super::cache::{Kept, Kind, LONGEST, LONGEST_DENIAL, LONGEST_FAILURE, Weigh};
 use super::core::{Core, Found, Work};
-use super::trust::{Trust, holder};
-use super::validate::{Proof, Proofs, Signed, Verified, ZoneKeys, negative_ttl, signers, verify};
+use super::evidence::{Evidence, Records};
+use super::transcript::Checking;
+use super::trust::{Trust, holder, iterations, opt_out};
+use super::validate::{
+    Fault, Proof, Proofs, Signed, Verified, ZoneKeys, negative_ttl, signers, verify,
+};
+use super::wire::presentation::mnemonic;
 use super::wire::{Message, Name, Question, Rcode, Record, record_data, rtype};
 use elsinore_dane::answer::{AliasKind, Denial, DenialKind, Failure, RecordData};
-use elsinore_dane::security::{Authority, Security, Status};
+use elsinore_dane::security::{Authority, Cause, Security, Status};
+use std::sync::Arc;
+
+/// What stands at one name, and the reply that says so (none where no reply could be had).
+#[derive(Debug, Clone)]
+pub(super) struct Step {
+    pub(super) end: End,
+    pub(super) evidence: Option<Arc<Evidence>>,
+}
 
 /// What stands at one name.
 #[derive(Debug, Clone)]
-pub(super) enum Step {
+pub(super) enum End {
     Data(Vec<RecordData>, Status, u32),
     Alias(AliasKind, Name, Status, u32),
     Denied(Denial),
@@ -18,27 +31,32 @@ pub(super) enum Step {
 }
 
 impl Step {
-    fn bogus(text: impl Into<String>) -> Self {
-        Self::Failed(Failure {
-            status: Status::bogus(text),
-            ede: None,
-        })
+    /// No reply.
+    pub(super) const fn failed(failure: Failure) -> Self {
+        Self {
+            end: End::Failed(failure),
+            evidence: None,
+        }
+    }
+
+    pub(super) const fn is_failed(&self) -> bool {
+        matches!(self.end, End::Failed(_))
     }
 
     /// Seconds of reuse: failures are kept for seconds only (RFC 9520 §3.2).
     pub(super) fn ttl(&self) -> u32 {
-        match self {
-            Self::Data(_, _, ttl) | Self::Alias(_, _, _, ttl) => *ttl,
-            Self::Denied(denial) => denial.ttl,
-            Self::Failed(_) => 5,
+        match &self.end {
+            End::Data(_, _, ttl) | End::Alias(_, _, _, ttl) => *ttl,
+            End::Denied(denial) => denial.ttl,
+            End::Failed(_) => 5,
         }
     }
 
     pub(super) fn with_ttl(mut self, left: u32) -> Self {
-        match &mut self {
-            Self::Data(_, _, ttl) | Self::Alias(_, _, _, ttl) => *ttl = left,
-            Self::Denied(denial) => denial.ttl = left,
-            Self::Failed(_) => {}
+        match &mut self.end {
+            End::Data(_, _, ttl) | End::Alias(_, _, _, ttl) => *ttl = left,
+            End::Denied(denial) => denial.ttl = left,
+            End::Failed(_) => {}
         }
         self
     }
@@ -46,12 +64,13 @@ impl Step {
 
 impl Weigh for Step {
     fn heap(&self) -> usize {
-        match self {
-            Self::Data(records, status, _) => records.heap() + status.heap(),
-            Self::Alias(_, target, status, _) => target.heap() + status.heap(),
-            Self::Denied(denial) => denial.heap(),
-            Self::Failed(failure) => failure.heap(),
-        }
+        let end = match &self.end {
+            End::Data(records, status, _) => records.heap() + status.heap(),
+            End::Alias(_, target, status, _) => target.heap() + status.heap(),
+            End::Denied(denial) => denial.heap(),
+            End::Failed(failure) => failure.heap(),
+        };
+        end + self.evidence.as_ref().map_or(0, |evidence| evidence.heap())
     }
 }
 
@@ -60,13 +79,27 @@ impl Kept for Step {
     type Key = Question;
 
     fn longest(&self) -> u32 {
-        match self {
-            Self::Data(..) | Self::Alias(..) => LONGEST,
-            Self::Denied(_) => LONGEST_DENIAL,
-            Self::Failed(_) => LONGEST_FAILURE,
+        match self.end {
+            End::Data(..) | End::Alias(..) => LONGEST,
+            End::Denied(_) => LONGEST_DENIAL,
+            End::Failed(_) => LONGEST_FAILURE,
         }
     }
 }
+
+fn bogus(fault: Fault) -> Failure {
+    Failure {
+        status: fault.bogus(),
+        ede: None,
+    }
+}
+
+fn malformed(text: String) -> End {
+    End::Failed(bogus(Fault::new(Cause::Malformed, text)))
+}
+
+/// Types of one name that an answer to ANY is judged with.
+const MOST_TYPES: usize = 64;
 
 /// A status, and the seconds for which it holds.
 type Judged = Result<(Status, u32), Failure>;
@@ -74,43 +107,103 @@ type Judged = Result<(Status, u32), Failure>;
 impl Core {
     /// Judges what `found` says about `question`.
     pub(super) async fn judge(&self, question: &Question, found: &Found, work: &Work) -> Step {
+        let end = match work.checking {
+            Checking::Enabled => self.judge_end(question, found, work).await,
+            Checking::Disabled => unchecked(question, found),
+        };
+        Step {
+            end,
+            evidence: match work.records {
+                Records::Kept => Some(Arc::new(Evidence::new(&found.message, &found.bailiwick))),
+                Records::Dropped => None,
+            },
+        }
+    }
+
+    async fn judge_end(&self, question: &Question, found: &Found, work: &Work) -> End {
         let message: &Message = &found.message;
         let name = &question.name;
-        if let Some(set) = Signed::find(&message.answer, name, question.rtype) {
+        if question.rtype == rtype::ANY
+            && let Some(end) = self.judge_any(name, message, work).await
+        {
+            return end;
+        }
+        let dname = dname_above(&message.answer, name, &found.bailiwick);
+        let set = Signed::find(&message.answer, name, question.rtype)
+            // A CNAME without signature below a DNAME is synthesised (RFC 6672 §5.3.1).
+            .filter(|set| set.rtype != rtype::CNAME || !is_synthesised(set, dname.as_ref()));
+        if let Some(set) = set {
             let records = &set.records;
             let data = records
                 .iter()
                 .map(|r| record_data(question.rtype, &r.rdata))
                 .collect();
             return match self.judge_set(&set, message, work).await {
-                Ok((status, ttl)) => Step::Data(data, status, ttl),
-                Err(failure) => Step::Failed(failure),
+                Ok((status, ttl)) => End::Data(data, status, ttl),
+                Err(failure) => End::Failed(failure),
             };
         }
         let cname = Signed::find(&message.answer, name, rtype::CNAME);
-        let dname = dname_above(&message.answer, name, &found.bailiwick);
         match (cname, dname) {
-            // A CNAME without signature below a DNAME is synthesised (RFC 6672 §5.3.1).
-            (Some(set), None) => self.judge_cname(&set, message, work).await,
-            (Some(set), Some(_)) if !set.signatures.is_empty() => {
+            (Some(set), dname) if !is_synthesised(&set, dname.as_ref()) => {
                 self.judge_cname(&set, message, work).await
             }
-            (_, Some(set)) => self.judge_dname(name, &set, message, work).await,
-            (None, None) => self.judge_denial(question, message, work).await,
+            (_, Some(set)) => {
+                let end = self.judge_dname(name, &set, message, work).await;
+                match end {
+                    // Who asks for the CNAME itself is answered by the synthesised one.
+                    End::Alias(_, target, status, ttl) if question.rtype == rtype::CNAME => {
+                        End::Data(vec![RecordData::Name(target.to_domain())], status, ttl)
+                    }
+                    end => end,
+                }
+            }
+            (_, None) => self.judge_denial(question, message, work).await,
         }
     }
 
-    async fn judge_cname(&self, set: &Signed<'_>, message: &Message, work: &Work) -> Step {
+    /// All that stands at `name`, as one: as secure as its weakest RRset. Nothing when the answer
+    /// has no record there.
+    async fn judge_any(&self, name: &Name, message: &Message, work: &Work) -> Option<End> {
+        let mut types: Vec<u16> = Vec::new();
+        for record in &message.answer {
+            let is_new = record.owner == *name
+                && record.rtype != rtype::RRSIG
+                && !types.contains(&record.rtype);
+            if is_new && types.len() < MOST_TYPES {
+                types.push(record.rtype);
+            }
+        }
+        let (mut data, mut worst): (Vec<RecordData>, Option<(Status, u32)>) = (Vec::new(), None);
+        for rtype in types {
+            let set = Signed::find(&message.answer, name, rtype)?;
+            let (status, ttl) = match self.judge_set(&set, message, work).await {
+                Ok(judged) => judged,
+                Err(failure) => return Some(End::Failed(failure)),
+            };
+            data.extend(set.records.iter().map(|r| record_data(rtype, &r.rdata)));
+            worst = Some(match worst {
+                Some((before, until)) if before.security() >= status.security() => {
+                    (before, until.min(ttl))
+                }
+                Some((_, until)) => (status, until.min(ttl)),
+                None => (status, ttl),
+            });
+        }
+        worst.map(|(status, ttl)| End::Data(data, status, ttl))
+    }
+
+    async fn judge_cname(&self, set: &Signed<'_>, message: &Message, work: &Work) -> End {
         let owner = &set.owner;
         let [record] = set.records.as_slice() else {
-            return Step::bogus(format!("{owner} has {} CNAME records", set.records.len()));
+            return malformed(format!("{owner} has {} CNAME records", set.records.len()));
         };
         let Some(target) = record.target() else {
-            return Step::bogus(format!("{owner}: malformed CNAME"));
+            return malformed(format!("{owner}: malformed CNAME"));
         };
         match self.judge_set(set, message, work).await {
-            Ok((status, ttl)) => Step::Alias(AliasKind::Cname, target, status, ttl),
-            Err(failure) => Step::Failed(failure),
+            Ok((status, ttl)) => End::Alias(AliasKind::Cname, target, status, ttl),
+            Err(failure) => End::Failed(failure),
         }
     }
 
@@ -120,30 +213,30 @@ impl Core {
         set: &Signed<'_>,
         message: &Message,
         work: &Work,
-    ) -> Step {
+    ) -> End {
         let owner = &set.owner;
         let [record] = set.records.as_slice() else {
-            return Step::bogus(format!("{owner} has {} DNAME records", set.records.len()));
+            return malformed(format!("{owner} has {} DNAME records", set.records.len()));
         };
         let target = record
             .target()
             .and_then(|target| name.rebased(owner, &target));
         let Some(target) = target else {
-            return Step::bogus(format!(
-                "the DNAME of {owner} makes a name that is too long"
-            ));
+            let text = format!("the DNAME of {owner} makes of {name} a name that is too long");
+            let status = Status::indeterminate(text).because(Cause::AliasTooLong);
+            return End::Failed(Failure { status, ede: None });
         };
         match self.judge_set(set, message, work).await {
-            Ok((status, ttl)) => Step::Alias(AliasKind::Dname, target, status, ttl),
-            Err(failure) => Step::Failed(failure),
+            Ok((status, ttl)) => End::Alias(AliasKind::Dname, target, status, ttl),
+            Err(failure) => End::Failed(failure),
         }
     }
 
     /// The security of an RRset that exists.
     async fn judge_set(&self, set: &Signed<'_>, message: &Message, work: &Work) -> Judged {
         let holder = holder(&set.owner, set.rtype);
-        if let Some(reason) = self.never_signed(&holder) {
-            return Ok((Status::insecure(reason), set.ttl()));
+        if let Some(fault) = self.never_signed(&holder) {
+            return Ok((fault.insecure(), set.ttl()));
         }
         let mut fault = None;
         for signer in set.signers() {
@@ -156,19 +249,20 @@ impl Core {
                         Ok(verified) => {
                             return self.judge_expansion(set, &verified, &keys, message, work);
                         }
-                        Err(text) => fault = fault.or(Some(text)),
+                        Err(wrong) => fault = fault.or(Some(wrong)),
                     }
                 }
                 Trust::Secure(_) => {}
-                Trust::Insecure(reason) => return Ok((Status::insecure(reason), set.ttl())),
+                Trust::Insecure(fault) => return Ok((fault.insecure(), set.ttl())),
                 Trust::Failed(failure) => return Err(failure),
             }
         }
-        let text = fault.unwrap_or_else(|| {
-            let rtype = elsinore_dane::answer::RecordType::from_code(set.rtype);
-            format!("{} {rtype}: no signature", set.owner)
+        let fault = fault.unwrap_or_else(|| {
+            let rtype = mnemonic(set.rtype);
+            let text = format!("{} {rtype}: no signature", set.owner);
+            Fault::new(Cause::SignatureMissing, text)
         });
-        self.must_be_insecure(&set.owner, set.rtype, work, text)
+        self.must_be_insecure(&set.owner, set.rtype, work, fault)
             .await
             .map(|status| (status, set.ttl()))
     }
@@ -197,22 +291,19 @@ impl Core {
                 let reason = format!("{signed}, as the wildcard *.{encloser}");
                 Ok((Status::assertion(Authority::Validator, reason), ttl))
             }
-            Ok(proof) => Ok((Status::insecure(weak(&proof, &set.owner, zone)), ttl)),
-            Err(text) => Err(Failure {
-                status: Status::bogus(format!("{}: {text}", set.owner)),
-                ede: None,
-            }),
+            Ok(proof) => Ok((weak(&proof, &set.owner, zone).insecure(), ttl)),
+            Err(fault) => Err(bogus(fault.told(|text| format!("{}: {text}", set.owner)))),
         }
     }
 
-    async fn judge_denial(&self, question: &Question, message: &Message, work: &Work) -> Step {
+    async fn judge_denial(&self, question: &Question, message: &Message, work: &Work) -> End {
         let kind = match message.rcode {
             Rcode::NXDOMAIN => DenialKind::NxDomain,
             _ => DenialKind::NoData,
         };
         match self.denial_status(question, kind, message, work).await {
-            Ok((status, ttl)) => Step::Denied(Denial { kind, status, ttl }),
-            Err(failure) => Step::Failed(failure),
+            Ok((status, ttl)) => End::Denied(Denial { kind, status, ttl }),
+            Err(failure) => End::Failed(failure),
         }
     }
 
@@ -225,8 +316,8 @@ impl Core {
     ) -> Judged {
         let (name, rtype) = (&question.name, question.rtype);
         let negative = negative_ttl(message);
-        if let Some(reason) = self.never_signed(&holder(name, rtype)) {
-            return Ok((Status::insecure(reason), negative));
+        if let Some(fault) = self.never_signed(&holder(name, rtype)) {
+            return Ok((fault.insecure(), negative));
         }
         let mut fault = None;
         for signer in signers(&message.authority) {
@@ -238,7 +329,7 @@ impl Core {
             let keys = match self.trust(&signer, work).await {
                 Trust::Secure(keys) if keys.zone == signer => keys,
                 Trust::Secure(_) => continue,
-                Trust::Insecure(reason) => return Ok((Status::insecure(reason), negative)),
+                Trust::Insecure(fault) => return Ok((fault.insecure(), negative)),
                 Trust::Failed(failure) => return Err(failure),
             };
             let proofs = Proofs::collect(&message.authority, &keys, self.now(), &work.budget);
@@ -252,8 +343,8 @@ impl Core {
                     let reason = format!("denied by {signer}, which is signed");
                     return Ok((Status::assertion(Authority::Validator, reason), ttl));
                 }
-                Ok(proof) => return Ok((Status::insecure(weak(&proof, name, &signer)), ttl)),
-                Err(text) => fault = fault.or(Some(text)),
+                Ok(proof) => return Ok((weak(&proof, name, &signer).insecure(), ttl)),
+                Err(wrong) => fault = fault.or(Some(wrong)),
             }
         }
         // Whoever denies without proof must at least claim a zone that holds the name.
@@ -266,16 +357,18 @@ impl Core {
                 "{question}: denied by {}, which does not hold the name",
                 soa.owner
             );
-            return Err(Failure {
-                status: Status::bogus(text),
-                ede: None,
-            });
+            return Err(bogus(Fault::new(Cause::DenialWrong, text)));
         }
-        let text = match fault {
-            Some(text) => format!("{question}: the denial does not hold: {text}"),
-            None => format!("{question}: denied without proof"),
+        let fault = match fault {
+            Some(fault) => {
+                fault.told(|text| format!("{question}: the denial does not hold: {text}"))
+            }
+            None => Fault::new(
+                Cause::DenialMissing,
+                format!("{question}: denied without proof"),
+            ),
         };
-        self.must_be_insecure(name, rtype, work, text)
+        self.must_be_insecure(name, rtype, work, fault)
             .await
             .map(|status| (status, negative))
     }
@@ -286,34 +379,83 @@ impl Core {
         name: &Name,
         rtype: u16,
         work: &Work,
-        otherwise: String,
+        otherwise: Fault,
     ) -> Result<Status, Failure> {
         match self.trust(&holder(name, rtype), work).await {
-            Trust::Insecure(reason) => Ok(Status::insecure(reason)),
+            Trust::Insecure(fault) => Ok(fault.insecure()),
             Trust::Failed(failure) if failure.status.security() == Security::Bogus => {
+                // What broke above is the reason that counts.
+                let text = format!("{otherwise} ({})", failure.status.reason());
                 Err(Failure {
-                    status: Status::bogus(format!("{otherwise} ({})", failure.status.reason())),
+                    status: Status::bogus(text).because(failure.status.cause()),
                     ede: failure.ede,
                 })
             }
             Trust::Failed(failure) => Err(failure),
-            Trust::Secure(keys) => Err(Failure {
-                status: Status::bogus(format!("{otherwise}, though {} is signed", keys.zone)),
-                ede: None,
-            }),
+            Trust::Secure(keys) => {
+                Err(bogus(otherwise.told(|text| {
+                    format!("{text}, though {} is signed", keys.zone)
+                })))
+            }
         }
     }
 }
 
-fn weak(proof: &Proof, name: &Name, zone: &Name) -> String {
+fn weak(proof: &Proof, name: &Name, zone: &Name) -> Fault {
     match proof {
-        Proof::Iterations(count) => format!("{zone} uses {count} NSEC3 iterations"),
-        Proof::OptOut | Proof::Shown => format!("{name} lies in an opt-out span of {zone}"),
+        Proof::Iterations(count) => iterations(zone, *count),
+        Proof::OptOut | Proof::Shown => opt_out(name, zone),
     }
 }
 
+/// What a reply says, without any judgement (CD, RFC 4035 §3.2.2).
+fn unchecked(question: &Question, found: &Found) -> End {
+    let (message, name): (&Message, _) = (&found.message, &question.name);
+    let status =
+        || Status::indeterminate("not validated, as was asked for").because(Cause::Unchecked);
+    let set = data_of(message, question);
+    if !set.is_empty() {
+        let ttl = set.iter().map(|record| record.ttl).min().unwrap_or(0);
+        let data = set.iter().map(|r| record_data(r.rtype, &r.rdata));
+        return End::Data(data.collect(), status(), ttl);
+    }
+    if let Some(record) = Message::rrset(&message.answer, name, rtype::CNAME).first() {
+        return match record.target() {
+            Some(target) => End::Alias(AliasKind::Cname, target, status(), record.ttl),
+            None => malformed(format!("{name}: malformed CNAME")),
+        };
+    }
+    End::Denied(Denial {
+        kind: match message.rcode {
+            Rcode::NXDOMAIN => DenialKind::NxDomain,
+            _ => DenialKind::NoData,
+        },
+        status: status(),
+        ttl: negative_ttl(message),
+    })
+}
+
+/// The records that answer `question` itself; for ANY all that stand at the name.
+fn data_of<'a>(message: &'a Message, question: &Question) -> Vec<&'a Record> {
+    if question.rtype != rtype::ANY {
+        return Message::rrset(&message.answer, &question.name, question.rtype);
+    }
+    let owner = &question.name;
+    let records = message.answer.iter();
+    records.filter(|record| record.owner == *owner).collect()
+}
+
+/// Whether a CNAME is what a server made of the DNAME above it.
+fn is_synthesised(cname: &Signed<'_>, dname: Option<&Signed<'_>>) -> bool {
+    dname.is_some() && cname.signatures.is_empty()
+}
+
 /// The deepest DNAME above `name` that the speaking zone has a say in.
-fn dname_above<'a>(answer: &'a [Record], name: &Name, bailiwick: &Name) -> Option<Signed<'a>> {
+pub(super) fn dname_above<'a>(
+    answer: &'a [Record],
+    name: &Name,
+    bailiwick: &Name,
+) -> Option<Signed<'a>> {
     answer
         .iter()
         .filter(|record| record.rtype == rtype::DNAME && name.is_below(&record.owner))

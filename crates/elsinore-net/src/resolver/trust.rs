@@ -5,11 +5,14 @@
 use super::anchors::{Anchor, Start};
 use super::cache::{Kept, Kind, Weigh};
 use super::config::Mode;
-use super::core::{Core, Found, Trouble, Work};
-use super::validate::{DsProof, KeyOutcome, Proof, Proofs, Signed, ZoneKeys, signers, verify};
+use super::core::{Core, Found, Work};
+use super::transcript::Recursion;
+use super::validate::{
+    DsProof, Fault, KeyOutcome, Proof, Proofs, Signed, ZoneKeys, signers, verify,
+};
 use super::wire::{Message, Name, Question, Record, rtype};
 use elsinore_dane::answer::Failure;
-use elsinore_dane::security::Status;
+use elsinore_dane::security::Cause;
 use futures_util::future::join;
 use std::sync::Arc;
 
@@ -23,7 +26,7 @@ pub(super) enum Trust {
     /// Signed; these are its keys.
     Secure(Arc<ZoneKeys>),
     /// Shown to be unsigned; the reason names the zone that shows it.
-    Insecure(String),
+    Insecure(Fault),
     /// Bogus or not found out.
     Failed(Failure),
 }
@@ -35,7 +38,7 @@ pub(super) enum Cut {
     Keys(Arc<ZoneKeys>),
     /// No delegation: the name belongs to the zone above.
     None,
-    Insecure(String),
+    Insecure(Fault),
     Failed(Failure),
 }
 
@@ -44,7 +47,7 @@ impl Weigh for Cut {
         match self {
             Self::Keys(keys) => keys.heap(),
             Self::None => 0,
-            Self::Insecure(reason) => reason.heap(),
+            Self::Insecure(fault) => fault.text.heap(),
             Self::Failed(failure) => failure.heap(),
         }
     }
@@ -66,14 +69,25 @@ enum Step {
 fn cut_of(proof: &Proof, name: &Name, zone: &Name) -> Cut {
     match proof {
         Proof::Shown => Cut::None,
-        Proof::OptOut => Cut::Insecure(format!("{name} lies in an opt-out span of {zone}")),
-        Proof::Iterations(count) => Cut::Insecure(format!("{zone} uses {count} NSEC3 iterations")),
+        Proof::OptOut => Cut::Insecure(opt_out(name, zone)),
+        Proof::Iterations(count) => Cut::Insecure(iterations(zone, *count)),
     }
 }
 
-fn bogus(text: impl Into<String>) -> Failure {
+/// Reasons for which something counts as insecure.
+pub(super) fn opt_out(name: &Name, zone: &Name) -> Fault {
+    let text = format!("{name} lies in an opt-out span of {zone}");
+    Fault::new(Cause::OptOut, text)
+}
+
+pub(super) fn iterations(zone: &Name, count: u16) -> Fault {
+    let text = format!("{zone} uses {count} NSEC3 iterations");
+    Fault::new(Cause::Nsec3Iterations, text)
+}
+
+fn bogus(fault: Fault) -> Failure {
     Failure {
-        status: Status::bogus(text),
+        status: fault.bogus(),
         ede: None,
     }
 }
@@ -92,13 +106,16 @@ impl Core {
     pub(super) async fn trust(&self, name: &Name, work: &Work) -> Trust {
         let (start, anchors) = match self.start(name) {
             Ok(start) => start,
-            Err(reason) => return Trust::Insecure(reason),
+            Err(fault) => return Trust::Insecure(fault),
         };
         let mut keys = match self.anchored_keys(start, anchors, work).await {
             Cut::Keys(keys) => keys,
-            Cut::Insecure(text) => return Trust::Insecure(text),
+            Cut::Insecure(fault) => return Trust::Insecure(fault),
             Cut::Failed(failure) => return Trust::Failed(failure),
-            Cut::None => return Trust::Failed(bogus(format!("{start} has no keys"))),
+            Cut::None => {
+                let text = format!("{start} has no keys");
+                return Trust::Failed(bogus(Fault::new(Cause::KeyMissing, text)));
+            }
         };
         let mut every_label = self.config.mode != Mode::Recursive;
         let mut count = start.label_count() + 1;
@@ -111,16 +128,15 @@ impl Core {
             match self.cut(&cut, &keys, work).await {
                 Step::Cut(Cut::Keys(below), _) => keys = below,
                 Step::Cut(Cut::None, _) => {}
-                Step::Cut(Cut::Insecure(text), _) => return Trust::Insecure(text),
+                Step::Cut(Cut::Insecure(fault), _) => return Trust::Insecure(fault),
                 Step::Cut(Cut::Failed(failure), _) => return Trust::Failed(failure),
                 Step::Between(_) if !every_label => {
                     every_label = true;
                     count = keys.zone.label_count() + 1;
                 }
                 Step::Between(zone) => {
-                    return Trust::Failed(bogus(format!(
-                        "{cut}: signed by {zone}, which is not a zone of its own"
-                    )));
+                    let text = format!("{cut}: signed by {zone}, which is not a zone of its own");
+                    return Trust::Failed(bogus(Fault::new(Cause::BadSignature, text)));
                 }
             }
         }
@@ -143,28 +159,32 @@ impl Core {
     /// Where the chain of `name` starts, or why it is insecure without any chain: under a negative
     /// anchor, or under no anchor that could be used. The deeper one decides; of two at one name
     /// the negative one, which somebody set for a reason (RFC 7646 §1.2).
-    fn start(&self, name: &Name) -> Result<(&Name, &[Anchor]), String> {
+    fn start(&self, name: &Name) -> Result<(&Name, &[Anchor]), Fault> {
         let anchors = &self.config.anchors;
         let (start, depth) = match anchors.start(name, &*self.config.cryptography) {
             Start::Anchors(zone, anchors) => (Ok((zone, anchors)), Some(zone.label_count())),
-            Start::Unknown(zone) => (
-                Err(format!(
+            Start::Unknown(zone) => {
+                let text = format!(
                     "the trust anchors of {zone} are of unknown algorithms or digest types only"
-                )),
-                None,
-            ),
-            Start::Nowhere => (Err("under no trust anchor".to_owned()), None),
+                );
+                (Err(Fault::new(Cause::UnknownAlgorithm, text)), None)
+            }
+            Start::Nowhere => {
+                let fault = Fault::new(Cause::NoAnchor, "under no trust anchor");
+                (Err(fault), None)
+            }
         };
         match self.negative_anchor(name) {
             Some(negative) if depth.is_none_or(|depth| depth <= negative.label_count()) => {
-                Err(format!("negative trust anchor {negative}"))
+                let text = format!("negative trust anchor {negative}");
+                Err(Fault::new(Cause::NegativeAnchor, text))
             }
             _ => start,
         }
     }
 
     /// Why nothing at `name` needs a signature, if so: no chain of trust begins above it.
-    pub(super) fn never_signed(&self, name: &Name) -> Option<String> {
+    pub(super) fn never_signed(&self, name: &Name) -> Option<Fault> {
         self.start(name).err()
     }
 
@@ -200,8 +220,10 @@ impl Core {
     }
 
     fn keep(&self, name: &Name, cut: &Cut, ttl: u32, work: &Work) {
-        // A lookup that ran out of budget on its own chain must not make a shared zone fail.
-        if matches!(cut, Cut::Failed(_)) && work.budget.is_overdrawn() {
+        // A lookup that ran out of budget on its own chain, or was to ask nobody, must not make a
+        // shared zone fail.
+        let is_own_fault = work.budget.is_overdrawn() || work.recursion == Recursion::CacheOnly;
+        if matches!(cut, Cut::Failed(_)) && is_own_fault {
             return;
         }
         self.cache.keep(name, Arc::new(cut.clone()), ttl);
@@ -267,13 +289,16 @@ impl Core {
                 .into_iter()
                 .find(|signer| signer.is_below(zone) && name.is_below(signer))
         };
-        let failed = |text: String| Step::Cut(Cut::Failed(bogus(text)), BOGUS_FOR);
+        let failed = |fault: Fault| Step::Cut(Cut::Failed(bogus(fault)), BOGUS_FOR);
         if let Some(set) = Signed::find(answer, name, rtype::DS) {
             let verified = match verify(&set, parent, now, &work.budget) {
                 Ok(verified) if verified.expanded_from.is_none() => verified,
-                Ok(_) => return failed(format!("{name}: a DS made from a wildcard")),
-                Err(text) => {
-                    return between(set.signers()).map_or_else(|| failed(text), Step::Between);
+                Ok(_) => {
+                    let text = format!("{name}: a DS made from a wildcard");
+                    return failed(Fault::new(Cause::BadSignature, text));
+                }
+                Err(fault) => {
+                    return between(set.signers()).map_or_else(|| failed(fault), Step::Between);
                 }
             };
             let ds: Vec<&[u8]> = set
@@ -281,8 +306,8 @@ impl Core {
                 .iter()
                 .map(|record| record.rdata.as_slice())
                 .collect();
-            if let Err(text) = ZoneKeys::usable_ds(name, &ds, &*self.config.cryptography) {
-                return Step::Cut(Cut::Insecure(text), verified.ttl);
+            if let Err(fault) = ZoneKeys::usable_ds(name, &ds, &*self.config.cryptography) {
+                return Step::Cut(Cut::Insecure(fault), verified.ttl);
             }
             let (cut, ttl) = self
                 .keys_of(name, work, |set| {
@@ -304,7 +329,7 @@ impl Core {
             let ttl = verified.ttl.min(proofs.ttl);
             return match proofs.expansion(name, encloser) {
                 Ok(proof) => Step::Cut(cut_of(&proof, name, zone), ttl),
-                Err(text) => failed(format!("{name}: {text}")),
+                Err(fault) => failed(fault.told(|text| format!("{name}: {text}"))),
             };
         }
         for above in (zone.label_count()..name.label_count()).rev() {
@@ -319,25 +344,20 @@ impl Core {
         let ttl = proofs.ttl;
         match proofs.no_ds(name) {
             Ok(DsProof::NoCut) => Step::Cut(Cut::None, ttl),
-            Ok(DsProof::Unsigned) => Step::Cut(
-                Cut::Insecure(format!(
-                    "{zone} shows {name} delegated unsigned, without DS"
-                )),
-                ttl,
-            ),
-            Ok(DsProof::OptOut) => Step::Cut(
-                Cut::Insecure(format!("{name} lies in an opt-out span of {zone}")),
-                ttl,
-            ),
-            Ok(DsProof::Iterations(count)) => Step::Cut(
-                Cut::Insecure(format!("{zone} uses {count} NSEC3 iterations")),
-                ttl,
-            ),
-            Err(text) => between(signers(authority)).map_or_else(
+            Ok(DsProof::Unsigned) => {
+                let text = format!("{zone} shows {name} delegated unsigned, without DS");
+                let fault = Fault::new(Cause::UnsignedDelegation, text);
+                Step::Cut(Cut::Insecure(fault), ttl)
+            }
+            Ok(DsProof::OptOut) => Step::Cut(Cut::Insecure(opt_out(name, zone)), ttl),
+            Ok(DsProof::Iterations(count)) => {
+                Step::Cut(Cut::Insecure(iterations(zone, count)), ttl)
+            }
+            Err(fault) => between(signers(authority)).map_or_else(
                 || {
-                    failed(format!(
-                        "{name}: neither a DS nor its denial by {zone} holds: {text}"
-                    ))
+                    failed(fault.told(|text| {
+                        format!("{name}: neither a DS nor its denial by {zone} holds: {text}")
+                    }))
                 },
                 Step::Between,
             ),
@@ -357,27 +377,23 @@ impl Core {
         };
         let found = match self.fetch(&question, work).await {
             Ok(found) => found,
-            Err(Trouble { text, ede }) => {
-                return (
-                    Cut::Failed(Trouble { text, ede }.into_failure()),
-                    FAILED_FOR,
-                );
-            }
+            Err(trouble) => return (Cut::Failed(trouble.into_failure()), FAILED_FOR),
         };
         let Some(set) = Signed::find(&found.message.answer, zone, rtype::DNSKEY) else {
             self.cache.forget::<Found>(&question);
             let text = format!("{zone} publishes no DNSKEY, though it is to be signed");
-            return (Cut::Failed(bogus(text)), BOGUS_FOR);
+            let fault = Fault::new(Cause::KeyMissing, text);
+            return (Cut::Failed(bogus(fault)), BOGUS_FOR);
         };
         match judge(&set) {
             KeyOutcome::Secure(keys) => {
                 let ttl = keys.ttl;
                 (Cut::Keys(Arc::new(keys)), ttl)
             }
-            KeyOutcome::Insecure(text) => (Cut::Insecure(text), set.ttl()),
-            KeyOutcome::Bogus(text) => {
+            KeyOutcome::Insecure(fault) => (Cut::Insecure(fault), set.ttl()),
+            KeyOutcome::Bogus(fault) => {
                 self.cache.forget::<Found>(&question);
-                (Cut::Failed(bogus(text)), BOGUS_FOR)
+                (Cut::Failed(bogus(fault)), BOGUS_FOR)
             }
         }
     }

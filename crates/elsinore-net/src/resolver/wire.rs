@@ -3,6 +3,7 @@
 
 mod message;
 mod name;
+pub(super) mod presentation;
 mod rdata;
 mod reader;
 
@@ -24,4 +25,5 @@ pub(super) mod rtype {
     pub(in crate::resolver) const NSEC: u16 = 47;
     pub(in crate::resolver) const DNSKEY: u16 = 48;
     pub(in crate::resolver) const NSEC3: u16 = 50;
+    pub(in crate::resolver) const ANY: u16 = 255;
 }

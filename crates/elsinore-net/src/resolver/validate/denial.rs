@@ -1,11 +1,13 @@
 //! Denials: which NSEC and NSEC3 records of a message are genuine, and what they show together.
 
+use super::fault::Fault;
 use super::keys::ZoneKeys;
 use super::nsec::NsecSet;
 use super::nsec3::Nsec3Set;
 use super::rrset::{Signed, verify};
 use crate::resolver::limits::Budget;
 use crate::resolver::wire::{Message, Name, Nsec, Nsec3, Record, rtype};
+use elsinore_dane::security::Cause;
 use elsinore_dane::time::UnixTime;
 
 /// NSEC and NSEC3 RRsets of one message that are verified; a proof needs three.
@@ -46,7 +48,7 @@ pub(in crate::resolver) struct Proofs<'a> {
     /// Seconds for which they may be reused.
     pub(in crate::resolver) ttl: u32,
     /// Why some record does not count, if any.
-    pub(in crate::resolver) fault: Option<String>,
+    pub(in crate::resolver) fault: Option<Fault>,
 }
 
 /// The zones that claim to have signed the NSEC and NSEC3 records of `section`, the deepest
@@ -99,8 +101,8 @@ impl<'a> Proofs<'a> {
             let verified = match verify(&set, keys, now, budget) {
                 Ok(verified) if verified.expanded_from.is_none() => verified,
                 Ok(_) => continue,
-                Err(text) => {
-                    proofs.fault.get_or_insert(text);
+                Err(fault) => {
+                    proofs.fault.get_or_insert(fault);
                     continue;
                 }
             };
@@ -126,35 +128,39 @@ impl<'a> Proofs<'a> {
 
     fn with<T>(
         &self,
-        by_nsec: impl Fn(&NsecSet<'_>) -> Result<T, String>,
-        by_nsec3: impl Fn(&Nsec3Set<'_>) -> Result<T, String>,
+        by_nsec: impl Fn(&NsecSet<'_>) -> Result<T, Fault>,
+        by_nsec3: impl Fn(&Nsec3Set<'_>) -> Result<T, Fault>,
         too_many: impl Fn(u16) -> T,
-    ) -> Result<T, String> {
+    ) -> Result<T, Fault> {
         let mut fault = self.fault.clone();
         if !self.nsec.is_empty() {
             match by_nsec(&NsecSet(&self.nsec)) {
                 Ok(proof) => return Ok(proof),
-                Err(text) => fault = fault.or(Some(text)),
+                Err(wrong) => fault = fault.or(Some(wrong)),
             }
         }
         if let Some(set) = Nsec3Set::new(self.zone, &self.nsec3, self.budget) {
             let (iterations, limits) = (set.iterations(), &self.budget.limits);
             if iterations > limits.nsec3_iterations_bogus {
-                return Err(format!("{}: {iterations} NSEC3 iterations", self.zone));
+                let text = format!("{}: {iterations} NSEC3 iterations", self.zone);
+                return Err(Fault::new(Cause::Limit, text));
             }
             if iterations > limits.nsec3_iterations_insecure {
                 return Ok(too_many(iterations));
             }
             match by_nsec3(&set) {
                 Ok(proof) => return Ok(proof),
-                Err(text) => fault = fault.or(Some(text)),
+                Err(wrong) => fault = fault.or(Some(wrong)),
             }
         }
-        Err(fault.unwrap_or_else(|| format!("no NSEC or NSEC3 record of {}", self.zone)))
+        Err(fault.unwrap_or_else(|| {
+            let text = format!("no NSEC or NSEC3 record of {}", self.zone);
+            Fault::new(Cause::DenialMissing, text)
+        }))
     }
 
     /// That `name` exists without `rtype` (and without CNAME).
-    pub(in crate::resolver) fn no_data(&self, name: &Name, rtype: u16) -> Result<Proof, String> {
+    pub(in crate::resolver) fn no_data(&self, name: &Name, rtype: u16) -> Result<Proof, Fault> {
         self.with(
             |set| set.no_data(name, rtype),
             |set| set.no_data(name, rtype),
@@ -163,7 +169,7 @@ impl<'a> Proofs<'a> {
     }
 
     /// That neither `name` nor a wildcard for it exists.
-    pub(in crate::resolver) fn no_name(&self, name: &Name) -> Result<Proof, String> {
+    pub(in crate::resolver) fn no_name(&self, name: &Name) -> Result<Proof, Fault> {
         self.with(
             |set| set.no_name(name),
             |set| set.no_name(name),
@@ -176,7 +182,7 @@ impl<'a> Proofs<'a> {
         &self,
         name: &Name,
         encloser: &Name,
-    ) -> Result<Proof, String> {
+    ) -> Result<Proof, Fault> {
         self.with(
             |set| set.expansion(name, encloser),
             |set| set.expansion(name, encloser),
@@ -185,7 +191,7 @@ impl<'a> Proofs<'a> {
     }
 
     /// What stands in place of a DS RRset at `name`.
-    pub(in crate::resolver) fn no_ds(&self, name: &Name) -> Result<DsProof, String> {
+    pub(in crate::resolver) fn no_ds(&self, name: &Name) -> Result<DsProof, Fault> {
         self.with(
             |set| set.no_ds(name),
             |set| set.no_ds(name),

@@ -1,11 +1,13 @@
 //! The keys of a zone, and how a DS RRset vouches for them (RFC 4035 §5.2, RFC 4509, RFC 6840).
 
 use super::crypto::Cryptography;
+use super::fault::Fault;
 use super::rrset::{Signed, verify};
 use crate::resolver::anchors::Anchor;
 use crate::resolver::cache::{Weigh, block, shared_block};
 use crate::resolver::limits::Budget;
 use crate::resolver::wire::{Ds, Name, rtype};
+use elsinore_dane::security::Cause;
 use elsinore_dane::time::UnixTime;
 use std::mem::size_of;
 use std::sync::Arc;
@@ -49,8 +51,8 @@ impl Weigh for ZoneKeys {
 pub(in crate::resolver) enum KeyOutcome {
     Secure(ZoneKeys),
     /// All DS records are of an unknown algorithm or digest (RFC 4035 §5.2).
-    Insecure(String),
-    Bogus(String),
+    Insecure(Fault),
+    Bogus(Fault),
 }
 
 impl ZoneKeys {
@@ -70,7 +72,7 @@ impl ZoneKeys {
         zone: &Name,
         rdata: &[&[u8]],
         cryptography: &dyn Cryptography,
-    ) -> Result<Vec<Ds>, String> {
+    ) -> Result<Vec<Ds>, Fault> {
         let all: Vec<Ds> = rdata.iter().filter_map(|rdata| Ds::parse(rdata)).collect();
         let known_algorithm = all
             .iter()
@@ -84,10 +86,12 @@ impl ZoneKeys {
         if usable.is_empty() {
             return Err(if known_algorithm == 0 {
                 let first = all.first().map_or(0, |ds| ds.algorithm);
-                format!("{zone} is signed with unknown algorithm {first} only")
+                let text = format!("{zone} is signed with unknown algorithm {first} only");
+                Fault::new(Cause::UnknownAlgorithm, text)
             } else {
                 let first = all.first().map_or(0, |ds| ds.digest_type);
-                format!("the DS records of {zone} use unknown digest type {first} only")
+                let text = format!("the DS records of {zone} use unknown digest type {first} only");
+                Fault::new(Cause::UnknownDigest, text)
             });
         }
         // RFC 4509 §3: SHA-1 digests do not count beside stronger ones.
@@ -110,7 +114,7 @@ impl ZoneKeys {
     ) -> KeyOutcome {
         let usable = match Self::usable_ds(&set.owner, ds_rdata, &**cryptography) {
             Ok(usable) => usable,
-            Err(text) => return KeyOutcome::Insecure(text),
+            Err(fault) => return KeyOutcome::Insecure(fault),
         };
         Self::judge(
             set,
@@ -161,7 +165,8 @@ impl ZoneKeys {
         let zone = set.owner.clone();
         debug_assert_eq!(set.rtype, rtype::DNSKEY);
         if set.records.len() > MOST_KEYS {
-            return KeyOutcome::Bogus(format!("{zone} publishes more than {MOST_KEYS} keys"));
+            let text = format!("{zone} publishes more than {MOST_KEYS} keys");
+            return KeyOutcome::Bogus(Fault::new(Cause::Limit, text));
         }
         let all: Vec<(&[u8], ZoneKey)> = set
             .records
@@ -174,7 +179,8 @@ impl ZoneKeys {
             .map(|(_, key)| key.clone())
             .collect();
         if entry.is_empty() {
-            return KeyOutcome::Bogus(format!("no key of {zone} matches {by_whom}"));
+            let text = format!("no key of {zone} matches {by_whom}");
+            return KeyOutcome::Bogus(Fault::new(Cause::KeyMissing, text));
         }
         let entry = Self {
             zone: zone.clone(),
@@ -189,7 +195,7 @@ impl ZoneKeys {
                 keys: all.into_iter().map(|(_, key)| key).collect(),
                 cryptography: entry.cryptography,
             }),
-            Err(text) => KeyOutcome::Bogus(text),
+            Err(fault) => KeyOutcome::Bogus(fault),
         }
     }
 }
@@ -286,7 +292,7 @@ mod tests {
             let usable = ZoneKeys::usable_ds(&name("e"), &rdata, &strict);
             match (usable, expected) {
                 (Ok(usable), Ok(count)) => assert_eq!(usable.len(), count, "{records:?}"),
-                (Err(text), Err(part)) => assert!(text.contains(part), "{text}"),
+                (Err(fault), Err(part)) => assert!(fault.text.contains(part), "{fault}"),
                 (got, expected) => panic!("{got:?}, not {expected:?}: {records:?}"),
             }
         }
@@ -373,7 +379,7 @@ mod tests {
                 "the ECDSA key has",
             ),
         ] {
-            let text = check(owner, labels, inception, expiration, signer);
+            let text = check(owner, labels, inception, expiration, signer).text;
             assert!(text.contains(part), "{owner} {labels} {signer}: {text}");
         }
     }

@@ -1,11 +1,17 @@
 //! Proofs by NSEC (RFC 4035 §5.4, RFC 6840 §4).
 
 use super::denial::{DsProof, Proof};
+use super::fault::Fault;
 use crate::resolver::wire::{Name, Nsec, rtype};
+use elsinore_dane::security::Cause;
 
 /// NSEC records of one zone whose signatures verified.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct NsecSet<'a>(pub(super) &'a [(Name, Nsec)]);
+
+fn wrong(text: impl Into<String>) -> Fault {
+    Fault::new(Cause::DenialWrong, text)
+}
 
 fn is_delegation(nsec: &Nsec) -> bool {
     nsec.types.has(rtype::NS) && !nsec.types.has(rtype::SOA)
@@ -56,18 +62,20 @@ impl<'a> NsecSet<'a> {
         }
     }
 
-    pub(super) fn no_data(&self, name: &Name, rtype: u16) -> Result<Proof, String> {
+    pub(super) fn no_data(&self, name: &Name, rtype: u16) -> Result<Proof, Fault> {
         if let Some(nsec) = self.matching(name) {
             return lacks(name, nsec, rtype).map(|()| Proof::Shown);
         }
         let record = self
             .covering(name)
-            .ok_or_else(|| format!("no NSEC matches or covers {name}"))?;
+            .ok_or_else(|| wrong(format!("no NSEC matches or covers {name}")))?;
         if Self::shows_empty(record, name) {
             return Ok(Proof::Shown);
         }
         let encloser = Self::closest_encloser(record, name);
-        let wildcard = encloser.wildcard().ok_or("name too long for a wildcard")?;
+        let wildcard = encloser
+            .wildcard()
+            .ok_or_else(|| wrong("name too long for a wildcard"))?;
         if let Some(nsec) = self.matching(&wildcard) {
             return lacks(&wildcard, nsec, rtype).map(|()| Proof::Shown);
         }
@@ -75,28 +83,32 @@ impl<'a> NsecSet<'a> {
         if self.shows_empty_wildcard(&wildcard) {
             return Ok(Proof::Shown);
         }
-        Err(format!(
+        Err(wrong(format!(
             "{name} is shown not to exist, and no NSEC is for {wildcard}"
-        ))
+        )))
     }
 
-    pub(super) fn no_name(&self, name: &Name) -> Result<Proof, String> {
+    pub(super) fn no_name(&self, name: &Name) -> Result<Proof, Fault> {
         let record = self
             .covering(name)
-            .ok_or_else(|| format!("no NSEC covers {name}"))?;
+            .ok_or_else(|| wrong(format!("no NSEC covers {name}")))?;
         if Self::shows_empty(record, name) {
-            return Err(format!("the NSEC shows {name} to exist as an empty name"));
+            return Err(wrong(format!(
+                "the NSEC shows {name} to exist as an empty name"
+            )));
         }
         let encloser = Self::closest_encloser(record, name);
-        let wildcard = encloser.wildcard().ok_or("name too long for a wildcard")?;
+        let wildcard = encloser
+            .wildcard()
+            .ok_or_else(|| wrong("name too long for a wildcard"))?;
         if self.shows_empty_wildcard(&wildcard) {
-            return Err(format!(
+            return Err(wrong(format!(
                 "the NSEC shows {wildcard} to exist as an empty name"
-            ));
+            )));
         }
         self.covering(&wildcard)
             .map(|_| Proof::Shown)
-            .ok_or_else(|| format!("no NSEC covers the wildcard {wildcard}"))
+            .ok_or_else(|| wrong(format!("no NSEC covers the wildcard {wildcard}")))
     }
 
     fn shows_empty_wildcard(&self, wildcard: &Name) -> bool {
@@ -105,17 +117,19 @@ impl<'a> NsecSet<'a> {
     }
 
     /// That `name` does not exist, so that the wildcard below `encloser` answers for it.
-    pub(super) fn expansion(&self, name: &Name, encloser: &Name) -> Result<Proof, String> {
+    pub(super) fn expansion(&self, name: &Name, encloser: &Name) -> Result<Proof, Fault> {
         let record = self
             .covering(name)
-            .ok_or_else(|| format!("wildcard answer, and no NSEC covers {name}"))?;
+            .ok_or_else(|| wrong(format!("wildcard answer, and no NSEC covers {name}")))?;
         if Self::closest_encloser(record, name).label_count() > encloser.label_count() {
-            return Err(format!("a closer name than {encloser} exists for {name}"));
+            return Err(wrong(format!(
+                "a closer name than {encloser} exists for {name}"
+            )));
         }
         Ok(Proof::Shown)
     }
 
-    pub(super) fn no_ds(&self, name: &Name) -> Result<DsProof, String> {
+    pub(super) fn no_ds(&self, name: &Name) -> Result<DsProof, Fault> {
         if let Some(nsec) = self.matching(name) {
             lacks(name, nsec, rtype::DS)?;
             return Ok(if nsec.types.has(rtype::NS) {
@@ -126,29 +140,33 @@ impl<'a> NsecSet<'a> {
         }
         self.covering(name)
             .map(|_| DsProof::NoCut)
-            .ok_or_else(|| format!("no NSEC matches or covers {name}"))
+            .ok_or_else(|| wrong(format!("no NSEC matches or covers {name}")))
     }
 }
 
 /// That the record at `name` shows `rtype` absent: neither the type nor CNAME in its bitmap
 /// (RFC 6840 §4.3), and it is from the right side of a zone cut (§4.1).
-fn lacks(name: &Name, nsec: &Nsec, rtype: u16) -> Result<(), String> {
+fn lacks(name: &Name, nsec: &Nsec, rtype: u16) -> Result<(), Fault> {
     if nsec.types.has(rtype) {
-        return Err(format!("the NSEC of {name} says that the type exists"));
+        return Err(wrong(format!(
+            "the NSEC of {name} says that the type exists"
+        )));
     }
     if nsec.types.has(rtype::CNAME) {
-        return Err(format!("the NSEC of {name} says that a CNAME exists"));
+        return Err(wrong(format!(
+            "the NSEC of {name} says that a CNAME exists"
+        )));
     }
     if rtype == rtype::DS {
         if nsec.types.has(rtype::SOA) && !name.is_root() {
-            return Err(format!(
+            return Err(wrong(format!(
                 "the NSEC of {name} is the child's, not the parent's"
-            ));
+            )));
         }
     } else if is_delegation(nsec) {
-        return Err(format!(
+        return Err(wrong(format!(
             "the NSEC of {name} is the parent's and speaks of DS only"
-        ));
+        )));
     }
     Ok(())
 }
@@ -188,13 +206,15 @@ mod tests {
 
     fn check<T: PartialEq + std::fmt::Debug>(
         records: &[&str],
-        prove: impl Fn(&NsecSet<'_>) -> Result<T, String>,
+        prove: impl Fn(&NsecSet<'_>) -> Result<T, Fault>,
         expected: Result<T, &str>,
     ) {
         let records: Vec<_> = records.iter().map(|line| nsec(line)).collect();
         match (prove(&NsecSet(&records)), expected) {
             (Ok(got), Ok(expected)) => assert_eq!(got, expected, "{records:?}"),
-            (Err(text), Err(part)) => assert!(text.contains(part), "{text}, not {part}"),
+            (Err(fault), Err(part)) => {
+                assert!(fault.text.contains(part), "{fault}, not {part}");
+            }
             (got, expected) => panic!("{got:?}, not {expected:?}: {records:?}"),
         }
     }

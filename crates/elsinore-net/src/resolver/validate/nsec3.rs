@@ -1,8 +1,10 @@
 //! Proofs by NSEC3 (RFC 5155 §8, RFC 6840 §4, RFC 9276).
 
 use super::denial::{DsProof, Proof};
+use super::fault::Fault;
 use crate::resolver::limits::Budget;
 use crate::resolver::wire::{Name, Nsec3, rtype};
+use elsinore_dane::security::Cause;
 use openssl::sha::Sha1;
 use std::cell::RefCell;
 use std::collections::HashMap;
@@ -22,6 +24,10 @@ pub(super) struct Nsec3Set<'a> {
 struct Enclosure {
     encloser: Name,
     opt_out: bool,
+}
+
+fn wrong(text: impl Into<String>) -> Fault {
+    Fault::new(Cause::DenialWrong, text)
 }
 
 fn is_delegation(nsec3: &Nsec3) -> bool {
@@ -65,11 +71,13 @@ impl<'a> Nsec3Set<'a> {
         self.iterations
     }
 
-    fn hash(&self, name: &Name) -> Result<Vec<u8>, String> {
+    fn hash(&self, name: &Name) -> Result<Vec<u8>, Fault> {
         if let Some(hash) = self.hashes.borrow().get(name) {
             return Ok(hash.clone());
         }
-        self.budget.hash()?;
+        self.budget
+            .hash()
+            .map_err(|text| Fault::new(Cause::Limit, text))?;
         let mut digest = digest(name.wire(), self.salt);
         for _ in 0..self.iterations {
             digest = self::digest(&digest, self.salt);
@@ -80,7 +88,7 @@ impl<'a> Nsec3Set<'a> {
         Ok(digest.to_vec())
     }
 
-    fn matching(&self, name: &Name) -> Result<Option<&'a Nsec3>, String> {
+    fn matching(&self, name: &Name) -> Result<Option<&'a Nsec3>, Fault> {
         let hash = self.hash(name)?;
         Ok(self
             .records
@@ -89,7 +97,7 @@ impl<'a> Nsec3Set<'a> {
             .map(|(_, nsec3)| *nsec3))
     }
 
-    fn covering(&self, name: &Name) -> Result<Option<&'a Nsec3>, String> {
+    fn covering(&self, name: &Name) -> Result<Option<&'a Nsec3>, Fault> {
         let hash = self.hash(name)?;
         Ok(self
             .records
@@ -105,7 +113,7 @@ impl<'a> Nsec3Set<'a> {
     }
 
     /// The closest encloser proof (RFC 5155 §8.3).
-    fn enclosure(&self, name: &Name) -> Result<Enclosure, String> {
+    fn enclosure(&self, name: &Name) -> Result<Enclosure, Fault> {
         let mut next_closer = name.clone();
         let mut candidate = name.parent();
         while let Some(encloser) = candidate {
@@ -114,13 +122,13 @@ impl<'a> Nsec3Set<'a> {
             }
             if let Some(nsec3) = self.matching(&encloser)? {
                 if is_delegation(nsec3) || nsec3.types.has(rtype::DNAME) {
-                    return Err(format!(
+                    return Err(wrong(format!(
                         "{encloser} is a delegation or a DNAME, not an encloser"
-                    ));
+                    )));
                 }
                 let covering = self
                     .covering(&next_closer)?
-                    .ok_or_else(|| format!("no NSEC3 covers {next_closer}"))?;
+                    .ok_or_else(|| wrong(format!("no NSEC3 covers {next_closer}")))?;
                 return Ok(Enclosure {
                     encloser,
                     opt_out: covering.opt_out,
@@ -129,10 +137,12 @@ impl<'a> Nsec3Set<'a> {
             candidate = encloser.parent();
             next_closer = encloser;
         }
-        Err(format!("no NSEC3 shows a closest encloser of {name}"))
+        Err(wrong(format!(
+            "no NSEC3 shows a closest encloser of {name}"
+        )))
     }
 
-    pub(super) fn no_data(&self, name: &Name, rtype: u16) -> Result<Proof, String> {
+    pub(super) fn no_data(&self, name: &Name, rtype: u16) -> Result<Proof, Fault> {
         if let Some(nsec3) = self.matching(name)? {
             return lacks(name, nsec3, rtype).map(|()| Proof::Shown);
         }
@@ -143,24 +153,26 @@ impl<'a> Nsec3Set<'a> {
         let wildcard = enclosure
             .encloser
             .wildcard()
-            .ok_or("name too long for a wildcard")?;
-        let nsec3 = self
-            .matching(&wildcard)?
-            .ok_or_else(|| format!("{name} is shown not to exist, no NSEC3 is for {wildcard}"))?;
+            .ok_or_else(|| wrong("name too long for a wildcard"))?;
+        let nsec3 = self.matching(&wildcard)?.ok_or_else(|| {
+            wrong(format!(
+                "{name} is shown not to exist, no NSEC3 is for {wildcard}"
+            ))
+        })?;
         lacks(&wildcard, nsec3, rtype).map(|()| Proof::Shown)
     }
 
-    pub(super) fn no_name(&self, name: &Name) -> Result<Proof, String> {
+    pub(super) fn no_name(&self, name: &Name) -> Result<Proof, Fault> {
         if self.matching(name)?.is_some() {
-            return Err(format!("an NSEC3 shows {name} to exist"));
+            return Err(wrong(format!("an NSEC3 shows {name} to exist")));
         }
         let enclosure = self.enclosure(name)?;
         let wildcard = enclosure
             .encloser
             .wildcard()
-            .ok_or("name too long for a wildcard")?;
+            .ok_or_else(|| wrong("name too long for a wildcard"))?;
         self.covering(&wildcard)?
-            .ok_or_else(|| format!("no NSEC3 covers the wildcard {wildcard}"))?;
+            .ok_or_else(|| wrong(format!("no NSEC3 covers the wildcard {wildcard}")))?;
         Ok(if enclosure.opt_out {
             Proof::OptOut
         } else {
@@ -168,11 +180,13 @@ impl<'a> Nsec3Set<'a> {
         })
     }
 
-    pub(super) fn expansion(&self, name: &Name, encloser: &Name) -> Result<Proof, String> {
+    pub(super) fn expansion(&self, name: &Name, encloser: &Name) -> Result<Proof, Fault> {
         let next_closer = name.suffix(encloser.label_count() + 1);
-        let covering = self
-            .covering(&next_closer)?
-            .ok_or_else(|| format!("wildcard answer, and no NSEC3 covers {next_closer}"))?;
+        let covering = self.covering(&next_closer)?.ok_or_else(|| {
+            wrong(format!(
+                "wildcard answer, and no NSEC3 covers {next_closer}"
+            ))
+        })?;
         Ok(if covering.opt_out {
             Proof::OptOut
         } else {
@@ -180,7 +194,7 @@ impl<'a> Nsec3Set<'a> {
         })
     }
 
-    pub(super) fn no_ds(&self, name: &Name) -> Result<DsProof, String> {
+    pub(super) fn no_ds(&self, name: &Name) -> Result<DsProof, Fault> {
         if let Some(nsec3) = self.matching(name)? {
             lacks(name, nsec3, rtype::DS)?;
             return Ok(if nsec3.types.has(rtype::NS) {
@@ -199,23 +213,27 @@ impl<'a> Nsec3Set<'a> {
 }
 
 /// As for NSEC: neither the type nor CNAME, and from the right side of a cut.
-fn lacks(name: &Name, nsec3: &Nsec3, rtype: u16) -> Result<(), String> {
+fn lacks(name: &Name, nsec3: &Nsec3, rtype: u16) -> Result<(), Fault> {
     if nsec3.types.has(rtype) {
-        return Err(format!("the NSEC3 of {name} says that the type exists"));
+        return Err(wrong(format!(
+            "the NSEC3 of {name} says that the type exists"
+        )));
     }
     if nsec3.types.has(rtype::CNAME) {
-        return Err(format!("the NSEC3 of {name} says that a CNAME exists"));
+        return Err(wrong(format!(
+            "the NSEC3 of {name} says that a CNAME exists"
+        )));
     }
     if rtype == rtype::DS {
         if nsec3.types.has(rtype::SOA) && !name.is_root() {
-            return Err(format!(
+            return Err(wrong(format!(
                 "the NSEC3 of {name} is the child's, not the parent's"
-            ));
+            )));
         }
     } else if is_delegation(nsec3) {
-        return Err(format!(
+        return Err(wrong(format!(
             "the NSEC3 of {name} is the parent's and speaks of DS only"
-        ));
+        )));
     }
     Ok(())
 }
@@ -326,7 +344,7 @@ mod tests {
         let zone = name("example");
         let set = Nsec3Set::new(&zone, &records, &budget).unwrap();
         let error = set.no_name(&name("a.b.c.d.e.example")).unwrap_err();
-        assert!(error.contains("more than 3 NSEC3 hashes"), "{error}");
+        assert!(error.text.contains("more than 3 NSEC3 hashes"), "{error}");
     }
 
     /// Another zone's records, unknown flags and algorithms are left aside (RFC 5155 §8.1, §8.2).

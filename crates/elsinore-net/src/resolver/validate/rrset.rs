@@ -1,8 +1,10 @@
 //! One RRset and its signatures (RFC 4035 §5.3).
 
+use super::fault::Fault;
 use super::keys::ZoneKeys;
 use crate::resolver::limits::Budget;
 use crate::resolver::wire::{Name, Record, Rrsig, rtype};
+use elsinore_dane::security::Cause;
 use elsinore_dane::time::UnixTime;
 
 /// An RRset with the signatures that cover it, as found in one section of one message.
@@ -90,21 +92,22 @@ pub(in crate::resolver) struct Verified {
 /// Checks that one signature of `set` verifies under the keys of a zone.
 ///
 /// # Errors
-/// One line of text: what is wrong with the most promising signature.
+/// What is wrong with the first signature that came into question.
 pub(in crate::resolver) fn verify(
     set: &Signed<'_>,
     keys: &ZoneKeys,
     now: UnixTime,
     budget: &Budget,
-) -> Result<Verified, String> {
+) -> Result<Verified, Fault> {
     let label = set.label();
     // A zone has no say in names outside itself (RFC 4035 §5.3.1).
     if !set.owner.is_at_or_below(&keys.zone) {
-        return Err(format!("{label}: not of {}", keys.zone));
+        let text = format!("{label}: not of {}", keys.zone);
+        return Err(Fault::new(Cause::BadSignature, text));
     }
-    let mut fault: Option<String> = None;
-    let mut blame = |text: String| {
-        fault.get_or_insert(text);
+    let mut fault: Option<Fault> = None;
+    let mut blame = |cause: Cause, text: String| {
+        fault.get_or_insert(Fault::new(cause, text));
     };
     let mut tried = 0;
     for rrsig in &set.signatures {
@@ -114,42 +117,49 @@ pub(in crate::resolver) fn verify(
         let labels = usize::from(rrsig.labels);
         let own_labels = set.owner.label_count() - usize::from(set.owner.is_wildcard());
         if labels > own_labels {
-            blame(format!(
-                "{label}: the signature counts more labels than the name has"
-            ));
+            blame(
+                Cause::BadSignature,
+                format!("{label}: the signature counts more labels than the name has"),
+            );
             continue;
         }
         if labels < keys.zone.label_count() {
-            blame(format!(
-                "{label}: the signature counts fewer labels than {} has",
-                keys.zone
-            ));
+            blame(
+                Cause::BadSignature,
+                format!(
+                    "{label}: the signature counts fewer labels than {} has",
+                    keys.zone
+                ),
+            );
             continue;
         }
         let left = match lifetime(rrsig, now) {
             Ok(left) => left,
-            Err(text) => {
-                blame(format!("{label}: {text}"));
+            Err(Fault { cause, text }) => {
+                blame(cause, format!("{label}: {text}"));
                 continue;
             }
         };
         let candidates: Vec<_> = keys.matching(rrsig.key_tag, rrsig.algorithm).collect();
         if candidates.is_empty() {
             let (tag, zone) = (rrsig.key_tag, &keys.zone);
-            blame(format!(
-                "{label}: signed by key {tag}, which {zone} does not publish"
-            ));
+            blame(
+                Cause::BadSignature,
+                format!("{label}: signed by key {tag}, which {zone} does not publish"),
+            );
             continue;
         }
         if tried == budget.limits.signatures_per_rrset {
-            return Err(format!(
-                "{label}: more than {tried} signatures, none of the first valid"
-            ));
+            let text = format!("{label}: more than {tried} signatures, none of the first valid");
+            return Err(Fault::new(Cause::Limit, text));
         }
         tried += 1;
         if candidates.len() > budget.limits.keys_per_tag {
             let count = candidates.len();
-            blame(format!("{label}: {count} keys of tag {}", rrsig.key_tag));
+            blame(
+                Cause::Limit,
+                format!("{label}: {count} keys of tag {}", rrsig.key_tag),
+            );
             continue;
         }
         let signed = signed_octets(set, rrsig);
@@ -157,7 +167,7 @@ pub(in crate::resolver) fn verify(
         for key in candidates {
             budget
                 .signature()
-                .map_err(|text| format!("{label}: {text}"))?;
+                .map_err(|text| Fault::new(Cause::Limit, format!("{label}: {text}")))?;
             let checked =
                 keys.cryptography()
                     .verify(key.algorithm, &key.public, &signed, &rrsig.signature);
@@ -172,33 +182,36 @@ pub(in crate::resolver) fn verify(
                 });
             }
         }
-        blame(format!("{label}, key {}: {why}", rrsig.key_tag));
+        blame(
+            Cause::BadSignature,
+            format!("{label}, key {}: {why}", rrsig.key_tag),
+        );
     }
     Err(fault.unwrap_or_else(|| {
-        if set.signatures.is_empty() {
+        let text = if set.signatures.is_empty() {
             format!("{label}: no signature, though {} is signed", keys.zone)
         } else {
             format!(
                 "{label}: no signature by {} of a known algorithm",
                 keys.zone
             )
-        }
+        };
+        Fault::new(Cause::SignatureMissing, text)
     }))
 }
 
 /// Seconds the signature stays valid. Times are serial numbers around `now` (RFC 4034 §3.1.5).
-fn lifetime(rrsig: &Rrsig, now: UnixTime) -> Result<u32, String> {
+fn lifetime(rrsig: &Rrsig, now: UnixTime) -> Result<u32, Fault> {
     let clock = now.0.rem_euclid(1 << 32) as u32;
     let distance = |time: u32| i64::from(time.wrapping_sub(clock).cast_signed());
     let (since, left) = (-distance(rrsig.inception), distance(rrsig.expiration));
     if left < 0 {
-        return Err(format!("the signature expired {} ago", span(-left)));
+        let text = format!("the signature expired {} ago", span(-left));
+        return Err(Fault::new(Cause::SignatureExpired, text));
     }
     if since < 0 {
-        return Err(format!(
-            "the signature is not valid for another {}",
-            span(-since)
-        ));
+        let text = format!("the signature is not valid for another {}", span(-since));
+        return Err(Fault::new(Cause::SignatureNotYetValid, text));
     }
     Ok(u32::try_from(left).unwrap_or(0))
 }

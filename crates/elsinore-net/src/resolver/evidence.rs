@@ -1,0 +1,137 @@
+//! What a judgement rests on: the reply it was read from, shared and not copied, so that keeping
+//! it costs no copy. Records are picked out of it only when somebody wants to see
+//! them.
+
+use super::cache::{Weigh, shared_block};
+use super::step::dname_above;
+use super::wire::{Message, Name, Record, Rrsig, presentation, rtype};
+use elsinore_dane::answer::RecordType;
+use elsinore_dane::name::DomainName;
+use std::fmt;
+use std::mem::size_of;
+use std::sync::Arc;
+use tokio::time::Instant;
+
+/// One record of class IN.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct ResourceRecord {
+    /// The owner name.
+    pub owner: DomainName,
+    /// The type.
+    pub record_type: RecordType,
+    /// Seconds it may be reused.
+    pub ttl: u32,
+    /// RDATA, uncompressed, in canonical form (RFC 4034 §6.2).
+    pub rdata: Vec<u8>,
+}
+
+impl ResourceRecord {
+    pub(super) fn new(record: &Record, ttl: u32) -> Self {
+        Self {
+            owner: record.owner.to_domain(),
+            record_type: RecordType::from_code(record.rtype),
+            ttl,
+            rdata: record.rdata.clone(),
+        }
+    }
+}
+
+/// As a line of a zone file (RFC 1035 §5.1, RFC 3597 §5), names with their trailing dot.
+impl fmt::Display for ResourceRecord {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let rtype = self.record_type.code();
+        let owner = presentation::absolute(&Name::from_domain(&self.owner));
+        let (kind, rdata) = (
+            presentation::mnemonic(rtype),
+            presentation::rdata(rtype, &self.rdata),
+        );
+        write!(f, "{owner} {} IN {kind} {rdata}", self.ttl)
+    }
+}
+
+/// Whether a lookup keeps what its answer rests on. The way of mail does not: it never shows it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Records {
+    Kept,
+    Dropped,
+}
+
+/// The reply from which one link, or the end, was judged.
+#[derive(Debug, Clone)]
+pub(super) struct Evidence {
+    message: Arc<Message>,
+    /// The zone whose servers gave it: only records at or below count.
+    bailiwick: Name,
+    received: Instant,
+}
+
+impl Weigh for Evidence {
+    fn heap(&self) -> usize {
+        let message = shared_block(size_of::<Message>()) + self.message.heap();
+        shared_block(size_of::<Self>()) + message + self.bailiwick.heap()
+    }
+}
+
+impl Evidence {
+    pub(super) fn new(message: &Arc<Message>, bailiwick: &Name) -> Self {
+        Self {
+            message: Arc::clone(message),
+            bailiwick: bailiwick.clone(),
+            received: Instant::now(),
+        }
+    }
+
+    pub(super) fn message(&self) -> &Message {
+        &self.message
+    }
+
+    /// What is left of `ttl`.
+    pub(super) fn left_of(&self, ttl: u32) -> u32 {
+        let age = self.received.elapsed().as_secs();
+        ttl.saturating_sub(u32::try_from(age).unwrap_or(u32::MAX))
+    }
+
+    /// The records of `owner` and `rtype` in the answer section, then the signatures over them.
+    pub(super) fn answer(&self, owner: &Name, rtype: u16) -> Vec<&Record> {
+        with_signatures(&self.message.answer, owner, rtype)
+    }
+
+    /// The owner of the DNAME that stands above `name` in the answer section.
+    pub(super) fn dname_above(&self, name: &Name) -> Option<Name> {
+        dname_above(&self.message.answer, name, &self.bailiwick).map(|set| set.owner)
+    }
+
+    /// The RRsets of the authority section within the bailiwick, each with its signatures.
+    pub(super) fn authority(&self) -> Vec<Vec<&Record>> {
+        let mut seen: Vec<(&Name, u16)> = Vec::new();
+        let mut sets = Vec::new();
+        for record in &self.message.authority {
+            let key = (&record.owner, record.rtype);
+            if record.rtype == rtype::RRSIG
+                || seen.contains(&key)
+                || !record.owner.is_at_or_below(&self.bailiwick)
+            {
+                continue;
+            }
+            seen.push(key);
+            sets.push(with_signatures(
+                &self.message.authority,
+                &record.owner,
+                record.rtype,
+            ));
+        }
+        sets
+    }
+}
+
+/// An RRset and the signatures that cover it.
+fn with_signatures<'a>(section: &'a [Record], owner: &Name, rtype: u16) -> Vec<&'a Record> {
+    let mut records = Message::rrset(section, owner, rtype);
+    if rtype != rtype::RRSIG {
+        let signatures = Message::rrset(section, owner, rtype::RRSIG);
+        records.extend(signatures.into_iter().filter(|record| {
+            Rrsig::parse(&record.rdata).is_some_and(|rrsig| rrsig.covered == rtype)
+        }));
+    }
+    records
+}

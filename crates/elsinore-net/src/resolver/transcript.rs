@@ -1,0 +1,338 @@
+//! The reply that a validating recursive server would send: code, AD bit, records, proofs and
+//! extended error (RFC 4035 §3.2, RFC 6840 §5.7 to §5.9, RFC 8914). This is how the resolver is
+//! compared with other validators, and how it shows what a judgement rests on.
+
+use super::chain::{Followed, Manner};
+use super::config::Mode;
+use super::core::{Core, Work};
+use super::evidence::{Evidence, Records, ResourceRecord};
+use super::trust::Trust;
+use super::validate::{Signed, verify};
+use super::wire::{Name, Record, rtype};
+use super::{Freshness, Resolver};
+use elsinore_dane::answer::{
+    self, AliasKind, AliasLink, DenialKind, ExtendedError, Failure, Last, RecordType,
+};
+use elsinore_dane::name::DomainName;
+use elsinore_dane::security::{Cause, Security, Status};
+use std::sync::Arc;
+
+/// Whether servers may be asked: the RD bit (RFC 1035 §4.1.1).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Recursion {
+    /// RD=1.
+    #[default]
+    Desired,
+    /// RD=0: what is not in the cache is not found out; no packet is sent.
+    CacheOnly,
+}
+
+/// Whether data is validated: the CD bit (RFC 4035 §3.2.2).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Checking {
+    /// CD=0.
+    #[default]
+    Enabled,
+    /// CD=1: data is given out as it came. What is known to be secure all the same says so.
+    Disabled,
+}
+
+/// Whether DNSSEC records are wanted: the DO bit (RFC 3225, RFC 4035 §3.2.1).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum DnssecRecords {
+    /// DO=0: RRSIG, NSEC and NSEC3 records are left out unless they were asked for.
+    #[default]
+    Omitted,
+    /// DO=1.
+    Included,
+}
+
+/// Whether the AD bit is wanted where DO is not set (RFC 6840 §5.7).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum AuthenticBit {
+    /// AD=0 in the query.
+    #[default]
+    Omitted,
+    /// AD=1 in the query.
+    Wanted,
+}
+
+/// Which sections a positive answer has.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Sections {
+    /// No authority section unless it proves a wildcard expansion.
+    #[default]
+    Minimal,
+    /// The authority section as well.
+    Full,
+}
+
+/// A query as a client would send it to a recursive server, class IN.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TranscriptQuery {
+    /// The name.
+    pub name: DomainName,
+    /// The type; ANY (255) is one.
+    pub record_type: RecordType,
+    /// RD.
+    pub recursion: Recursion,
+    /// CD.
+    pub checking: Checking,
+    /// DO.
+    pub dnssec: DnssecRecords,
+    /// AD.
+    pub authentic: AuthenticBit,
+    /// How complete the reply is to be.
+    pub sections: Sections,
+}
+
+impl TranscriptQuery {
+    /// RD=1, CD=0, DO=1, minimal sections.
+    #[must_use]
+    pub const fn new(name: DomainName, record_type: RecordType) -> Self {
+        Self {
+            name,
+            record_type,
+            recursion: Recursion::Desired,
+            checking: Checking::Enabled,
+            dnssec: DnssecRecords::Included,
+            authentic: AuthenticBit::Omitted,
+            sections: Sections::Minimal,
+        }
+    }
+}
+
+/// The reply of a recursive server.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Transcript {
+    /// RCODE (RFC 6895 §2.3): 0 NOERROR, 2 SERVFAIL, 3 NXDOMAIN, 6 YXDOMAIN.
+    pub rcode: u16,
+    /// AD.
+    pub authentic: bool,
+    /// The worst security of all links and the end, with its reason.
+    pub status: Status,
+    /// The alias chain and the records at its end, each RRset before its signatures.
+    pub answer: Vec<ResourceRecord>,
+    /// SOA, NSEC, NSEC3 and NS records, with their signatures.
+    pub authority: Vec<ResourceRecord>,
+    /// Our own extended error, or that of the upstream resolver which rejected the data.
+    pub ede: Option<ExtendedError>,
+}
+
+const SERVFAIL: u16 = 2;
+const NXDOMAIN: u16 = 3;
+const YXDOMAIN: u16 = 6;
+
+impl Resolver {
+    /// The reply that a validating recursive server would give to `query`.
+    pub async fn transcript(&self, query: &TranscriptQuery) -> Transcript {
+        let core = &self.core;
+        let question = answer::Question::new(query.name.clone(), query.record_type);
+        let manner = Manner {
+            freshness: Freshness::Cached,
+            recursion: query.recursion,
+            checking: query.checking,
+            records: Records::Kept,
+        };
+        let followed = core.follow_in(&question, manner).await;
+        core.write_down(query, &followed).await
+    }
+}
+
+/// Records in the order of a reply, each once.
+#[derive(Debug, Default)]
+struct Section(Vec<ResourceRecord>);
+
+impl Section {
+    fn add(&mut self, evidence: &Evidence, records: &[&Record]) {
+        for record in records {
+            let record = ResourceRecord::new(record, evidence.left_of(record.ttl));
+            let is_known = self.0.iter().any(|other| {
+                other.owner == record.owner
+                    && other.record_type == record.record_type
+                    && other.rdata == record.rdata
+            });
+            if !is_known {
+                self.0.push(record);
+            }
+        }
+    }
+
+    /// Leaves out what only clients that set DO want (RFC 4035 §3.2.1).
+    fn finished(mut self, query: &TranscriptQuery) -> Vec<ResourceRecord> {
+        if query.dnssec == DnssecRecords::Omitted {
+            let asked = query.record_type.code();
+            self.0.retain(|record| {
+                let code = record.record_type.code();
+                let is_dnssec = matches!(code, rtype::RRSIG | rtype::NSEC | rtype::NSEC3);
+                !is_dnssec || code == asked || asked == rtype::ANY
+            });
+        }
+        self.0
+    }
+}
+
+impl Core {
+    async fn write_down(&self, query: &TranscriptQuery, followed: &Followed) -> Transcript {
+        let (mut answer, mut authority) = (Section::default(), Section::default());
+        for (link, evidence) in &followed.chain {
+            if let Some(evidence) = evidence {
+                add_link(&mut answer, link, evidence);
+                self.add_authority(&mut authority, evidence, Wanted::Proofs)
+                    .await;
+            }
+        }
+        let status = overall(followed);
+        let rcode = match &followed.last {
+            Last::Data(_) => 0,
+            Last::Denied(denial) if denial.kind == DenialKind::NxDomain => NXDOMAIN,
+            Last::Denied(_) => 0,
+            Last::Failed(failure) if failure.status.cause() == Cause::AliasTooLong => YXDOMAIN,
+            Last::Failed(_) => SERVFAIL,
+        };
+        let end = followed
+            .chain
+            .last()
+            .map_or(&query.name, |(link, _)| &link.target);
+        let end = Name::from_domain(end);
+        if let Some(evidence) = &followed.evidence {
+            match &followed.last {
+                Last::Data(_) => {
+                    add_data(&mut answer, &end, query.record_type.code(), evidence);
+                    let wanted = match query.sections {
+                        Sections::Minimal => Wanted::Proofs,
+                        Sections::Full => Wanted::Everything,
+                    };
+                    self.add_authority(&mut authority, evidence, wanted).await;
+                }
+                Last::Denied(_) => {
+                    self.add_authority(&mut authority, evidence, Wanted::Everything)
+                        .await;
+                }
+                Last::Failed(_) if rcode == YXDOMAIN => add_dname(&mut answer, &end, evidence),
+                Last::Failed(_) => {}
+            }
+        }
+        if rcode == SERVFAIL {
+            (answer, authority) = (Section::default(), Section::default());
+        }
+        // RFC 6840 §5.7, §5.8: only who understands the bit gets it.
+        let understands =
+            query.dnssec == DnssecRecords::Included || query.authentic == AuthenticBit::Wanted;
+        Transcript {
+            rcode,
+            authentic: understands && status.security() == Security::Secure,
+            ede: extended_error(&status, &followed.last),
+            answer: answer.finished(query),
+            authority: authority.finished(query),
+            status,
+        }
+    }
+
+    /// The authority section of one reply, without what its zone's signatures do not cover.
+    async fn add_authority(&self, section: &mut Section, evidence: &Evidence, wanted: Wanted) {
+        for set in evidence.authority() {
+            let Some(first) = set.first() else { continue };
+            let is_proof = matches!(first.rtype, rtype::NSEC | rtype::NSEC3);
+            if (is_proof || wanted == Wanted::Everything) && self.is_fit(first, evidence).await {
+                section.add(evidence, &set);
+            }
+        }
+    }
+
+    /// Whether an RRset of the authority section may be shown: signed where its zone is.
+    async fn is_fit(&self, first: &Record, evidence: &Evidence) -> bool {
+        let authority = &evidence.message().authority;
+        let Some(set) = Signed::find(authority, &first.owner, first.rtype) else {
+            return false;
+        };
+        if self.config.mode == Mode::Ad {
+            return true;
+        }
+        let work = Work::quiet(self.config.limits);
+        let signer = set.signers().into_iter().next();
+        match self
+            .trust(&signer.unwrap_or(set.owner.clone()), &work)
+            .await
+        {
+            Trust::Secure(keys) => verify(&set, &keys, self.now(), &work.budget).is_ok(),
+            Trust::Insecure(_) => true,
+            Trust::Failed(_) => false,
+        }
+    }
+}
+
+/// What is taken over from an authority section.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Wanted {
+    /// NSEC and NSEC3 records.
+    Proofs,
+    Everything,
+}
+
+fn overall(followed: &Followed) -> Status {
+    let mut worst = followed.last.status();
+    for (link, _) in &followed.chain {
+        if link.status.security() > worst.security() {
+            worst = &link.status;
+        }
+    }
+    worst.clone()
+}
+
+fn add_link(section: &mut Section, link: &AliasLink, evidence: &Arc<Evidence>) {
+    let owner = Name::from_domain(&link.owner);
+    match link.kind {
+        AliasKind::Cname => section.add(evidence, &evidence.answer(&owner, rtype::CNAME)),
+        AliasKind::Dname => {
+            let ttl = add_dname_of(section, &owner, evidence);
+            section.0.push(ResourceRecord {
+                owner: link.owner.clone(),
+                record_type: RecordType::Cname,
+                ttl: ttl.unwrap_or(link.ttl),
+                rdata: Name::from_domain(&link.target).wire().to_vec(),
+            });
+        }
+    }
+}
+
+fn add_dname(section: &mut Section, name: &Name, evidence: &Evidence) {
+    add_dname_of(section, name, evidence);
+}
+
+/// Adds the DNAME above `name`; gives its TTL, which is that of the CNAME made from it
+/// (RFC 6672 §3.1).
+fn add_dname_of(section: &mut Section, name: &Name, evidence: &Evidence) -> Option<u32> {
+    let dname = evidence.dname_above(name)?;
+    let records = evidence.answer(&dname, rtype::DNAME);
+    section.add(evidence, &records);
+    records.first().map(|record| evidence.left_of(record.ttl))
+}
+
+fn add_data(section: &mut Section, name: &Name, rtype: u16, evidence: &Evidence) {
+    if rtype == rtype::ANY {
+        let all: Vec<&Record> = evidence
+            .message()
+            .answer
+            .iter()
+            .filter(|record| record.owner == *name)
+            .collect();
+        return section.add(evidence, &all);
+    }
+    let records = evidence.answer(name, rtype);
+    let is_signed = records.iter().any(|record| record.rtype == rtype::RRSIG);
+    if rtype == rtype::CNAME && !is_signed {
+        add_dname_of(section, name, evidence);
+    }
+    section.add(evidence, &records);
+}
+
+fn extended_error(status: &Status, last: &Last) -> Option<ExtendedError> {
+    if let Last::Failed(Failure { ede: Some(ede), .. }) = last {
+        return Some(ede.clone());
+    }
+    status.cause().ede().map(|code| ExtendedError {
+        code,
+        text: status.reason().to_owned(),
+    })
+}
