@@ -1,5 +1,6 @@
 //! The benchmarks. Never part of `cargo xtask test`: a busy machine must not fail a build.
 
+mod dns;
 mod memory;
 
 use crate::step::{command, messages, step, text_of};
@@ -12,7 +13,15 @@ const PROGRAM: &str = "elsinore";
 /// Examples that measure and print.
 const EXAMPLES: [&str; 3] = ["round_trips", "verify_bench", "decision_bench"];
 
-/// Runs every benchmark; results go to stdout.
+/// Runs the benchmark of the resolver.
+///
+/// # Errors
+/// When this machine lacks what it needs, or a contender answers wrongly.
+pub(crate) fn dns(arguments: &[&str]) -> Result<()> {
+    dns::run(arguments)
+}
+
+/// Runs every other benchmark; results go to stdout.
 ///
 /// # Errors
 /// When one cannot be built or run.

@@ -21,6 +21,8 @@ cargo xtask TASK
   spec [--list]      RFC 7672 requirements against code and tests
   docs [--check]     write the generated documents (or fail when they differ)
   bench              the benchmarks, with results as a table
+  bench dns [--domains N] [--in-flight N] [--rounds N]
+                     the resolver beside unbound and libunbound (root, Debian packages)
   fuzz-smoke [SECS]  each fuzz target for SECS seconds (30), with cargo-fuzz";
 
 fn main() -> Result<()> {
@@ -34,6 +36,7 @@ fn main() -> Result<()> {
         ["docs"] => docs::run(docs::Purpose::Write),
         ["docs", "--check"] => docs::run(docs::Purpose::Check),
         ["bench"] => bench::run(),
+        ["bench", "dns", arguments @ ..] => bench::dns(arguments),
         ["fuzz-smoke"] => fuzz::smoke(30),
         ["fuzz-smoke", seconds] => fuzz::smoke(seconds.parse()?),
         ["help" | "--help" | "-h"] => {

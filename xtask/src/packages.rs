@@ -23,16 +23,24 @@ const NEEDED: &[(&str, &str)] = &[
 /// Where Debian asks whether a freshly installed daemon may start.
 const POLICY: &str = "/usr/sbin/policy-rc.d";
 
-/// Installs the packages that are missing.
+/// Installs the packages that tests need and that are missing.
 ///
 /// # Errors
 /// When apt cannot install them.
 pub(crate) fn install_missing() -> Result<()> {
+    install(NEEDED)
+}
+
+/// Installs those of `needed` (package, and what it is for) that are missing.
+///
+/// # Errors
+/// When apt cannot install them.
+pub(crate) fn install(needed: &[(&str, &str)]) -> Result<()> {
     if !Path::new("/usr/bin/dpkg-query").exists() {
         skipped("package installation", "not a Debian system");
         return Ok(());
     }
-    let missing: Vec<&str> = NEEDED
+    let missing: Vec<&str> = needed
         .iter()
         .map(|(name, _)| *name)
         .filter(|name| !installed(name))

@@ -27,7 +27,7 @@ use domain::rdata::{Nsec3param, Rrsig};
 use elsinore_dane::name::DomainName;
 use elsinore_dane::time::UnixTime;
 use key::{KeyOrigin, REVOKE, SECURE_ENTRY_POINT, ZONE_KEY, ZoneKey};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 use trust::chain_of_trust;
 
@@ -284,7 +284,7 @@ fn make_zone(
     let mut records = read_records(source)?;
     let keys = keys.filter(|_| matches!(source.signing, Signing::Signed(_)));
     if keys.is_some() {
-        let delegations: Vec<Fqdn> = records
+        let delegations: BTreeSet<Fqdn> = records
             .iter()
             .filter(|record| record.rtype() == Rtype::NS && *record.owner() != apex)
             .map(|record| record.owner().clone())
