@@ -11,48 +11,63 @@ use elsinore_net::resolver::{
     Freshness, Limits, Mode, Net, Resolver, ResolverConfig, SecureResolver,
 };
 use futures_util::future::BoxFuture;
+use std::collections::VecDeque;
 use std::io;
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
+use std::task::{Context, Poll, Waker};
 
 /// Every server there is: it repeats the question and sends the same octets behind it.
 #[derive(Debug, Clone)]
 struct Parrot {
     /// Flags (2), then the number of records per section (1 each), then the records.
     octets: Arc<[u8]>,
-    pending: Arc<Mutex<Option<Vec<u8>>>>,
+    pending: Arc<Mutex<Pending>>,
 }
+
+/// Replies that were not read yet, and who waits for one.
+type Pending = (VecDeque<Vec<u8>>, Option<Waker>);
 
 impl Dialer for Parrot {
     fn connect(&self, _: SocketAddr) -> BoxFuture<'_, io::Result<Box<dyn ByteStream>>> {
         Box::pin(async { Err(io::ErrorKind::ConnectionRefused.into()) })
     }
 
-    fn datagrams(&self, _: SocketAddr) -> BoxFuture<'_, io::Result<Box<dyn Datagrams>>> {
-        let socket = Self {
+    fn datagrams(&self, _: SocketAddr) -> io::Result<Box<dyn Datagrams>> {
+        Ok(Box::new(Self {
             pending: Arc::default(),
             ..self.clone()
-        };
-        Box::pin(async move { Ok(Box::new(socket) as Box<dyn Datagrams>) })
+        }))
     }
 }
 
 impl Datagrams for Parrot {
-    fn send<'a>(&'a self, query: &'a [u8]) -> BoxFuture<'a, io::Result<()>> {
+    fn send(&self, query: &[u8]) -> io::Result<()> {
         let reply = self.reply(query);
         if let Ok(mut pending) = self.pending.lock() {
-            *pending = Some(reply);
+            pending.0.push_back(reply);
+            if let Some(reader) = pending.1.take() {
+                reader.wake();
+            }
         }
-        Box::pin(async { Ok(()) })
+        Ok(())
     }
 
-    fn receive(&self) -> BoxFuture<'_, io::Result<Vec<u8>>> {
-        let reply = self
-            .pending
-            .lock()
-            .ok()
-            .and_then(|mut pending| pending.take());
-        Box::pin(async move { reply.ok_or_else(|| io::ErrorKind::BrokenPipe.into()) })
+    fn poll_receive(
+        &self,
+        context: &mut Context<'_>,
+        buffer: &mut [u8],
+    ) -> Poll<io::Result<usize>> {
+        let Ok(mut pending) = self.pending.lock() else {
+            return Poll::Ready(Err(io::ErrorKind::BrokenPipe.into()));
+        };
+        let Some(reply) = pending.0.pop_front() else {
+            pending.1 = Some(context.waker().clone());
+            return Poll::Pending;
+        };
+        let length = reply.len().min(buffer.len());
+        buffer[..length].copy_from_slice(&reply[..length]);
+        Poll::Ready(Ok(length))
     }
 }
 

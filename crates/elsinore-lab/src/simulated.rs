@@ -9,9 +9,11 @@
 //! Nothing is lost or reordered, and there is no flow control: a stream keeps what is written
 //! until it is read. Bandwidth is unlimited, so a message of any size travels in one trip.
 
+mod delayed;
 mod link;
 mod measure;
 
+pub use delayed::Delayed;
 pub use measure::{Measured, Phase, measure};
 
 use crate::authority::{Reaction, Transport};
@@ -24,10 +26,10 @@ use std::collections::HashMap;
 use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::task::{Context, Poll};
 use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::sync::mpsc;
-use tokio::time::{Instant, sleep, sleep_until};
+use tokio::time::{Instant, sleep};
 
 /// Something the network saw.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -168,16 +170,12 @@ impl Dialer for SimulatedNetwork {
         })
     }
 
-    fn datagrams(&self, peer: SocketAddr) -> BoxFuture<'_, io::Result<Box<dyn Datagrams>>> {
-        Box::pin(async move {
-            let (sender, receiver) = mpsc::unbounded_channel();
-            Ok(Box::new(SimulatedDatagrams {
-                network: self.clone(),
-                peer,
-                sender,
-                receiver: tokio::sync::Mutex::new(receiver),
-            }) as Box<dyn Datagrams>)
-        })
+    fn datagrams(&self, peer: SocketAddr) -> io::Result<Box<dyn Datagrams>> {
+        Ok(Box::new(SimulatedDatagrams {
+            network: self.clone(),
+            peer,
+            replies: Delayed::default(),
+        }))
     }
 }
 
@@ -186,39 +184,30 @@ impl Dialer for SimulatedNetwork {
 struct SimulatedDatagrams {
     network: SimulatedNetwork,
     peer: SocketAddr,
-    sender: mpsc::UnboundedSender<(Instant, Vec<u8>)>,
-    receiver: tokio::sync::Mutex<mpsc::UnboundedReceiver<(Instant, Vec<u8>)>>,
+    replies: Delayed,
 }
 
 impl Datagrams for SimulatedDatagrams {
-    fn send<'a>(&'a self, datagram: &'a [u8]) -> BoxFuture<'a, io::Result<()>> {
-        Box::pin(async move {
-            self.network.saw(self.peer, Seen::Datagram);
-            if !self.network.is_server(self.peer) {
-                return Ok(());
-            }
-            let inner = &self.network.inner;
-            inner.queries.note(self.peer.ip(), datagram);
-            let reaction = (inner.world).respond(self.peer.ip(), Transport::Udp, datagram);
-            if let Reaction::Reply(reply) = reaction {
-                let arrives = Instant::now() + inner.round_trip;
-                // The receiver lives as long as this socket.
-                let _ = self.sender.send((arrives, reply));
-            }
-            Ok(())
-        })
+    fn send(&self, datagram: &[u8]) -> io::Result<()> {
+        self.network.saw(self.peer, Seen::Datagram);
+        if !self.network.is_server(self.peer) {
+            return Ok(());
+        }
+        let inner = &self.network.inner;
+        inner.queries.note(self.peer.ip(), datagram);
+        let reaction = (inner.world).respond(self.peer.ip(), Transport::Udp, datagram);
+        if let Reaction::Reply(reply) = reaction {
+            (self.replies).push(Instant::now() + inner.round_trip, reply);
+        }
+        Ok(())
     }
 
-    fn receive(&self) -> BoxFuture<'_, io::Result<Vec<u8>>> {
-        Box::pin(async move {
-            let mut receiver = self.receiver.lock().await;
-            let Some((arrives, reply)) = receiver.recv().await else {
-                return std::future::pending().await;
-            };
-            drop(receiver);
-            sleep_until(arrives).await;
-            Ok(reply)
-        })
+    fn poll_receive(
+        &self,
+        context: &mut Context<'_>,
+        buffer: &mut [u8],
+    ) -> Poll<io::Result<usize>> {
+        self.replies.poll(context, buffer)
     }
 }
 

@@ -2,11 +2,14 @@
 //! and benchmarks, into a simulated network.
 
 use futures_util::future::BoxFuture;
+use rustix::io::Errno;
+use rustix::net::SendFlags;
 use std::collections::HashMap;
 use std::fmt::Debug;
 use std::io;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
-use tokio::io::{AsyncRead, AsyncWrite};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket as StdSocket};
+use std::task::{Context, Poll, ready};
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{TcpStream, UdpSocket};
 
 /// A byte stream, whatever carries it.
@@ -15,18 +18,30 @@ impl<T: AsyncRead + AsyncWrite + Debug + Send + Unpin> ByteStream for T {}
 
 /// A datagram socket connected to one peer.
 pub trait Datagrams: Debug + Send + Sync {
-    /// Sends one datagram to the peer.
-    fn send<'a>(&'a self, datagram: &'a [u8]) -> BoxFuture<'a, io::Result<()>>;
-    /// Receives one datagram from the peer, at most 65,535 octets.
-    fn receive(&self) -> BoxFuture<'_, io::Result<Vec<u8>>>;
+    /// Sends one datagram to the peer without waiting. What the kernel has no room for is lost, as
+    /// any datagram may be.
+    ///
+    /// # Errors
+    /// What the network said, of this datagram or of one before it.
+    fn send(&self, datagram: &[u8]) -> io::Result<()>;
+
+    /// Receives one datagram from the peer into `buffer` and gives its length; what does not fit is
+    /// cut off. Only the task that polled last is woken.
+    fn poll_receive(&self, context: &mut Context<'_>, buffer: &mut [u8])
+    -> Poll<io::Result<usize>>;
 }
 
 /// Opens connections. Timeouts are the caller's.
 pub trait Dialer: Debug + Send + Sync {
     /// Opens a TCP connection to `peer`.
     fn connect(&self, peer: SocketAddr) -> BoxFuture<'_, io::Result<Box<dyn ByteStream>>>;
-    /// Opens a UDP socket connected to `peer`, on a fresh unpredictable local port.
-    fn datagrams(&self, peer: SocketAddr) -> BoxFuture<'_, io::Result<Box<dyn Datagrams>>>;
+
+    /// Opens a UDP socket connected to `peer`, on a fresh unpredictable local port. Called within
+    /// a tokio runtime.
+    ///
+    /// # Errors
+    /// No file left, no route to the peer.
+    fn datagrams(&self, peer: SocketAddr) -> io::Result<Box<dyn Datagrams>>;
 }
 
 /// Dials the addresses as they are.
@@ -42,31 +57,55 @@ impl Dialer for DirectDialer {
         })
     }
 
-    fn datagrams(&self, peer: SocketAddr) -> BoxFuture<'_, io::Result<Box<dyn Datagrams>>> {
-        Box::pin(async move {
-            let local: SocketAddr = match peer.ip() {
-                IpAddr::V4(_) => (Ipv4Addr::UNSPECIFIED, 0).into(),
-                IpAddr::V6(_) => (Ipv6Addr::UNSPECIFIED, 0).into(),
-            };
-            let socket = UdpSocket::bind(local).await?;
-            socket.connect(peer).await?;
-            Ok(Box::new(socket) as Box<dyn Datagrams>)
-        })
+    fn datagrams(&self, peer: SocketAddr) -> io::Result<Box<dyn Datagrams>> {
+        let socket = bind_somewhere(peer)?;
+        socket.connect(peer)?;
+        socket.set_nonblocking(true)?;
+        Ok(Box::new(DirectDatagrams(UdpSocket::from_std(socket)?)))
     }
 }
 
-impl Datagrams for UdpSocket {
-    fn send<'a>(&'a self, datagram: &'a [u8]) -> BoxFuture<'a, io::Result<()>> {
-        Box::pin(async move { Self::send(self, datagram).await.map(|_| ()) })
+/// Ports tried before the kernel may choose one.
+const PORTS_TRIED: usize = 4;
+
+/// A socket on a port drawn from all that are not reserved (RFC 5452 §9.2): the kernel would draw
+/// from less than half of them.
+fn bind_somewhere(peer: SocketAddr) -> io::Result<StdSocket> {
+    let local: IpAddr = if peer.is_ipv4() {
+        Ipv4Addr::UNSPECIFIED.into()
+    } else {
+        Ipv6Addr::UNSPECIFIED.into()
+    };
+    for _ in 0..PORTS_TRIED {
+        match StdSocket::bind((local, rand::random_range(1_024..=u16::MAX))) {
+            Err(error) if error.kind() == io::ErrorKind::AddrInUse => {}
+            outcome => return outcome,
+        }
+    }
+    StdSocket::bind((local, 0))
+}
+
+/// A socket whose readiness tokio watches and whose calls go straight to the kernel.
+#[derive(Debug)]
+struct DirectDatagrams(UdpSocket);
+
+impl Datagrams for DirectDatagrams {
+    fn send(&self, datagram: &[u8]) -> io::Result<()> {
+        // tokio's own sending would wait for the first readiness of a fresh socket.
+        match rustix::net::send(&self.0, datagram, SendFlags::DONTWAIT) {
+            Ok(_) | Err(Errno::WOULDBLOCK) => Ok(()),
+            Err(error) => Err(error.into()),
+        }
     }
 
-    fn receive(&self) -> BoxFuture<'_, io::Result<Vec<u8>>> {
-        Box::pin(async move {
-            let mut buffer = vec![0; 65_535];
-            let length = self.recv(&mut buffer).await?;
-            buffer.truncate(length);
-            Ok(buffer)
-        })
+    fn poll_receive(
+        &self,
+        context: &mut Context<'_>,
+        buffer: &mut [u8],
+    ) -> Poll<io::Result<usize>> {
+        let mut unfilled = ReadBuf::new(buffer);
+        ready!(self.0.poll_recv(context, &mut unfilled))?;
+        Poll::Ready(Ok(unfilled.filled().len()))
     }
 }
 
@@ -146,8 +185,8 @@ impl Dialer for MappedDialer {
         Box::pin(async move { DirectDialer.connect(real(&self.tcp, peer)?).await })
     }
 
-    fn datagrams(&self, peer: SocketAddr) -> BoxFuture<'_, io::Result<Box<dyn Datagrams>>> {
-        Box::pin(async move { DirectDialer.datagrams(real(&self.udp, peer)?).await })
+    fn datagrams(&self, peer: SocketAddr) -> io::Result<Box<dyn Datagrams>> {
+        DirectDialer.datagrams(real(&self.udp, peer)?)
     }
 }
 

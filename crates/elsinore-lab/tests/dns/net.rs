@@ -3,15 +3,16 @@
 use elsinore_dane::answer::{Answer, DenialKind, Last, Question, RecordType};
 use elsinore_dane::security::Security;
 use elsinore_lab::authority::{Reaction, Transport};
+use elsinore_lab::simulated::Delayed;
 use elsinore_net::dialer::{ByteStream, Datagrams, Dialer};
 use futures_util::future::BoxFuture;
 use std::fmt;
 use std::io;
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
+use std::task::{Context, Poll};
 use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::sync::{Mutex as AsyncMutex, mpsc};
 
 type React = dyn Fn(SocketAddr, Transport, &[u8]) -> Reaction + Send + Sync;
 
@@ -128,15 +129,12 @@ impl Dialer for MemoryNet {
         })
     }
 
-    fn datagrams(&self, peer: SocketAddr) -> BoxFuture<'_, io::Result<Box<dyn Datagrams>>> {
-        let (replies, inbox) = mpsc::unbounded_channel();
-        let socket = MemorySocket {
+    fn datagrams(&self, peer: SocketAddr) -> io::Result<Box<dyn Datagrams>> {
+        Ok(Box::new(MemorySocket {
             net: self.clone(),
             peer,
-            replies,
-            inbox: AsyncMutex::new(inbox),
-        };
-        Box::pin(async move { Ok(Box::new(socket) as Box<dyn Datagrams>) })
+            replies: Delayed::default(),
+        }))
     }
 }
 
@@ -144,33 +142,28 @@ impl Dialer for MemoryNet {
 struct MemorySocket {
     net: MemoryNet,
     peer: SocketAddr,
-    replies: mpsc::UnboundedSender<Vec<u8>>,
-    inbox: AsyncMutex<mpsc::UnboundedReceiver<Vec<u8>>>,
+    replies: Delayed,
 }
 
 impl Datagrams for MemorySocket {
-    fn send<'a>(&'a self, datagram: &'a [u8]) -> BoxFuture<'a, io::Result<()>> {
-        Box::pin(async move {
-            match self.net.ask(self.peer, Transport::Udp, datagram) {
-                Reaction::Reply(reply) => {
-                    let _ = self.replies.send(reply);
-                }
-                Reaction::Close => return Err(io::ErrorKind::ConnectionRefused.into()),
-                Reaction::Silence => {}
+    fn send(&self, datagram: &[u8]) -> io::Result<()> {
+        match self.net.ask(self.peer, Transport::Udp, datagram) {
+            Reaction::Reply(reply) => {
+                let arrives = tokio::time::Instant::now() + self.net.round_trip;
+                self.replies.push(arrives, reply);
             }
-            Ok(())
-        })
+            Reaction::Close => return Err(io::ErrorKind::ConnectionRefused.into()),
+            Reaction::Silence => {}
+        }
+        Ok(())
     }
 
-    fn receive(&self) -> BoxFuture<'_, io::Result<Vec<u8>>> {
-        Box::pin(async move {
-            let mut inbox = self.inbox.lock().await;
-            tokio::time::sleep(self.net.round_trip).await;
-            inbox
-                .recv()
-                .await
-                .ok_or_else(|| io::ErrorKind::BrokenPipe.into())
-        })
+    fn poll_receive(
+        &self,
+        context: &mut Context<'_>,
+        buffer: &mut [u8],
+    ) -> Poll<io::Result<usize>> {
+        self.replies.poll(context, buffer)
     }
 }
 

@@ -6,6 +6,7 @@ use super::core::{Core, Work};
 use super::wire::{Echo, Message, Query, QueryBits, Question, Rcode};
 use elsinore_dane::answer::ExtendedError;
 use std::fmt;
+use std::future::poll_fn;
 use std::net::SocketAddr;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::time::{Duration, timeout};
@@ -134,19 +135,20 @@ impl Core {
         let socket = self
             .dialer
             .datagrams(server)
-            .await
             .map_err(|error| network(&error))?;
         socket
             .send(&query.to_wire())
-            .await
             .map_err(|error| network(&error))?;
+        let mut buffer = vec![0; 4_096];
         for _ in 0..MOST_STRANGERS {
-            let reply = socket.receive().await.map_err(|error| network(&error))?;
-            if query.is_rejected_by(&reply) {
-                return Message::parse(&reply).ok_or(Fault::Malformed).map(Some);
+            let length = poll_fn(|context| socket.poll_receive(context, &mut buffer)).await;
+            let length = length.map_err(|error| network(&error))?;
+            let reply = &buffer[..length];
+            if query.is_rejected_by(reply) {
+                return Message::parse(reply).ok_or(Fault::Malformed).map(Some);
             }
-            match query.echoed_by(&reply) {
-                Echo::Exact => return Message::parse(&reply).ok_or(Fault::Malformed).map(Some),
+            match query.echoed_by(reply) {
+                Echo::Exact => return Message::parse(reply).ok_or(Fault::Malformed).map(Some),
                 // A server that does not preserve the case is asked over TCP, where nobody guesses.
                 Echo::OtherCase => return Ok(None),
                 Echo::None => {}

@@ -156,8 +156,8 @@ impl Dialer for Scripts {
         })
     }
 
-    fn datagrams(&self, _: SocketAddr) -> BoxFuture<'_, io::Result<Box<dyn Datagrams>>> {
-        Box::pin(async { Err(io::ErrorKind::Unsupported.into()) })
+    fn datagrams(&self, _: SocketAddr) -> io::Result<Box<dyn Datagrams>> {
+        Err(io::ErrorKind::Unsupported.into())
     }
 }
 

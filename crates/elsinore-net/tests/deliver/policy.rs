@@ -101,8 +101,8 @@ impl Dialer for Policies {
         Box::pin(async move { Ok(Box::new(near) as Box<dyn ByteStream>) })
     }
 
-    fn datagrams(&self, _: SocketAddr) -> BoxFuture<'_, io::Result<Box<dyn Datagrams>>> {
-        Box::pin(async { Err(io::ErrorKind::Unsupported.into()) })
+    fn datagrams(&self, _: SocketAddr) -> io::Result<Box<dyn Datagrams>> {
+        Err(io::ErrorKind::Unsupported.into())
     }
 }
 
