@@ -138,6 +138,20 @@ impl Answer {
         }
         worst
     }
+
+    /// The extended DNS error that says what is wrong, if anything is: that of the server whose
+    /// word decided, else our own (RFC 8914 §4).
+    #[must_use]
+    pub fn extended_error(&self) -> Option<ExtendedError> {
+        if let Last::Failed(Failure { ede: Some(ede), .. }) = &self.last {
+            return Some(ede.clone());
+        }
+        let status = self.overall();
+        status.cause().ede().map(|code| ExtendedError {
+            code,
+            text: status.reason().to_owned(),
+        })
+    }
 }
 
 /// One alias: `owner CNAME target`, possibly synthesised from a DNAME.
@@ -236,6 +250,47 @@ pub struct ExtendedError {
     pub code: u16,
     /// EXTRA-TEXT, may be empty; text of a stranger, to be shown quoted.
     pub text: String,
+}
+
+impl ExtendedError {
+    /// The name of the code in the registry "Extended DNS Error Codes"; nothing for codes
+    /// assigned later than RFC 9276.
+    #[must_use]
+    pub fn name(&self) -> Option<&'static str> {
+        const NAMES: [&str; 25] = [
+            "Other Error",
+            "Unsupported DNSKEY Algorithm",
+            "Unsupported DS Digest Type",
+            "Stale Answer",
+            "Forged Answer",
+            "DNSSEC Indeterminate",
+            "DNSSEC Bogus",
+            "Signature Expired",
+            "Signature Not Yet Valid",
+            "DNSKEY Missing",
+            "RRSIGs Missing",
+            "No Zone Key Bit Set",
+            "NSEC Missing",
+            "Cached Error",
+            "Not Ready",
+            "Blocked",
+            "Censored",
+            "Filtered",
+            "Prohibited",
+            "Stale NXDomain Answer",
+            "Not Authoritative",
+            "Not Supported",
+            "No Reachable Authority",
+            "Network Error",
+            "Invalid Data",
+        ];
+        match self.code {
+            25 => Some("Signature Expired before Valid"),
+            26 => Some("Too Early"),
+            27 => Some("Unsupported NSEC3 Iterations Value"),
+            code => NAMES.get(usize::from(code)).copied(),
+        }
+    }
 }
 
 /// The data of one record.

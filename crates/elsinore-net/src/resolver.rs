@@ -31,7 +31,8 @@ pub use limits::Limits;
 pub use nets::{Net, NetError, may_contact};
 pub use route::{Route, RouteKind};
 pub use transcript::{
-    AuthenticBit, Checking, DnssecRecords, Recursion, Sections, Transcript, TranscriptQuery,
+    AuthenticBit, Checking, DnssecRecords, Explained, Recursion, RestsOn, Sections, Transcript,
+    TranscriptQuery,
 };
 pub use validate::{Cryptography, OpenSsl};
 
@@ -95,7 +96,12 @@ impl SecureResolver for Resolver {
         Box::pin(async move {
             match self.core.config.mode {
                 Mode::Recursive | Mode::Forward => self.core.follow(question, freshness).await,
-                Mode::Ad => self.core.ask_validator(question, freshness).await,
+                Mode::Ad => {
+                    let recursion = Recursion::Desired;
+                    self.core
+                        .ask_validator(question, freshness, recursion)
+                        .await
+                }
             }
         })
     }

@@ -33,6 +33,7 @@ impl Core {
         &self,
         question: &answer::Question,
         freshness: Freshness,
+        recursion: Recursion,
     ) -> Answer {
         let key = Question {
             name: Name::from_domain(&question.name),
@@ -47,7 +48,7 @@ impl Core {
         let work = Work {
             budget: Budget::new(self.config.limits),
             freshness,
-            recursion: Recursion::Desired,
+            recursion,
             checking: Checking::Enabled,
             records: Records::Dropped,
             wanted_keys,
@@ -58,8 +59,10 @@ impl Core {
             let text = format!("{question}: no answer within {} s", deadline.as_secs());
             failure(question, Vec::new(), Trouble::new(text))
         });
-        self.cache
-            .keep(&key, Arc::new(answer.clone()), ttl(&answer));
+        if recursion == Recursion::Desired {
+            self.cache
+                .keep(&key, Arc::new(answer.clone()), ttl(&answer));
+        }
         answer
     }
 

@@ -32,9 +32,11 @@ pub(super) struct Manner {
 /// A lookup that is over: the answer, and the reply behind each of its parts.
 #[derive(Debug)]
 pub(super) struct Followed {
-    pub(super) chain: Vec<(AliasLink, Option<Arc<Evidence>>)>,
-    pub(super) last: Last,
-    pub(super) evidence: Option<Arc<Evidence>>,
+    pub(super) answer: Answer,
+    /// Behind each link.
+    pub(super) links: Vec<Option<Arc<Evidence>>>,
+    /// Behind the end.
+    pub(super) end: Option<Arc<Evidence>>,
 }
 
 type Chain = Mutex<Vec<(AliasLink, Option<Arc<Evidence>>)>>;
@@ -48,11 +50,34 @@ impl Core {
             checking: Checking::Enabled,
             records: Records::Dropped,
         };
-        let followed = self.follow_in(question, manner).await;
-        Answer {
-            question: question.clone(),
-            chain: followed.chain.into_iter().map(|(link, _)| link).collect(),
-            last: followed.last,
+        self.follow_in(question, manner).await.answer
+    }
+
+    /// The answer and what it rests on, in whatever mode. In mode *ad* the one reply stands behind
+    /// all links.
+    pub(super) async fn answer_in(&self, question: &answer::Question, manner: Manner) -> Followed {
+        if self.config.mode != Mode::Ad {
+            return self.follow_in(question, manner).await;
+        }
+        let freshness = match manner.recursion {
+            // An answer from the cache has no reply beside it any more.
+            Recursion::Desired => Freshness::Fresh,
+            Recursion::CacheOnly => Freshness::Cached,
+        };
+        let answer = self
+            .ask_validator(question, freshness, manner.recursion)
+            .await;
+        let asked = Question {
+            name: Name::from_domain(&question.name),
+            rtype: question.record_type.code(),
+        };
+        let reply = self.cache.find::<Found>(&asked);
+        let evidence =
+            reply.map(|(found, _)| Arc::new(Evidence::new(&found.message, &found.bailiwick)));
+        Followed {
+            links: vec![evidence.clone(); answer.chain.len()],
+            answer,
+            end: evidence,
         }
     }
 
@@ -82,10 +107,16 @@ impl Core {
             let trouble = Trouble::new(text).because(Cause::Deadline);
             (Last::Failed(trouble.into_failure()), None)
         });
+        let chain = chain.into_inner().unwrap_or_else(PoisonError::into_inner);
+        let (chain, links) = chain.into_iter().unzip();
         Followed {
-            chain: chain.into_inner().unwrap_or_else(PoisonError::into_inner),
-            last,
-            evidence,
+            answer: Answer {
+                question: question.clone(),
+                chain,
+                last,
+            },
+            links,
+            end: evidence,
         }
     }
 

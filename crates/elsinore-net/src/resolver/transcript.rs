@@ -11,7 +11,7 @@ use super::validate::{Signed, verify};
 use super::wire::{Name, Record, rtype};
 use super::{Freshness, Resolver};
 use elsinore_dane::answer::{
-    self, AliasKind, AliasLink, DenialKind, ExtendedError, Failure, Last, RecordType,
+    AliasKind, AliasLink, Answer, DenialKind, ExtendedError, Last, Question, RecordType,
 };
 use elsinore_dane::name::DomainName;
 use elsinore_dane::security::{Cause, Security, Status};
@@ -127,16 +127,66 @@ impl Resolver {
     /// The reply that a validating recursive server would give to `query`.
     pub async fn transcript(&self, query: &TranscriptQuery) -> Transcript {
         let core = &self.core;
-        let question = answer::Question::new(query.name.clone(), query.record_type);
+        let question = Question::new(query.name.clone(), query.record_type);
         let manner = Manner {
             freshness: Freshness::Cached,
             recursion: query.recursion,
             checking: query.checking,
             records: Records::Kept,
         };
-        let followed = core.follow_in(&question, manner).await;
+        let followed = core.answer_in(&question, manner).await;
         core.write_down(query, &followed).await
     }
+
+    /// Answers `question` as [`SecureResolver::lookup`](super::SecureResolver::lookup) does, and
+    /// shows what each link and the end rest on.
+    pub async fn explain(&self, question: &Question, freshness: Freshness) -> Explained {
+        let manner = Manner {
+            freshness,
+            recursion: Recursion::Desired,
+            checking: Checking::Enabled,
+            records: Records::Kept,
+        };
+        let followed = self.core.answer_in(question, manner).await;
+        let (links, end) = self.core.show(&followed).await;
+        Explained {
+            answer: followed.answer,
+            links,
+            end: Some(end),
+        }
+    }
+}
+
+/// An answer with its records.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Explained {
+    /// The answer.
+    pub answer: Answer,
+    /// What each alias link rests on, in the order of [`Answer::chain`]; empty when it was not
+    /// looked for.
+    pub links: Vec<RestsOn>,
+    /// What the end rests on; of a reply that was rejected all that could be at fault.
+    pub end: Option<RestsOn>,
+}
+
+impl From<Answer> for Explained {
+    /// An answer without its records.
+    fn from(answer: Answer) -> Self {
+        Self {
+            answer,
+            links: Vec::new(),
+            end: None,
+        }
+    }
+}
+
+/// The records of one reply that a judgement rests on.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct RestsOn {
+    /// The records of the link or the end, with their signatures.
+    pub records: Vec<ResourceRecord>,
+    /// What proves an absence or a wildcard expansion: SOA, NSEC and NSEC3, with signatures.
+    pub proofs: Vec<ResourceRecord>,
 }
 
 /// Records in the order of a reply, each once.
@@ -175,28 +225,24 @@ impl Section {
 impl Core {
     async fn write_down(&self, query: &TranscriptQuery, followed: &Followed) -> Transcript {
         let (mut answer, mut authority) = (Section::default(), Section::default());
-        for (link, evidence) in &followed.chain {
+        for (link, evidence) in followed.answer.chain.iter().zip(&followed.links) {
             if let Some(evidence) = evidence {
                 add_link(&mut answer, link, evidence);
                 self.add_authority(&mut authority, evidence, Wanted::Proofs)
                     .await;
             }
         }
-        let status = overall(followed);
-        let rcode = match &followed.last {
+        let status = followed.answer.overall().clone();
+        let rcode = match &followed.answer.last {
             Last::Data(_) => 0,
             Last::Denied(denial) if denial.kind == DenialKind::NxDomain => NXDOMAIN,
             Last::Denied(_) => 0,
             Last::Failed(failure) if failure.status.cause() == Cause::AliasTooLong => YXDOMAIN,
             Last::Failed(_) => SERVFAIL,
         };
-        let end = followed
-            .chain
-            .last()
-            .map_or(&query.name, |(link, _)| &link.target);
-        let end = Name::from_domain(end);
-        if let Some(evidence) = &followed.evidence {
-            match &followed.last {
+        let end = Name::from_domain(followed.answer.final_name());
+        if let Some(evidence) = &followed.end {
+            match &followed.answer.last {
                 Last::Data(_) => {
                     add_data(&mut answer, &end, query.record_type.code(), evidence);
                     let wanted = match query.sections {
@@ -222,19 +268,68 @@ impl Core {
         Transcript {
             rcode,
             authentic: understands && status.security() == Security::Secure,
-            ede: extended_error(&status, &followed.last),
+            ede: followed.answer.extended_error(),
             answer: answer.finished(query),
             authority: authority.finished(query),
             status,
         }
     }
 
+    async fn show(&self, followed: &Followed) -> (Vec<RestsOn>, RestsOn) {
+        let mut links = Vec::new();
+        for (link, evidence) in followed.answer.chain.iter().zip(&followed.links) {
+            let (mut records, mut proofs) = (Section::default(), Section::default());
+            if let Some(evidence) = evidence {
+                add_link(&mut records, link, evidence);
+                self.add_authority(&mut proofs, evidence, Wanted::Proofs)
+                    .await;
+            }
+            links.push(RestsOn {
+                records: records.0,
+                proofs: proofs.0,
+            });
+        }
+        let (mut records, mut proofs) = (Section::default(), Section::default());
+        if let Some(evidence) = &followed.end {
+            let end = Name::from_domain(followed.answer.final_name());
+            let rtype = followed.answer.question.record_type.code();
+            match &followed.answer.last {
+                Last::Data(_) => {
+                    add_data(&mut records, &end, rtype, evidence);
+                    self.add_authority(&mut proofs, evidence, Wanted::Proofs)
+                        .await;
+                }
+                Last::Denied(_) => {
+                    self.add_authority(&mut proofs, evidence, Wanted::Denial)
+                        .await;
+                }
+                Last::Failed(_) => {
+                    add_data(&mut records, &end, rtype, evidence);
+                    records.add(evidence, &evidence.answer(&end, rtype::CNAME));
+                    add_dname(&mut records, &end, evidence);
+                    for set in evidence.authority() {
+                        if set
+                            .first()
+                            .is_some_and(|first| Wanted::Denial.takes(first.rtype))
+                        {
+                            proofs.add(evidence, &set);
+                        }
+                    }
+                }
+            }
+        }
+        let end = RestsOn {
+            records: records.0,
+            proofs: proofs.0,
+        };
+        (links, end)
+    }
+
     /// The authority section of one reply, without what its zone's signatures do not cover.
     async fn add_authority(&self, section: &mut Section, evidence: &Evidence, wanted: Wanted) {
         for set in evidence.authority() {
             let Some(first) = set.first() else { continue };
-            let is_proof = matches!(first.rtype, rtype::NSEC | rtype::NSEC3);
-            if (is_proof || wanted == Wanted::Everything) && self.is_fit(first, evidence).await {
+            if wanted.takes(first.rtype) && self.is_fit(first, evidence).await {
                 section.add(evidence, &set);
             }
         }
@@ -267,17 +362,19 @@ impl Core {
 enum Wanted {
     /// NSEC and NSEC3 records.
     Proofs,
+    /// These and the SOA.
+    Denial,
     Everything,
 }
 
-fn overall(followed: &Followed) -> Status {
-    let mut worst = followed.last.status();
-    for (link, _) in &followed.chain {
-        if link.status.security() > worst.security() {
-            worst = &link.status;
+impl Wanted {
+    const fn takes(self, rtype: u16) -> bool {
+        match self {
+            Self::Proofs => matches!(rtype, rtype::NSEC | rtype::NSEC3),
+            Self::Denial => matches!(rtype, rtype::NSEC | rtype::NSEC3 | rtype::SOA),
+            Self::Everything => true,
         }
     }
-    worst.clone()
 }
 
 fn add_link(section: &mut Section, link: &AliasLink, evidence: &Arc<Evidence>) {
@@ -325,14 +422,4 @@ fn add_data(section: &mut Section, name: &Name, rtype: u16, evidence: &Evidence)
         add_dname_of(section, name, evidence);
     }
     section.add(evidence, &records);
-}
-
-fn extended_error(status: &Status, last: &Last) -> Option<ExtendedError> {
-    if let Last::Failed(Failure { ede: Some(ede), .. }) = last {
-        return Some(ede.clone());
-    }
-    status.cause().ede().map(|code| ExtendedError {
-        code,
-        text: status.reason().to_owned(),
-    })
 }

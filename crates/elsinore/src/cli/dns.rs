@@ -11,8 +11,8 @@ use elsinore_dane::answer::{
     AliasKind, AliasLink, Answer, DenialKind, Last, Question, RecordData, RecordType,
 };
 use elsinore_dane::name::DomainName;
-use elsinore_dane::security::Status;
-use elsinore_net::resolver::{Freshness, SecureResolver};
+use elsinore_dane::security::{Cause, Status};
+use elsinore_net::resolver::{Explained, Freshness, ResourceRecord, RestsOn, SecureResolver};
 use serde::Serialize;
 use std::fmt::Write as _;
 use std::process::ExitCode;
@@ -25,6 +25,9 @@ pub(crate) struct DnsArguments {
     /// The record type, such as MX, TLSA or TYPE65280.
     #[arg(value_name = "TYPE")]
     record_type: String,
+    /// Show the records themselves as well, with their signatures and the proofs they rest on.
+    #[arg(long)]
+    records: bool,
 }
 
 /// Looks the name up and prints the answer: exit code 0 when it is data or a shown absence.
@@ -40,9 +43,15 @@ pub(crate) fn run(arguments: DnsArguments, settings: &Settings) -> Result<ExitCo
     })?;
     let resolver = network::resolver(settings)?;
     let question = Question::new(arguments.name, record_type);
-    let answer =
-        network::block_on(async { Ok(resolver.lookup(&question, Freshness::Cached).await) })?;
-    let shown = Shown::new(&answer);
+    let explained = network::block_on(async {
+        Ok(if arguments.records {
+            resolver.explain(&question, Freshness::Cached).await
+        } else {
+            Explained::from(resolver.lookup(&question, Freshness::Cached).await)
+        })
+    })?;
+    let answer = &explained.answer;
+    let shown = Shown::new(&explained);
     match settings.format {
         Format::Human => output::print(&shown.narrative())?,
         Format::Json => output::print_json(&shown, JsonLayout::Indented)?,
@@ -119,7 +128,11 @@ struct ShownLink {
     target: String,
     security: &'static str,
     reason: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    cause: Option<&'static str>,
     ttl: u32,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    evidence: Option<ShownEvidence>,
 }
 
 #[derive(Debug, Serialize)]
@@ -129,17 +142,54 @@ struct ShownEnd {
     security: &'static str,
     reason: String,
     #[serde(skip_serializing_if = "Option::is_none")]
+    cause: Option<&'static str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     ttl: Option<u32>,
     #[serde(skip_serializing_if = "Option::is_none")]
     ede: Option<ShownEde>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     records: Vec<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    evidence: Option<ShownEvidence>,
 }
 
 #[derive(Debug, Serialize)]
 struct ShownEde {
     code: u16,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    name: Option<&'static str>,
     text: String,
+}
+
+/// Lines of a zone file.
+#[derive(Debug, Serialize)]
+struct ShownEvidence {
+    records: Vec<String>,
+    proofs: Vec<String>,
+}
+
+impl ShownEvidence {
+    /// Nothing when records were not asked for.
+    fn new(rests_on: Option<&RestsOn>) -> Option<Self> {
+        let lines = |records: &[ResourceRecord]| records.iter().map(ToString::to_string).collect();
+        rests_on.map(|shown| Self {
+            records: lines(&shown.records),
+            proofs: lines(&shown.proofs),
+        })
+    }
+
+    fn narrate(&self, text: &mut String) {
+        for line in self.records.iter().chain(&self.proofs) {
+            let _ = writeln!(text, "      {line}");
+        }
+    }
+}
+
+/// The kind of reason; secure data needs none.
+fn cause(status: &Status) -> Option<&'static str> {
+    Some(status.cause())
+        .filter(|cause| *cause != Cause::Unstated)
+        .map(Cause::word)
 }
 
 fn security(status: &Status) -> &'static str {
@@ -147,15 +197,27 @@ fn security(status: &Status) -> &'static str {
 }
 
 impl Shown {
-    fn new(answer: &Answer) -> Self {
+    fn new(explained: &Explained) -> Self {
+        let answer = &explained.answer;
+        // One for each link, or none at all.
+        let links = explained
+            .links
+            .iter()
+            .map(Some)
+            .chain(std::iter::repeat(None));
         Self {
             schema_version: crate::report::SCHEMA_VERSION,
             question: ShownQuestion {
                 name: answer.question.name.to_string(),
                 record_type: type_name(answer.question.record_type),
             },
-            chain: answer.chain.iter().map(ShownLink::new).collect(),
-            answer: ShownEnd::new(answer),
+            chain: answer
+                .chain
+                .iter()
+                .zip(links)
+                .map(|(link, rests_on)| ShownLink::new(link, rests_on))
+                .collect(),
+            answer: ShownEnd::new(answer, explained.end.as_ref()),
         }
     }
 
@@ -168,6 +230,9 @@ impl Shown {
                 "  {} {} {}\n    {}: {}",
                 link.owner, link.kind, link.target, link.security, link.reason
             );
+            if let Some(evidence) = &link.evidence {
+                evidence.narrate(&mut text);
+            }
         }
         let end = &self.answer;
         match end.kind {
@@ -189,14 +254,22 @@ impl Shown {
         }
         let _ = writeln!(text, "    {}: {}", end.security, end.reason);
         if let Some(ede) = &end.ede {
-            let _ = writeln!(text, "    extended error {}: {:?}", ede.code, ede.text);
+            let name = ede.name.unwrap_or("unknown code");
+            let _ = writeln!(
+                text,
+                "    extended error {} ({name}): {:?}",
+                ede.code, ede.text
+            );
+        }
+        if let Some(evidence) = &end.evidence {
+            evidence.narrate(&mut text);
         }
         text
     }
 }
 
 impl ShownLink {
-    fn new(link: &AliasLink) -> Self {
+    fn new(link: &AliasLink, rests_on: Option<&RestsOn>) -> Self {
         Self {
             owner: link.owner.to_string(),
             kind: match link.kind {
@@ -206,22 +279,30 @@ impl ShownLink {
             target: link.target.to_string(),
             security: security(&link.status),
             reason: printable(link.status.reason()),
+            cause: cause(&link.status),
             ttl: link.ttl,
+            evidence: ShownEvidence::new(rests_on),
         }
     }
 }
 
 impl ShownEnd {
-    fn new(answer: &Answer) -> Self {
+    fn new(answer: &Answer, rests_on: Option<&RestsOn>) -> Self {
         let status = answer.last.status();
         let mut end = Self {
             kind: "failed",
             owner: answer.final_name().to_string(),
             security: security(status),
             reason: printable(status.reason()),
+            cause: cause(status),
             ttl: None,
-            ede: None,
+            ede: answer.extended_error().map(|ede| ShownEde {
+                code: ede.code,
+                name: ede.name(),
+                text: printable(&ede.text),
+            }),
             records: Vec::new(),
+            evidence: ShownEvidence::new(rests_on),
         };
         match &answer.last {
             Last::Data(rrset) => {
@@ -236,12 +317,7 @@ impl ShownEnd {
                 };
                 end.ttl = Some(denial.ttl);
             }
-            Last::Failed(failure) => {
-                end.ede = failure.ede.as_ref().map(|ede| ShownEde {
-                    code: ede.code,
-                    text: printable(&ede.text),
-                });
-            }
+            Last::Failed(_) => {}
         }
         end
     }

@@ -158,5 +158,31 @@ fn up_can_be_sent_into_and_leaves_nothing() {
         "{}",
         text(&asked.stdout)
     );
+    for (rtype, kind, records, proofs) in [
+        ("MX", "data", &[" IN MX ", " IN RRSIG MX "][..], &[][..]),
+        (
+            "TXT",
+            "nodata",
+            &[],
+            &[" IN SOA ", " IN RRSIG SOA ", " IN NSEC"],
+        ),
+    ] {
+        let arguments = ["--config", configuration, "--format", "json", "dns"];
+        let asked = elsinore(&[&arguments[..], &["--records", "dane-ee.example", rtype]].concat());
+        let shown: serde_json::Value = serde_json::from_slice(&asked.stdout).unwrap();
+        assert_eq!(shown["answer"]["kind"], kind, "{shown}");
+        assert_eq!(shown["answer"]["security"], "secure", "{shown}");
+        for (part, expected) in [("records", records), ("proofs", proofs)] {
+            let lines = shown["answer"]["evidence"][part].as_array().unwrap();
+            let lines: Vec<_> = lines.iter().map(|line| line.as_str().unwrap()).collect();
+            for word in expected {
+                assert!(
+                    lines.iter().any(|line| line.contains(word)),
+                    "{word}: {lines:?}"
+                );
+            }
+            assert_eq!(lines.is_empty(), expected.is_empty(), "{lines:?}");
+        }
+    }
     lab.stop();
 }
