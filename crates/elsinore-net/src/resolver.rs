@@ -14,6 +14,7 @@ mod hints;
 mod iterate;
 mod limits;
 mod nets;
+pub mod rollover;
 mod route;
 mod servers;
 mod step;

@@ -1,18 +1,23 @@
 //! Where trust starts: keys of the root, and of any other zone, as DS or DNSKEY records
 //! (RFC 4033 §2, RFC 4035 §4.4).
 
-use super::validate::{Cryptography, is_usable};
+use super::validate::{Cryptography, Fault, is_usable, key_tag};
 use super::wire::{Ds, Name};
 use super::zone_text::{self, TextRecord};
+use elsinore_dane::security::Cause;
 use openssl::sha::Sha256;
 use std::collections::BTreeMap;
-use std::fmt::Write as _;
+use std::fmt::{self, Write as _};
+use std::sync::Arc;
 
 /// The shipped anchors: KSK-2017 and KSK-2024, as IANA publishes them.
 const SHIPPED: &str = "\
 . DS 20326 8 2 E06D44B80B8F1D39A95C0B0D7C65D08458E880409BBC683457104237C7F8EC8D
 . DS 38696 8 2 683D2D0ACB8C9B712A1948B27F741219298D0A450D612C483AF444A4C0FB2B16
 ";
+
+/// Fingerprints of the sets that earlier versions shipped: what was learnt from them goes on.
+pub(super) const SHIPPED_BEFORE: &[&str] = &[];
 
 /// One configured key of a zone.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -30,10 +35,50 @@ impl Anchor {
         }
     }
 
+    /// The key tag (RFC 4034 appendix B).
+    pub(super) fn tag(&self) -> u16 {
+        match self {
+            Self::Ds(rdata) => Ds::parse(rdata).map_or(0, |ds| ds.key_tag),
+            Self::Dnskey(rdata) => key_tag(rdata),
+        }
+    }
+
+    /// The algorithm number.
+    pub(super) fn algorithm(&self) -> u8 {
+        match self {
+            Self::Ds(rdata) => rdata.get(2),
+            Self::Dnskey(rdata) => rdata.get(3),
+        }
+        .copied()
+        .unwrap_or(0)
+    }
+
     fn is_usable(&self, cryptography: &dyn Cryptography) -> bool {
         match self {
             Self::Ds(rdata) => Ds::parse(rdata).is_some_and(|ds| is_usable(&ds, cryptography)),
             Self::Dnskey(rdata) => rdata.get(3).is_some_and(|a| cryptography.supports(*a)),
+        }
+    }
+}
+
+/// The record in zone-file text, with the root as owner.
+impl fmt::Display for Anchor {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Ds(rdata) => {
+                let (algorithm, digest_type) = (self.algorithm(), rdata.get(3).unwrap_or(&0));
+                let digest = hex_text(rdata.get(4..).unwrap_or_default());
+                write!(
+                    f,
+                    ". IN DS {} {algorithm} {digest_type} {digest}",
+                    self.tag()
+                )
+            }
+            Self::Dnskey(rdata) => {
+                let flags = rdata.first_chunk().copied().map_or(0, u16::from_be_bytes);
+                let key = openssl::base64::encode_block(rdata.get(4..).unwrap_or_default());
+                write!(f, ". IN DNSKEY {flags} 3 {} {key}", self.algorithm())
+            }
         }
     }
 }
@@ -46,14 +91,90 @@ pub struct TrustAnchors {
 }
 
 /// Where the chain of a name starts.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Start<'a> {
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Start {
     /// At this zone, with these keys.
-    Anchors(&'a Name, &'a [Anchor]),
-    /// At no zone whose anchors could be used; the deepest with anchors of unknown kinds.
-    Unknown(&'a Name),
-    /// Under no anchor at all.
-    Nowhere,
+    Keys(Name, Arc<[Anchor]>),
+    /// Nowhere, and why: the name is insecure without any chain.
+    Never(Fault),
+}
+
+/// Every point at which trust starts or stops, ready to be searched.
+#[derive(Debug)]
+pub(super) struct Starts {
+    /// The deepest first; at one name a negative anchor before the others.
+    points: Vec<(Name, Point)>,
+}
+
+#[derive(Debug)]
+enum Point {
+    /// A negative trust anchor.
+    Negative,
+    Keys(Arc<[Anchor]>),
+    /// Anchors of unknown algorithms or digest types only.
+    Unknown,
+}
+
+impl Starts {
+    /// The points of `anchors`, as far as `cryptography` can use them, and of `negative` anchors.
+    pub(super) fn new(
+        anchors: &TrustAnchors,
+        negative: &[Name],
+        cryptography: &dyn Cryptography,
+    ) -> Self {
+        let mut points: Vec<(Name, Point)> = negative
+            .iter()
+            .map(|name| (name.clone(), Point::Negative))
+            .collect();
+        points.extend(anchors.zones.iter().map(|(zone, anchors)| {
+            let usable: Vec<Anchor> = anchors
+                .iter()
+                .filter(|anchor| anchor.is_usable(cryptography))
+                .cloned()
+                .collect();
+            // A root whose keys were all revoked has nothing to verify with, which is not the same
+            // as being unsigned.
+            let point = if usable.is_empty() && !anchors.is_empty() {
+                Point::Unknown
+            } else {
+                Point::Keys(usable.into())
+            };
+            (zone.clone(), point)
+        }));
+        // A stable sort: the negative anchors stay in front.
+        points.sort_by_key(|(zone, _)| std::cmp::Reverse(zone.label_count()));
+        Self { points }
+    }
+
+    /// Where the chain of `name` starts: the deepest point at or above it decides; of two at one
+    /// name the negative one, which somebody set for a reason (RFC 7646 §1.2). Anchors of unknown
+    /// kinds are passed by, as a DS of an unknown kind is (RFC 4035 §5.2): they could only ever
+    /// make the zone unsigned.
+    pub(super) fn of(&self, name: &Name) -> Start {
+        let mut unknown = None;
+        for (zone, point) in &self.points {
+            if !name.is_at_or_below(zone) {
+                continue;
+            }
+            match point {
+                Point::Negative => {
+                    let text = format!("negative trust anchor {zone}");
+                    return Start::Never(Fault::new(Cause::NegativeAnchor, text));
+                }
+                Point::Keys(anchors) => return Start::Keys(zone.clone(), Arc::clone(anchors)),
+                Point::Unknown => unknown = unknown.or(Some(zone)),
+            }
+        }
+        Start::Never(match unknown {
+            Some(zone) => {
+                let text = format!(
+                    "the trust anchors of {zone} are of unknown algorithms or digest types only"
+                );
+                Fault::new(Cause::UnknownAlgorithm, text)
+            }
+            None => Fault::new(Cause::NoAnchor, "under no trust anchor"),
+        })
+    }
 }
 
 /// Why a text is not usable as trust anchors.
@@ -113,33 +234,27 @@ impl TrustAnchors {
     }
 
     pub(super) fn is_empty(&self) -> bool {
-        self.zones.is_empty()
+        self.zones.values().all(Vec::is_empty)
     }
 
     /// Whether the root itself has an anchor that `cryptography` can use. Without one all names
     /// outside the other anchored zones are insecure.
     #[must_use]
     pub fn cover_the_root(&self, cryptography: &dyn Cryptography) -> bool {
-        matches!(
-            self.start(&Name::root(), cryptography),
-            Start::Anchors(_, _)
-        )
+        let root = self.zones.get(&Name::root());
+        root.is_some_and(|anchors| anchors.iter().any(|anchor| anchor.is_usable(cryptography)))
     }
 
-    /// Where the chain of `name` starts: at the deepest zone at or above it that has an anchor of a
-    /// known algorithm and digest. Others are passed by, as a DS of an unknown kind is
-    /// (RFC 4035 §5.2): they could only ever make the zone unsigned.
-    pub(super) fn start(&self, name: &Name, cryptography: &dyn Cryptography) -> Start<'_> {
-        let mut unknown = None;
-        for count in (0..=name.label_count()).rev() {
-            if let Some((zone, anchors)) = self.zones.get_key_value(&name.suffix(count)) {
-                if anchors.iter().any(|anchor| anchor.is_usable(cryptography)) {
-                    return Start::Anchors(zone, anchors);
-                }
-                unknown = unknown.or(Some(zone));
-            }
+    /// These anchors of the root.
+    pub(super) fn of_root(anchors: Vec<Anchor>) -> Self {
+        Self {
+            zones: BTreeMap::from([(Name::root(), anchors)]),
         }
-        unknown.map_or(Start::Nowhere, Start::Unknown)
+    }
+
+    /// The anchors of the root.
+    pub(super) fn root(&self) -> &[Anchor] {
+        self.zones.get(&Name::root()).map_or(&[], Vec::as_slice)
     }
 
     /// A short name of this set, the same for the same anchors in any order: what was learnt
@@ -161,7 +276,8 @@ impl TrustAnchors {
     }
 }
 
-fn hex_text(octets: &[u8]) -> String {
+/// Lower-case hexadecimal digits.
+pub(super) fn hex_text(octets: &[u8]) -> String {
     octets.iter().fold(String::new(), |mut text, octet| {
         // Writing to a String cannot fail.
         let _ = write!(text, "{octet:02x}");
@@ -247,6 +363,8 @@ mod tests {
 
     const DIGEST: &str = "E06D44B80B8F1D39A95C0B0D7C65D08458E880409BBC683457104237C7F8EC8D";
 
+    const NOWHERE: &str = "under no trust anchor";
+
     fn name(text: &str) -> Name {
         Name::from_domain(&DomainName::parse(text).unwrap())
     }
@@ -307,28 +425,38 @@ mod tests {
              odd.example. DS 1 208 2 {DIGEST}\n\
              odd.test. DS 1 8 99 00\n\
              mixed.test. DS 1 208 2 {DIGEST}\n\
-             mixed.test. DS 1 8 2 {DIGEST}\n"
+             mixed.test. DS 1 8 2 {DIGEST}\n\
+             on.off.example. DS 1 8 2 {DIGEST}\n\
+             same.example. DS 1 8 2 {DIGEST}\n"
         ))
         .unwrap();
+        let negative = ["off.example", "same.example", "off.test"].map(name);
+        let starts = Starts::new(&anchors, &negative, &OpenSsl::default());
         for (of, expected) in [
-            (".", "nowhere"),
-            ("test", "nowhere"),
-            ("example", "example."),
-            ("b.example", "example."),
-            ("a.example", "a.example."),
-            ("x.y.a.example", "a.example."),
-            ("xa.example", "example."),
-            ("x.odd.example", "example."),
-            ("x.odd.test", "unknown at odd.test."),
-            ("mixed.test", "mixed.test."),
+            (".", NOWHERE),
+            ("test", NOWHERE),
+            ("example", "example"),
+            ("b.example", "example"),
+            ("a.example", "a.example"),
+            ("x.y.a.example", "a.example"),
+            ("xa.example", "example"),
+            ("x.odd.example", "example"),
+            (
+                "x.odd.test",
+                "the trust anchors of odd.test are of unknown algorithms or digest types only",
+            ),
+            ("mixed.test", "mixed.test"),
+            // Negative anchors: below an anchor, above one, and at one.
+            ("x.off.example", "negative trust anchor off.example"),
+            ("on.off.example", "on.off.example"),
+            ("x.same.example", "negative trust anchor same.example"),
+            ("x.off.test", "negative trust anchor off.test"),
         ] {
-            let got = match anchors.start(&name(of), &OpenSsl::default()) {
-                Start::Anchors(zone, _) => zone.to_string(),
-                Start::Unknown(zone) => format!("unknown at {zone}"),
-                Start::Nowhere => "nowhere".to_owned(),
+            let got = match starts.of(&name(of)) {
+                Start::Keys(zone, _) => zone.to_string(),
+                Start::Never(fault) => fault.text,
             };
-            let bare = |text: &str| text.trim_end_matches('.').to_owned();
-            assert_eq!(bare(&got), bare(expected), "{of}");
+            assert_eq!(got, expected, "{of}");
         }
         assert!(!anchors.cover_the_root(&OpenSsl::default()));
     }

@@ -1,6 +1,7 @@
 //! What all modes share: configuration, connections, caches, and the account of one lookup.
 
 use super::Freshness;
+use super::anchors::{Starts, TrustAnchors};
 use super::cache::Cache;
 use super::config::ResolverConfig;
 use super::evidence::Records;
@@ -16,7 +17,7 @@ use elsinore_dane::security::{Cause, Status};
 use elsinore_dane::time::UnixTime;
 use std::collections::HashMap;
 use std::net::SocketAddr;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 use tokio::sync::{OnceCell, Semaphore, mpsc};
 
 /// A reply, the server that gave it, and the zone it was asked for (the root for an upstream
@@ -96,7 +97,8 @@ pub(super) struct Shared {
 #[derive(Debug)]
 pub(super) struct Core {
     pub(super) config: ResolverConfig,
-    pub(super) negative_anchors: Vec<Name>,
+    negative_anchors: Vec<Name>,
+    starts: RwLock<Arc<Starts>>,
     pub(super) routes: Routes,
     pub(super) dialer: Arc<dyn Dialer>,
     pub(super) cache: Cache,
@@ -115,12 +117,15 @@ impl Core {
         dialer: Arc<dyn Dialer>,
         clock: Arc<dyn Clock>,
     ) -> Self {
+        let negative_anchors: Vec<Name> = config
+            .negative_anchors
+            .iter()
+            .map(Name::from_domain)
+            .collect();
+        let starts = Starts::new(&config.anchors, &negative_anchors, &*config.cryptography);
         Self {
-            negative_anchors: config
-                .negative_anchors
-                .iter()
-                .map(Name::from_domain)
-                .collect(),
+            negative_anchors,
+            starts: RwLock::new(Arc::new(starts)),
             shared: Mutex::new(Shared {
                 servers: ServerBook::default(),
                 in_flight: HashMap::new(),
@@ -141,6 +146,18 @@ impl Core {
     pub(super) fn shared(&self) -> MutexGuard<'_, Shared> {
         // A panic elsewhere leaves a cache that is at worst incomplete.
         self.shared.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Where trust starts and stops.
+    pub(super) fn starts(&self) -> Arc<Starts> {
+        Arc::clone(&self.starts.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Puts other anchors in force. What was judged under the anchors before stays in the cache for
+    /// its TTL.
+    pub(super) fn replace_anchors(&self, anchors: &TrustAnchors) {
+        let starts = Starts::new(anchors, &self.negative_anchors, &*self.config.cryptography);
+        *self.starts.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(starts);
     }
 
     /// The deepest negative trust anchor at or above `name`, if any (RFC 7646).

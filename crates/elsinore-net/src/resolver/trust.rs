@@ -104,11 +104,11 @@ pub(super) fn holder(name: &Name, rtype: u16) -> Name {
 impl Core {
     /// The trust in the zone that holds `name`.
     pub(super) async fn trust(&self, name: &Name, work: &Work) -> Trust {
-        let (start, anchors) = match self.start(name) {
-            Ok(start) => start,
-            Err(fault) => return Trust::Insecure(fault),
+        let (start, anchors) = match self.starts().of(name) {
+            Start::Keys(start, anchors) => (start, anchors),
+            Start::Never(fault) => return Trust::Insecure(fault),
         };
-        let mut keys = match self.anchored_keys(start, anchors, work).await {
+        let mut keys = match self.anchored_keys(&start, &anchors, work).await {
             Cut::Keys(keys) => keys,
             Cut::Insecure(fault) => return Trust::Insecure(fault),
             Cut::Failed(failure) => return Trust::Failed(failure),
@@ -156,47 +156,23 @@ impl Core {
         })
     }
 
-    /// Where the chain of `name` starts, or why it is insecure without any chain: under a negative
-    /// anchor, or under no anchor that could be used. The deeper one decides; of two at one name
-    /// the negative one, which somebody set for a reason (RFC 7646 §1.2).
-    fn start(&self, name: &Name) -> Result<(&Name, &[Anchor]), Fault> {
-        let anchors = &self.config.anchors;
-        let (start, depth) = match anchors.start(name, &*self.config.cryptography) {
-            Start::Anchors(zone, anchors) => (Ok((zone, anchors)), Some(zone.label_count())),
-            Start::Unknown(zone) => {
-                let text = format!(
-                    "the trust anchors of {zone} are of unknown algorithms or digest types only"
-                );
-                (Err(Fault::new(Cause::UnknownAlgorithm, text)), None)
-            }
-            Start::Nowhere => {
-                let fault = Fault::new(Cause::NoAnchor, "under no trust anchor");
-                (Err(fault), None)
-            }
-        };
-        match self.negative_anchor(name) {
-            Some(negative) if depth.is_none_or(|depth| depth <= negative.label_count()) => {
-                let text = format!("negative trust anchor {negative}");
-                Err(Fault::new(Cause::NegativeAnchor, text))
-            }
-            _ => start,
-        }
-    }
-
     /// Why nothing at `name` needs a signature, if so: no chain of trust begins above it.
     pub(super) fn never_signed(&self, name: &Name) -> Option<Fault> {
-        self.start(name).err()
+        match self.starts().of(name) {
+            Start::Never(fault) => Some(fault),
+            Start::Keys(..) => None,
+        }
     }
 
     /// Whether a signature by `signer` could say anything about `name`: not when the chain of the
     /// name starts below the signer. What a zone above is worth then decides nothing, least of all
     /// that the name is insecure.
     pub(super) fn may_vouch(&self, signer: &Name, name: &Name, rtype: u16) -> bool {
-        let holder = holder(name, rtype);
         name.is_at_or_below(signer)
-            && self
-                .start(&holder)
-                .is_ok_and(|(start, _)| signer.is_at_or_below(start))
+            && match self.starts().of(&holder(name, rtype)) {
+                Start::Keys(start, _) => signer.is_at_or_below(&start),
+                Start::Never(_) => false,
+            }
     }
 
     async fn anchored_keys(&self, zone: &Name, anchors: &[Anchor], work: &Work) -> Cut {

@@ -1,6 +1,6 @@
 //! The keys of a zone, and how a DS RRset vouches for them (RFC 4035 §5.2, RFC 4509, RFC 6840).
 
-use super::crypto::Cryptography;
+use super::crypto::{Cryptography, OpenSsl};
 use super::fault::Fault;
 use super::rrset::{Signed, verify};
 use crate::resolver::anchors::Anchor;
@@ -154,6 +154,35 @@ impl ZoneKeys {
         )
     }
 
+    /// Whether the key of `rdata`, revoked or not, has signed its own DNSKEY RRset (RFC 5011 §2.1).
+    pub(in crate::resolver) fn is_signed_by(
+        set: &Signed<'_>,
+        rdata: &[u8],
+        cryptography: &Arc<dyn Cryptography>,
+        now: UnixTime,
+        budget: &Budget,
+    ) -> bool {
+        let [_, _, 3, algorithm, public @ ..] = rdata else {
+            return false;
+        };
+        let alone = Self {
+            zone: set.owner.clone(),
+            ttl: 0,
+            keys: vec![ZoneKey {
+                tag: key_tag(rdata),
+                algorithm: *algorithm,
+                public: public.to_vec(),
+            }],
+            cryptography: Arc::clone(cryptography),
+        };
+        verify(set, &alone, now, budget).is_ok()
+    }
+
+    /// Whether `ds` was made of the DNSKEY of `zone` with this RDATA (RFC 4034 §5.1.4).
+    pub(in crate::resolver) fn is_digest_of(ds: &Ds, zone: &Name, rdata: &[u8]) -> bool {
+        zone_key(rdata).is_some_and(|key| is_vouched(zone, ds, rdata, &key, &OpenSsl::default()))
+    }
+
     fn judge(
         set: &Signed<'_>,
         by_whom: &str,
@@ -215,7 +244,7 @@ fn zone_key(rdata: &[u8]) -> Option<ZoneKey> {
 }
 
 /// RFC 4034 appendix B.
-fn key_tag(rdata: &[u8]) -> u16 {
+pub(in crate::resolver) fn key_tag(rdata: &[u8]) -> u16 {
     let mut sum: u32 = 0;
     for (index, octet) in rdata.iter().enumerate() {
         let octet = u32::from(*octet);
@@ -249,7 +278,6 @@ mod tests {
     use super::*;
     use crate::resolver::config::Sha1Signatures;
     use crate::resolver::limits::Limits;
-    use crate::resolver::validate::OpenSsl;
     use crate::resolver::wire::{Record, Rrsig};
     use elsinore_dane::name::DomainName;
 

@@ -1,0 +1,470 @@
+//! Whole rollovers, told as tables: what the root publishes on which day, and what comes of it.
+
+use super::state::{KeyState, RootAnchors};
+use super::{AnchorStore, Origin, Recorded, RootKeys, StoreError};
+use crate::resolver::anchors::TrustAnchors;
+use crate::resolver::validate::{Cryptography, OpenSsl, key_tag};
+use crate::resolver::wire::{Name, Record, rtype};
+use elsinore_dane::time::UnixTime;
+use openssl::pkey::{PKey, Private};
+use openssl::sign::Signer;
+use std::fs::{self, File};
+use std::sync::Arc;
+
+const DAY: i64 = 86_400;
+const START: i64 = 1_800_000_000;
+const TTL: u32 = 172_800;
+
+fn day(count: i64) -> UnixTime {
+    UnixTime(START + count * DAY)
+}
+
+fn cryptography() -> Arc<dyn Cryptography> {
+    Arc::new(OpenSsl::default())
+}
+
+/// The keys of a world, by letter; lower case signs zone data only (no SEP).
+struct Keys(Vec<(char, PKey<Private>)>);
+
+impl Keys {
+    fn new() -> Self {
+        let key = |letter| (letter, PKey::generate_ed25519().unwrap());
+        Self("ABCz".chars().map(key).collect())
+    }
+
+    fn key(&self, letter: char) -> &PKey<Private> {
+        &self.0.iter().find(|(name, _)| *name == letter).unwrap().1
+    }
+
+    /// RDATA of `A`, or of `A!`, the key with the bit REVOKE.
+    fn rdata(&self, word: &str) -> Vec<u8> {
+        let letter = word.chars().next().unwrap();
+        let low =
+            u8::from(letter.is_ascii_uppercase()) | if word.ends_with('!') { 0x80 } else { 0 };
+        let mut rdata = vec![1, low, 3, 15];
+        rdata.extend(self.key(letter).raw_public_key().unwrap());
+        rdata
+    }
+
+    /// A DNSKEY set of `published` with signatures of `signers` that are good for ten days around.
+    fn set(&self, published: &str, signers: &str, now: UnixTime) -> RootKeys {
+        let mut rdata: Vec<Vec<u8>> = published.split(' ').map(|word| self.rdata(word)).collect();
+        let mut records: Vec<Record> = rdata
+            .iter()
+            .map(|rdata| record(rtype::DNSKEY, rdata))
+            .collect();
+        rdata.sort();
+        for word in signers.split(' ').filter(|word| !word.is_empty()) {
+            let mut rrsig = rtype::DNSKEY.to_be_bytes().to_vec();
+            rrsig.extend([15, 0]);
+            rrsig.extend(TTL.to_be_bytes());
+            let time = |days: i64| u32::try_from(now.0 + days * DAY).unwrap().to_be_bytes();
+            rrsig.extend(time(10));
+            rrsig.extend(time(-10));
+            rrsig.extend(key_tag(&self.rdata(word)).to_be_bytes());
+            rrsig.push(0);
+            let mut signed = rrsig.clone();
+            for rdata in &rdata {
+                signed.extend([0, 0, 48, 0, 1]);
+                signed.extend(TTL.to_be_bytes());
+                signed.extend(u16::try_from(rdata.len()).unwrap().to_be_bytes());
+                signed.extend(rdata);
+            }
+            let key = self.key(word.chars().next().unwrap());
+            let mut signer = Signer::new_without_digest(key).unwrap();
+            rrsig.extend(signer.sign_oneshot_to_vec(&signed).unwrap());
+            records.push(record(rtype::RRSIG, &rrsig));
+        }
+        RootKeys { records }
+    }
+
+    /// Key A as the shipped anchor, in DS form.
+    fn shipped(&self) -> TrustAnchors {
+        let rdata = self.rdata("A");
+        let digest = openssl::sha::sha256(&[&[0], rdata.as_slice()].concat());
+        let digest = crate::resolver::anchors::hex_text(&digest);
+        TrustAnchors::parse(&format!(". DS {} 15 2 {digest}", key_tag(&rdata))).unwrap()
+    }
+
+    fn letter(&self, tag: u16) -> char {
+        let mut letters = self.0.iter().map(|(letter, _)| *letter);
+        letters
+            .find(|letter| key_tag(&self.rdata(&letter.to_string())) == tag)
+            .unwrap()
+    }
+
+    /// `A valid, B add-pending`
+    fn summary(&self, anchors: &RootAnchors) -> String {
+        let mut words: Vec<String> = anchors
+            .keys()
+            .iter()
+            .map(|key| format!("{} {}", self.letter(key.tag()), key.state()))
+            .collect();
+        words.sort();
+        words.join(", ")
+    }
+}
+
+fn record(rtype: u16, rdata: &[u8]) -> Record {
+    Record {
+        owner: Name::root(),
+        rtype,
+        ttl: TTL,
+        rdata: rdata.to_vec(),
+    }
+}
+
+/// Each line: a day, what is published, who signs, the states after it; a `-` before the states
+/// says that the set is not believed.
+fn check(story: &str, lines: &[(i64, &str, &str, &str)]) {
+    let keys = Keys::new();
+    let mut anchors = RootAnchors::new(&keys.shipped());
+    for (count, published, signers, expected) in lines {
+        let now = day(*count);
+        let seen = keys.set(published, signers, now);
+        let (_, fault) = anchors.observe(&seen, now, &cryptography());
+        let mark = if fault.is_some() { "- " } else { "" };
+        let got = format!("{mark}{}", keys.summary(&anchors));
+        assert_eq!(got, *expected, "{story}, day {count}: {fault:?}");
+    }
+}
+
+#[test]
+fn rollovers() {
+    check(
+        "from A to B, A revoked and removed",
+        &[
+            (0, "A z", "A", "A valid"),
+            (1, "A B z", "A", "A valid, B add-pending"),
+            (30, "A B z", "A", "A valid, B add-pending"),
+            (31, "A B z", "A", "A valid, B valid"),
+            // From now on B alone is enough.
+            (40, "A B z", "B", "A valid, B valid"),
+            (50, "A! B z", "A! B", "A revoked, B valid"),
+            (79, "A! B z", "A! B", "A revoked, B valid"),
+            (80, "B z", "B", "A revoked, B valid"),
+            (108, "B z", "B", "A revoked, B valid"),
+            (110, "B z", "B", "A removed, B valid"),
+            // A removed key does not come back, with or without its bit.
+            (200, "A B z", "A B", "A removed, B valid"),
+            (201, "A z", "A", "- A removed, B valid"),
+        ],
+    );
+    check(
+        "a new key has to stay for the whole time",
+        &[
+            (0, "A", "A", "A valid"),
+            (1, "A B", "A", "A valid, B add-pending"),
+            (29, "A", "A", "A valid"),
+            (30, "A B", "A", "A valid, B add-pending"),
+            (59, "A B", "A", "A valid, B add-pending"),
+            (61, "A B", "A", "A valid, B valid"),
+        ],
+    );
+    check(
+        "nobody looks for 90 days",
+        &[
+            (0, "A B", "A", "A valid, B add-pending"),
+            (90, "A B", "A", "A valid, B valid"),
+        ],
+    );
+    check(
+        "who signs must be trusted already",
+        &[
+            (0, "A B", "B", "- A valid"),
+            (1, "A B", "", "- A valid"),
+            (2, "A B", "z", "- A valid"),
+            (3, "A B", "A", "A valid, B add-pending"),
+            (50, "A B C", "B", "- A valid, B add-pending"),
+        ],
+    );
+    check(
+        "a missing key stays an anchor",
+        &[
+            (0, "A B", "A", "A valid, B add-pending"),
+            (40, "A B", "A", "A valid, B valid"),
+            (41, "B z", "B", "A missing, B valid"),
+            (400, "A B", "A", "A valid, B valid"),
+            (401, "B z", "B", "A missing, B valid"),
+            (402, "A! B", "A! B", "A revoked, B valid"),
+        ],
+    );
+    check(
+        "the bit REVOKE counts only under the key's own signature",
+        &[
+            (0, "A B", "A", "A valid, B add-pending"),
+            (40, "A B", "A", "A valid, B valid"),
+            (41, "A! B", "B", "A missing, B valid"),
+            (42, "A! B", "A! B", "A revoked, B valid"),
+        ],
+    );
+    check(
+        "a revocation needs no other signature",
+        &[
+            (0, "A B", "A", "A valid, B add-pending"),
+            (40, "A B", "A", "A valid, B valid"),
+            (41, "A! B", "A!", "- A revoked, B valid"),
+            (42, "A B", "A", "- A revoked, B valid"),
+        ],
+    );
+    check(
+        "a key that is revoked before it was trusted",
+        &[
+            (0, "A B", "A", "A valid, B add-pending"),
+            (10, "A B!", "A B!", "A valid, B revoked"),
+            (50, "A B", "A", "A valid, B revoked"),
+            (100, "A B", "A B", "A valid, B revoked"),
+            (101, "A", "A", "A valid, B removed"),
+        ],
+    );
+    check(
+        "a key without SEP never becomes an anchor",
+        &[(0, "A z", "A", "A valid"), (90, "A z", "A", "A valid")],
+    );
+    check(
+        "the clock goes back",
+        &[
+            (0, "A", "A", "A valid"),
+            (20, "A B", "A", "A valid, B add-pending"),
+            (5, "A B", "A", "A valid, B add-pending"),
+            (35, "A B", "A", "A valid, B add-pending"),
+            (50, "A B", "A", "A valid, B valid"),
+        ],
+    );
+}
+
+/// The tag of a key changes with its bit REVOKE (RFC 5011 §2.1): what is recorded is the key.
+#[test]
+fn the_tag_changes_on_revocation() {
+    let keys = Keys::new();
+    let (plain, revoked) = (key_tag(&keys.rdata("A")), key_tag(&keys.rdata("A!")));
+    assert_ne!(plain, revoked);
+    let mut anchors = RootAnchors::new(&keys.shipped());
+    let (changes, _) = anchors.observe(&keys.set("A!", "A!", day(0)), day(0), &cryptography());
+    assert_eq!(changes.len(), 1);
+    assert_eq!(
+        (changes[0].tag, changes[0].to),
+        (plain, Some(KeyState::Revoked))
+    );
+    assert!(anchors.trust_anchors().is_empty());
+}
+
+/// RFC 5011 §2.3: half of TTL or lifetime, a tenth for retries, within an hour and 15 days or one.
+#[test]
+fn intervals() {
+    let keys = Keys::new();
+    let mut anchors = RootAnchors::new(&keys.shipped());
+    assert!(anchors.is_due(day(0)));
+    let _ = anchors.observe(&keys.set("A", "A", day(0)), day(0), &cryptography());
+    // Half of two days; signatures are good for ten.
+    assert_eq!(anchors.next_query(), day(1));
+    assert!(!anchors.is_due(UnixTime(day(1).0 - 1)));
+    assert!(anchors.is_due(day(1)));
+    // The clock was set back: what the schedule says is not to be relied on.
+    assert!(anchors.is_due(day(-1)));
+    anchors.fail(day(1));
+    assert_eq!(
+        anchors.next_query(),
+        UnixTime(day(1).0 + i64::from(TTL) / 10)
+    );
+    // Signatures that expire within the hour: no more often than once an hour.
+    let late = UnixTime(day(10).0 - 600);
+    let mut set = keys.set("A", "A", day(0));
+    let (_, fault) = anchors.observe(&set, late, &cryptography());
+    assert_eq!(fault, None);
+    assert_eq!(anchors.next_query(), late.plus_seconds(3_600));
+    set.records.clear();
+    assert!(anchors.observe(&set, late, &cryptography()).1.is_some());
+}
+
+/// Strangers' keys do not pile up, whatever an anchor signs.
+#[test]
+fn bounded() {
+    let keys = Keys::new();
+    let mut anchors = RootAnchors::new(&keys.shipped());
+    let seen = keys.set("A", "A", day(0));
+    for count in 0..100_u8 {
+        let mut rdata = vec![1, 1, 3, 15];
+        rdata.extend([count; 32]);
+        anchors.keys.push(super::TrackedKey {
+            anchor: super::super::anchors::Anchor::Dnskey(rdata),
+            state: KeyState::Removed,
+            since: day(0),
+            hold_down: 0,
+        });
+    }
+    anchors.keys.truncate(32);
+    let _ = anchors.observe(&keys.set("A B", "A", day(1)), day(1), &cryptography());
+    assert_eq!(anchors.keys().len(), 32);
+    let _ = anchors.observe(&seen, day(2), &cryptography());
+    assert_eq!(anchors.keys().len(), 32);
+}
+
+fn record_set(store: &AnchorStore, keys: &Keys, published: &str, signers: &str, at: i64) -> String {
+    let seen = keys.set(published, signers, day(at));
+    match store.record(&seen, day(at), &cryptography()) {
+        Ok(Recorded::Done { anchors, .. }) => keys.summary(&anchors),
+        Ok(Recorded::Busy) => "busy".to_owned(),
+        Err(error) => error.to_string(),
+    }
+}
+
+/// The file carries a rollover over restarts, one process or two.
+#[test]
+fn kept_on_disk() {
+    let folder = tempfile::tempdir().unwrap();
+    let keys = Keys::new();
+    let store = || AnchorStore::starting_from(folder.path(), keys.shipped());
+    assert_eq!(store().load().origin, Origin::Shipped);
+    assert_eq!(store().load().problem, None);
+    assert_eq!(
+        record_set(&store(), &keys, "A B", "A", 0),
+        "A valid, B add-pending"
+    );
+    let (one, other) = (store(), store());
+    assert_eq!(record_set(&one, &keys, "A B", "A", 31), "A valid, B valid");
+    // The other process had seen nothing of it, and undoes nothing.
+    assert_eq!(
+        record_set(&other, &keys, "A! B", "A! B", 32),
+        "A revoked, B valid"
+    );
+    let loaded = store().load();
+    assert_eq!(loaded.origin, Origin::Kept(store().path()));
+    assert_eq!(keys.summary(&loaded.anchors), "A revoked, B valid");
+    assert_eq!(loaded.anchors.checked(), Some(day(32)));
+    // A failure is remembered, so that nobody asks again at once.
+    store().record_failure(day(34)).unwrap();
+    assert!(!store().load().anchors.is_due(day(34)));
+    assert_eq!(store().load().anchors.checked(), Some(day(32)));
+}
+
+/// A process that dies between writing and renaming leaves the state as it was.
+#[test]
+fn killed_while_writing() {
+    let folder = tempfile::tempdir().unwrap();
+    let keys = Keys::new();
+    let store = AnchorStore::starting_from(folder.path(), keys.shipped());
+    record_set(&store, &keys, "A B", "A", 0);
+    let before = store.load();
+    let text = fs::read_to_string(store.path()).unwrap();
+    fs::write(
+        folder.path().join("root-anchors.new"),
+        &text[..text.len() / 2],
+    )
+    .unwrap();
+    assert_eq!(store.load(), before);
+    assert_eq!(
+        record_set(&store, &keys, "A B", "A", 31),
+        "A valid, B valid"
+    );
+}
+
+#[test]
+fn another_process_holds_the_lock() {
+    let folder = tempfile::tempdir().unwrap();
+    let keys = Keys::new();
+    let store = AnchorStore::starting_from(folder.path(), keys.shipped());
+    let lock = File::create(folder.path().join("root-anchors.lock")).unwrap();
+    lock.lock().unwrap();
+    assert_eq!(record_set(&store, &keys, "A B", "A", 0), "busy");
+    // Reading needs no lock.
+    assert_eq!(keys.summary(&store.load().anchors), "A valid");
+    drop(lock);
+    assert_eq!(
+        record_set(&store, &keys, "A B", "A", 0),
+        "A valid, B add-pending"
+    );
+}
+
+/// Whatever is wrong with the file, the shipped anchors are in force and the reason is given.
+#[test]
+fn damaged_files() {
+    let keys = Keys::new();
+    let folder = tempfile::tempdir().unwrap();
+    let store = AnchorStore::starting_from(folder.path(), keys.shipped());
+    record_set(&store, &keys, "A B", "A", 0);
+    record_set(&store, &keys, "A B", "A", 31);
+    let good = fs::read_to_string(store.path()).unwrap();
+    let fresh = RootAnchors::new(&keys.shipped());
+    for (text, part) in [
+        (String::new(), "damaged (it is cut off)"),
+        ("\n\n\n".to_owned(), "not that of a state file"),
+        (
+            good[..good.len() - 10].to_owned(),
+            "the digest does not match",
+        ),
+        (
+            good.replace("add-pending", "valid")
+                .replace("retry", "Retry"),
+            "digest",
+        ),
+        (
+            good.replacen("anchors 1", "anchors 2", 1),
+            "another version",
+        ),
+    ] {
+        fs::write(store.path(), &text).unwrap();
+        let loaded = store.load();
+        assert_eq!(
+            (&loaded.anchors, loaded.origin),
+            (&fresh, Origin::Shipped),
+            "{text}"
+        );
+        let problem = loaded.problem.unwrap();
+        assert!(problem.contains(part), "{problem}");
+        assert!(
+            problem.contains("the shipped anchors are used"),
+            "{problem}"
+        );
+    }
+    // That of another version is left alone, a damaged one is put aside.
+    let error = store.record_failure(day(40)).unwrap_err();
+    assert!(matches!(error, StoreError::Version(_)), "{error}");
+    fs::write(store.path(), [0xff, 0xfe]).unwrap();
+    assert!(store.load().problem.unwrap().contains("not text"));
+    assert_eq!(
+        record_set(&store, &keys, "A B", "A", 41),
+        "A valid, B add-pending"
+    );
+    assert_eq!(
+        fs::read(folder.path().join("root-anchors.damaged")).unwrap(),
+        [0xff, 0xfe]
+    );
+    assert_eq!(store.load().problem, None);
+    // Learnt from other anchors: not used, not even when every line of it is right.
+    let stranger = Keys::new();
+    let other = AnchorStore::starting_from(folder.path(), stranger.shipped());
+    let loaded = other.load();
+    assert_eq!(loaded.anchors, RootAnchors::new(&stranger.shipped()));
+    assert!(loaded.problem.unwrap().contains("other shipped anchors"));
+    // A folder in place of the file.
+    fs::remove_file(store.path()).unwrap();
+    fs::create_dir(store.path()).unwrap();
+    assert!(store.load().problem.unwrap().contains("cannot be read"));
+    assert!(store.record_failure(day(42)).is_err());
+}
+
+/// A newer version of the program ships another key: it is an anchor beside what was learnt, but
+/// not if the root has revoked it.
+#[test]
+fn newly_shipped() {
+    let keys = Keys::new();
+    let ds = |word: &str| {
+        let text = keys.rdata(word);
+        let digest = openssl::sha::sha256(&[&[0], text.as_slice()].concat());
+        let digest = crate::resolver::anchors::hex_text(&digest);
+        format!(". DS {} 15 2 {digest}\n", key_tag(&text))
+    };
+    let newer = TrustAnchors::parse(&[ds("A"), ds("B"), ds("C")].concat()).unwrap();
+    let mut anchors = RootAnchors::new(&keys.shipped());
+    for (at, published, signers) in [(0, "A B", "A"), (1, "A! B", "A A!")] {
+        let _ = anchors.observe(
+            &keys.set(published, signers, day(at)),
+            day(at),
+            &cryptography(),
+        );
+    }
+    assert_eq!(keys.summary(&anchors), "A revoked, B add-pending");
+    anchors.add_shipped(&newer);
+    assert_eq!(keys.summary(&anchors), "A revoked, B valid, C valid");
+}
