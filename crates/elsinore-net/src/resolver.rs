@@ -18,6 +18,7 @@ pub mod rollover;
 mod route;
 mod servers;
 mod step;
+mod synthesis;
 mod transcript;
 mod trust;
 mod validate;
@@ -25,7 +26,9 @@ mod wire;
 mod zone_text;
 
 pub use anchors::{AnchorError, TrustAnchors};
-pub use config::{AdTrust, ConfigError, Minimisation, Mode, ResolverConfig, Sha1Signatures};
+pub use config::{
+    AdTrust, AggressiveDenial, ConfigError, Minimisation, Mode, ResolverConfig, Sha1Signatures,
+};
 pub use evidence::ResourceRecord;
 pub use hints::{HintsError, RootHints};
 pub use limits::Limits;

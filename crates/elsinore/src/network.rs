@@ -72,6 +72,9 @@ fn resolver_config(settings: &Settings) -> Result<ResolverConfig> {
     if let Some(timeout) = dns.timeout {
         config.deadline = timeout;
     }
+    if let Some(octets) = dns.cache_octets {
+        config.cache_octets = octets;
+    }
     if let Some(path) = &dns.root_hints {
         config.hints = RootHints::parse(&read("[dns] root_hints", path)?)
             .map_err(|error| in_file("[dns] root_hints", path, &error))?;

@@ -1,14 +1,18 @@
 //! Everything that is kept, under one budget of octets: what was judged, what was learnt about
 //! zones, and for seconds what servers replied. Shards with a lock each, none held across a wait.
 
+mod denials;
 mod store;
 mod weight;
 
+pub(super) use denials::{Candidate, Validated};
 pub(super) use weight::{Weigh, block, shared_block};
 
+use super::config::ResolverConfig;
 use super::core::Found;
-use super::wire::{Message, Name, Question};
+use super::wire::{Message, Name, Question, Record};
 use crate::clock::Clock;
+use denials::Denials;
 use elsinore_dane::answer::{Answer, Last};
 use std::any::Any;
 use std::fmt::Debug;
@@ -20,10 +24,12 @@ use tokio::time::Instant;
 
 /// Longest reuse of anything, whatever its TTL says, in seconds.
 pub(super) const LONGEST: u32 = 86_400;
-/// Longest reuse of a denial, in seconds (RFC 2308 §5, RFC 9077 §4).
+/// Longest reuse of a denial, in seconds (RFC 2308 §5).
 pub(super) const LONGEST_DENIAL: u32 = 10_800;
 /// Longest reuse of a failure, in seconds; RFC 9520 §3.2 allows five minutes.
 pub(super) const LONGEST_FAILURE: u32 = 60;
+/// The part of the budget, one in so many octets, that is for denials in order of names.
+const DENIALS_SHARE: usize = 8;
 /// Shards, at most; each has at least [`SMALLEST_SHARD`] octets.
 const MOST_SHARDS: usize = 16;
 const SMALLEST_SHARD: usize = 1 << 20;
@@ -110,6 +116,7 @@ type Shard = Store<Key, Arc<dyn Any + Send + Sync>>;
 /// The cache of one resolver.
 pub(super) struct Cache {
     shards: Box<[Mutex<Shard>]>,
+    denials: Mutex<Denials>,
     hasher: RandomState,
     clock: Arc<dyn Clock>,
     start: Instant,
@@ -122,13 +129,17 @@ impl Debug for Cache {
 }
 
 impl Cache {
-    /// Holds at most `budget` octets, all its own memory included.
-    pub(super) fn new(budget: usize, clock: Arc<dyn Clock>) -> Self {
+    /// Holds at most [`ResolverConfig::cache_octets`], all its own memory included.
+    pub(super) fn new(config: &ResolverConfig, clock: Arc<dyn Clock>) -> Self {
+        let denials = config.cache_octets / DENIALS_SHARE;
+        let budget = config.cache_octets - denials;
         let count = (budget / SMALLEST_SHARD).clamp(1, MOST_SHARDS);
+        let most_iterations = config.limits.nsec3_iterations_insecure;
         Self {
             shards: (0..count)
                 .map(|_| Mutex::new(Store::new(budget / count)))
                 .collect(),
+            denials: Mutex::new(Denials::new(denials, most_iterations)),
             hasher: RandomState::new(),
             clock,
             start: Instant::now(),
@@ -166,8 +177,26 @@ impl Cache {
 
     /// Octets in use.
     pub(super) fn octets(&self) -> usize {
-        let shards = self.shards.iter();
-        shards.map(|shard| lock(shard).octets()).sum()
+        let shards: usize = self.shards.iter().map(|shard| lock(shard).octets()).sum();
+        shards + lock(&self.denials).octets()
+    }
+
+    /// Takes in a SOA, NSEC or NSEC3 RRset of a zone that was validated.
+    pub(super) fn learn(&self, set: Validated<'_>) {
+        let now = self.now();
+        lock(&self.denials).learn(set, now);
+    }
+
+    /// Records that were validated before and might deny `question`.
+    pub(super) fn candidate(&self, question: &Question) -> Option<Candidate> {
+        let now = self.now();
+        lock(&self.denials).candidate(&question.name, question.rtype, now)
+    }
+
+    /// Whether this very SOA record of a zone was validated before.
+    pub(super) fn knows_soa(&self, soa: &Record) -> bool {
+        let now = self.now();
+        lock(&self.denials).knows_soa(soa, now)
     }
 
     fn now(&self) -> Moment {
@@ -195,7 +224,7 @@ impl Cache {
     }
 }
 
-fn lock(shard: &Mutex<Shard>) -> MutexGuard<'_, Shard> {
+fn lock<T>(shard: &Mutex<T>) -> MutexGuard<'_, T> {
     // A panic elsewhere leaves a cache that is at worst incomplete.
     shard.lock().unwrap_or_else(PoisonError::into_inner)
 }

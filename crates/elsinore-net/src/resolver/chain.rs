@@ -220,6 +220,10 @@ impl Core {
                 return step;
             }
         }
+        if let Some(step) = self.deny_from_cache(asked, work).await {
+            self.keep_step(asked, &step, work);
+            return step;
+        }
         let step = match self.fetch_answer(asked, work).await {
             Ok(found) => {
                 let step = self.judge(asked, &found, work).await;

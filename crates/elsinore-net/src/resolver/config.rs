@@ -56,6 +56,16 @@ pub enum Minimisation {
     Relaxed,
 }
 
+/// What validated NSEC and NSEC3 records are used for beyond the reply they came in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum AggressiveDenial {
+    /// What they show not to exist is denied without a query (RFC 8198).
+    #[default]
+    Synthesised,
+    /// Every denial is asked for.
+    Asked,
+}
+
 /// Everything a [`Resolver`](super::Resolver) is built from.
 #[derive(Debug, Clone)]
 pub struct ResolverConfig {
@@ -85,6 +95,9 @@ pub struct ResolverConfig {
     pub deadline: Duration,
     /// Bounds on the work of one lookup.
     pub limits: Limits,
+    /// Whether cached proofs answer for names they were not asked for, for [`Mode::Recursive`] and
+    /// [`Mode::Forward`].
+    pub aggressive_denial: AggressiveDenial,
     /// Octets of memory that all caches together take, at most, their own tables included.
     pub cache_octets: usize,
 }
@@ -104,6 +117,7 @@ impl Default for ResolverConfig {
             cryptography: Arc::new(OpenSsl::default()),
             deadline: Duration::from_secs(10),
             limits: Limits::default(),
+            aggressive_denial: AggressiveDenial::Synthesised,
             cache_octets: 128 << 20,
         }
     }

@@ -130,7 +130,7 @@ impl Core {
                 servers: ServerBook::default(),
                 in_flight: HashMap::new(),
             }),
-            cache: Cache::new(config.cache_octets, Arc::clone(&clock)),
+            cache: Cache::new(&config, Arc::clone(&clock)),
             exchanges: Semaphore::new(MOST_EXCHANGES),
             routes: Routes::new(&config.routes),
             config,

@@ -5,9 +5,7 @@ use super::core::{Core, Found, Work};
 use super::evidence::{Evidence, Records};
 use super::transcript::Checking;
 use super::trust::{Trust, holder, iterations, opt_out};
-use super::validate::{
-    Fault, Proof, Proofs, Signed, Verified, ZoneKeys, negative_ttl, signers, verify,
-};
+use super::validate::{Fault, Proof, Signed, Verified, ZoneKeys, negative_ttl, signers, verify};
 use super::wire::presentation::mnemonic;
 use super::wire::{Message, Name, Question, Rcode, Record, record_data, rtype};
 use elsinore_dane::answer::{AliasKind, Denial, DenialKind, Failure, RecordData};
@@ -284,7 +282,7 @@ impl Core {
                 verified.ttl,
             ));
         };
-        let proofs = Proofs::collect(&message.authority, keys, self.now(), &work.budget);
+        let proofs = self.proofs(&message.authority, keys, &work.budget);
         let ttl = verified.ttl.min(proofs.ttl);
         match proofs.expansion(&set.owner, encloser) {
             Ok(Proof::Shown) => {
@@ -332,7 +330,7 @@ impl Core {
                 Trust::Insecure(fault) => return Ok((fault.insecure(), negative)),
                 Trust::Failed(failure) => return Err(failure),
             };
-            let proofs = Proofs::collect(&message.authority, &keys, self.now(), &work.budget);
+            let proofs = self.proofs(&message.authority, &keys, &work.budget);
             let proof = match kind {
                 DenialKind::NxDomain => proofs.no_name(name),
                 DenialKind::NoData => proofs.no_data(name, rtype),

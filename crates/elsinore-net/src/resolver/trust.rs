@@ -7,9 +7,7 @@ use super::cache::{Kept, Kind, Weigh};
 use super::config::Mode;
 use super::core::{Core, Found, Work};
 use super::transcript::Recursion;
-use super::validate::{
-    DsProof, Fault, KeyOutcome, Proof, Proofs, Signed, ZoneKeys, signers, verify,
-};
+use super::validate::{DsProof, Fault, KeyOutcome, Proof, Signed, ZoneKeys, signers, verify};
 use super::wire::{Message, Name, Question, Record, rtype};
 use elsinore_dane::answer::Failure;
 use elsinore_dane::security::Cause;
@@ -231,6 +229,13 @@ impl Core {
                 return step;
             }
         }
+        if let Some((found, left)) = self.no_ds_from_cache(name, &parent.zone, work) {
+            let authority = &found.message.authority;
+            let step = self.judge_cut(name, &[], authority, parent, work).await;
+            if let Step::Cut(cut @ (Cut::None | Cut::Insecure(..)), ttl) = step {
+                return Step::Cut(cut, ttl.min(left));
+            }
+        }
         let question = Question {
             name: name.clone(),
             rtype: rtype::DS,
@@ -301,7 +306,7 @@ impl Core {
             let Some(encloser) = &verified.expanded_from else {
                 return Step::Cut(Cut::None, verified.ttl);
             };
-            let proofs = Proofs::collect(authority, parent, now, &work.budget);
+            let proofs = self.proofs(authority, parent, &work.budget);
             let ttl = verified.ttl.min(proofs.ttl);
             return match proofs.expansion(name, encloser) {
                 Ok(proof) => Step::Cut(cut_of(&proof, name, zone), ttl),
@@ -316,7 +321,7 @@ impl Core {
                 return Step::Cut(Cut::None, verified.ttl);
             }
         }
-        let proofs = Proofs::collect(authority, parent, now, &work.budget);
+        let proofs = self.proofs(authority, parent, &work.budget);
         let ttl = proofs.ttl;
         match proofs.no_ds(name) {
             Ok(DsProof::NoCut) => Step::Cut(Cut::None, ttl),
@@ -377,7 +382,7 @@ impl Core {
     /// Fetches what `name` needs if it is a signed zone, ahead of its use: the DS RRset and, without
     /// waiting for it, the keys.
     pub(super) async fn fetch_cut(&self, name: Name, work: &Work) {
-        if self.cache.find::<Cut>(&name).is_some() {
+        if self.cache.find::<Cut>(&name).is_some() || self.is_without_ds(&name, work) {
             return;
         }
         let question = Question {

@@ -50,6 +50,8 @@ pub(crate) struct DnsSection {
     pub(crate) timeout: Option<Seconds>,
     /// Whether signatures with SHA-1 (algorithms 5 and 7) count.
     pub(crate) sha1: Option<bool>,
+    /// Memory for everything that is kept of DNS, in units of 1,048,576 octets.
+    pub(crate) cache_megabytes: Option<Megabytes>,
 }
 
 /// Where DNS answers come from.
@@ -134,6 +136,29 @@ impl TryFrom<u32> for Seconds {
         match seconds {
             1..=86_400 => Ok(Self(seconds)),
             _ => Err("not between 1 and 86400 seconds"),
+        }
+    }
+}
+
+/// A number of mebibytes, at least 1 and at most 65536.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(try_from = "u32")]
+pub(crate) struct Megabytes(u32);
+
+impl Megabytes {
+    /// As octets.
+    pub(crate) const fn octets(self) -> usize {
+        (self.0 as usize).saturating_mul(1 << 20)
+    }
+}
+
+impl TryFrom<u32> for Megabytes {
+    type Error = &'static str;
+
+    fn try_from(megabytes: u32) -> Result<Self, Self::Error> {
+        match megabytes {
+            1..=65_536 => Ok(Self(megabytes)),
+            _ => Err("not between 1 and 65536 megabytes"),
         }
     }
 }

@@ -2,7 +2,7 @@
 //! filled in, contradictions refused.
 
 use super::file::{
-    ConfigFile, DestinationSection, DnsMode, MinimumTls, Parsed, Pin, Relay, Seconds,
+    ConfigFile, DestinationSection, DnsMode, Megabytes, MinimumTls, Parsed, Pin, Relay, Seconds,
     TimeoutsSection, Upstream,
 };
 use crate::cli::{Format, GlobalArguments};
@@ -59,6 +59,8 @@ pub(crate) struct DnsSettings {
     pub(crate) timeout: Option<Duration>,
     /// Whether signatures with SHA-1 (algorithms 5 and 7) count.
     pub(crate) sha1: bool,
+    /// Octets for everything that is kept of DNS; the resolver's own default when absent.
+    pub(crate) cache_octets: Option<usize>,
 }
 
 /// `[tls]`, resolved.
@@ -156,6 +158,7 @@ impl Settings {
                 nta,
                 timeout: file.dns.timeout.map(Seconds::duration),
                 sha1: file.dns.sha1.unwrap_or(true),
+                cache_octets: file.dns.cache_megabytes.map(Megabytes::octets),
             },
             tls: TlsSettings {
                 ca_file: path(&arguments.ca_file, file.tls.ca_file),

@@ -34,6 +34,8 @@ fn faults_in_the_file() {
         ("[dns]\nnta = [\"a..b\"]\n", 2, "empty label"),
         ("[dns]\ntimeout = 0\n", 2, "between 1 and"),
         ("[dns]\nsha1 = \"no\"\n", 2, "invalid type"),
+        ("[dns]\ncache_megabytes = 0\n", 2, "between 1 and 65536"),
+        ("[dns]\ncache_megabytes = 70000\n", 2, "between 1 and 65536"),
         ("[tls]\nmin_authenticated = \"1.1\"\n", 2, "`1.2`"),
         ("[smtp.timeouts]\ngreeting = 0\n", 2, "between 1 and"),
         ("[smtp.timeouts]\nlunch = 3600\n", 2, "unknown field"),
@@ -215,7 +217,7 @@ fn every_key_is_accepted_in_every_mode() {
     let text = "state_dir = \"state\"\n\
         [dns]\nmode = \"recursive\"\nroot_hints = \"h\"\ntrust_anchor = \"a\"\n\
         upstream = [\"127.0.0.1\", \"[::1]:5353\"]\nallow_nets = [\"10.0.0.0/8\"]\nnta = [\"a.b\"]\n\
-        timeout = 20\nsha1 = false\n\
+        timeout = 20\nsha1 = false\ncache_megabytes = 8\n\
         [tls]\nca_file = \"c\"\nlegacy = false\nmin_authenticated = \"1.3\"\n\
         [smtp]\nhelo = \"mail.example.org\"\nport = 2525\nallow_nets = [\"::1\"]\n\
         timeouts = { connect = 1, greeting = 1, hello = 1, handshake = 1, mail = 1, recipient = 1, \

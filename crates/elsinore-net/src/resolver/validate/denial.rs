@@ -45,6 +45,8 @@ pub(in crate::resolver) struct Proofs<'a> {
     nsec: Vec<(Name, Nsec)>,
     nsec3: Vec<(Name, Nsec3)>,
     budget: &'a Budget,
+    /// Owner, type and seconds of reuse of each RRset that was verified.
+    pub(in crate::resolver) verified: Vec<(Name, u16, u32)>,
     /// Seconds for which they may be reused.
     pub(in crate::resolver) ttl: u32,
     /// Why some record does not count, if any.
@@ -89,14 +91,7 @@ impl<'a> Proofs<'a> {
         now: UnixTime,
         budget: &'a Budget,
     ) -> Self {
-        let mut proofs = Self {
-            zone: &keys.zone,
-            nsec: Vec::new(),
-            nsec3: Vec::new(),
-            budget,
-            ttl: u32::MAX,
-            fault: None,
-        };
+        let mut proofs = Self::none(&keys.zone, budget);
         for set in proof_sets(section) {
             let verified = match verify(&set, keys, now, budget) {
                 Ok(verified) if verified.expanded_from.is_none() => verified,
@@ -107,23 +102,54 @@ impl<'a> Proofs<'a> {
                 }
             };
             proofs.ttl = proofs.ttl.min(verified.ttl);
-            for record in set.records {
-                if set.rtype == rtype::NSEC {
-                    let nsec = Nsec::parse(&record.rdata);
-                    // A next name outside the zone can prove nothing about it.
-                    proofs.nsec.extend(
-                        nsec.filter(|nsec| nsec.next.is_at_or_below(&keys.zone))
-                            .map(|nsec| (set.owner.clone(), nsec)),
-                    );
-                } else {
-                    let nsec3 = Nsec3::parse(&record.rdata);
-                    proofs
-                        .nsec3
-                        .extend(nsec3.map(|nsec3| (set.owner.clone(), nsec3)));
-                }
-            }
+            proofs
+                .verified
+                .push((set.owner.clone(), set.rtype, verified.ttl));
+            proofs.take(&set);
         }
         proofs
+    }
+
+    /// Records that were verified before, of the zone `zone`.
+    pub(in crate::resolver) fn known(
+        section: &[Record],
+        zone: &'a Name,
+        budget: &'a Budget,
+    ) -> Self {
+        let mut proofs = Self::none(zone, budget);
+        for set in proof_sets(section) {
+            proofs.take(&set);
+        }
+        proofs
+    }
+
+    const fn none(zone: &'a Name, budget: &'a Budget) -> Self {
+        Self {
+            zone,
+            nsec: Vec::new(),
+            nsec3: Vec::new(),
+            budget,
+            verified: Vec::new(),
+            ttl: u32::MAX,
+            fault: None,
+        }
+    }
+
+    fn take(&mut self, set: &Signed<'_>) {
+        for record in &set.records {
+            if set.rtype == rtype::NSEC {
+                let nsec = Nsec::parse(&record.rdata);
+                // A next name outside the zone can prove nothing about it.
+                self.nsec.extend(
+                    nsec.filter(|nsec| nsec.next.is_at_or_below(self.zone))
+                        .map(|nsec| (set.owner.clone(), nsec)),
+                );
+            } else {
+                let nsec3 = Nsec3::parse(&record.rdata);
+                self.nsec3
+                    .extend(nsec3.map(|nsec3| (set.owner.clone(), nsec3)));
+            }
+        }
     }
 
     fn with<T>(

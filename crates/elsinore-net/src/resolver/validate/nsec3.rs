@@ -244,15 +244,21 @@ pub(in crate::resolver) fn nsec3_is_for(nsec3: &Nsec3, owner: &Name, name: &Name
     if nsec3.algorithm != 1 || nsec3.iterations > 500 {
         return false;
     }
-    let mut hash = digest(name.wire(), &nsec3.salt);
-    for _ in 0..nsec3.iterations {
-        hash = digest(&hash, &nsec3.salt);
+    nsec3_owner_hash(owner) == Some(nsec3_hash(name, nsec3.iterations, &nsec3.salt))
+}
+
+/// The hash of a name (RFC 5155 §5). The caller bounds the iterations.
+pub(in crate::resolver) fn nsec3_hash(name: &Name, iterations: u16, salt: &[u8]) -> [u8; 20] {
+    let mut hash = digest(name.wire(), salt);
+    for _ in 0..iterations {
+        hash = digest(&hash, salt);
     }
-    owner
-        .labels()
-        .next()
-        .and_then(base32hex)
-        .is_some_and(|own| own == hash)
+    hash
+}
+
+/// The hash that an NSEC3 record stands at; `None` when its first label is none.
+pub(in crate::resolver) fn nsec3_owner_hash(owner: &Name) -> Option<[u8; 20]> {
+    base32hex(owner.labels().next()?)?.try_into().ok()
 }
 
 fn digest(octets: &[u8], salt: &[u8]) -> [u8; 20] {
