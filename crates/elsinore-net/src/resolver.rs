@@ -14,6 +14,7 @@ mod hints;
 mod iterate;
 mod limits;
 mod nets;
+pub(crate) mod probe;
 pub mod rollover;
 mod route;
 mod servers;

@@ -1,0 +1,505 @@
+//! Port 25 to the world: a connection to a mail server, its greeting, and goodbye.
+
+use super::ask::Obstacle;
+use super::check::{Area, Check, Verdict};
+use crate::dialer::Dialer;
+use crate::resolver::{Freshness, SecureResolver};
+use elsinore_dane::answer::{Last, Question, RecordData, RecordType};
+use elsinore_dane::name::DomainName;
+use elsinore_dane::network::NetworkPolicy;
+use futures_util::future::join;
+use std::fmt;
+use std::net::{IpAddr, SocketAddr};
+use std::str::FromStr;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::time::timeout;
+
+/// Octets of a greeting that are read.
+const LONGEST: usize = 512;
+/// Servers that are tried at most.
+const MOST: usize = 6;
+
+/// A mail server to knock at.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum MailTarget {
+    /// The best MX host of a domain.
+    Domain(DomainName),
+    /// A host by name, and the port.
+    Host(DomainName, u16),
+    /// An address and port.
+    Address(SocketAddr),
+}
+
+/// The usual port.
+const SMTP: u16 = 25;
+
+impl FromStr for MailTarget {
+    type Err = String;
+
+    /// `mx.example.org`, `mx.example.org:2525`, `192.0.2.1`, `[2001:db8::1]:25`, and `@example.org`
+    /// for the MX host of a domain.
+    fn from_str(text: &str) -> Result<Self, String> {
+        let name = |text: &str| DomainName::parse(text).map_err(|error| error.to_string());
+        if let Some(domain) = text.strip_prefix('@') {
+            return name(domain).map(Self::Domain);
+        }
+        if let Ok(address) = text.parse() {
+            return Ok(Self::Address(address));
+        }
+        let bare = text
+            .strip_prefix('[')
+            .and_then(|rest| rest.strip_suffix(']'));
+        if let Ok(address) = bare.unwrap_or(text).parse::<IpAddr>() {
+            return Ok(Self::Address((address, SMTP).into()));
+        }
+        match text.rsplit_once(':') {
+            Some((host, port)) => match port.parse() {
+                Ok(port) if port > 0 => name(host).map(|host| Self::Host(host, port)),
+                _ => Err(format!("{port:?} is not a port")),
+            },
+            None => name(text).map(|host| Self::Host(host, SMTP)),
+        }
+    }
+}
+
+impl fmt::Display for MailTarget {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Domain(name) => write!(f, "@{name}"),
+            Self::Host(name, SMTP) => name.fmt(f),
+            Self::Host(name, port) => write!(f, "{name}:{port}"),
+            Self::Address(address) => address.fmt(f),
+        }
+    }
+}
+
+/// The servers that are knocked at unless others are named, one after the other until one greets:
+/// those of three large operators on three networks, who are there for anybody to connect to at any
+/// time, by their domains, because hosts are renamed. One connection and QUIT is what each of them
+/// sees many thousand times an hour from monitoring.
+#[must_use]
+pub fn default_targets() -> Vec<MailTarget> {
+    // Constants, which a test parses.
+    ["@gmail.com", "@ietf.org", "@posteo.de"]
+        .iter()
+        .filter_map(|text| text.parse().ok())
+        .collect()
+}
+
+/// What came of one server.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Knock {
+    /// A greeting of SMTP: the code and the line.
+    Greeted(u16, String),
+    /// Octets that are no greeting.
+    Strange(String),
+    /// Connected, and no word.
+    Mute,
+    /// No connection in time.
+    Silent,
+    /// The network said no.
+    Obstacle(Obstacle),
+    /// No address: why.
+    NoAddress(String),
+}
+
+/// One server that was tried.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Tried {
+    /// `mx.example.org[192.0.2.1]`.
+    pub(crate) server: String,
+    pub(crate) knock: Knock,
+}
+
+/// How knocking is done.
+#[derive(Debug)]
+pub(crate) struct Knocker<'a> {
+    pub(crate) dialer: &'a Arc<dyn Dialer>,
+    pub(crate) resolver: &'a dyn SecureResolver,
+    /// Where nobody is sent by somebody else's DNS.
+    pub(crate) networks: &'a NetworkPolicy,
+    /// For a connection, and again for the greeting.
+    pub(crate) patience: Duration,
+}
+
+impl Knocker<'_> {
+    /// Tries the targets in their order until one greets.
+    pub(crate) async fn knock(&self, targets: &[MailTarget]) -> Vec<Tried> {
+        let mut tried = Vec::new();
+        for target in targets.iter().take(MOST) {
+            let found = self.one(target).await;
+            let greeted = |tried: &Tried| matches!(tried.knock, Knock::Greeted(220, _));
+            let done = found.iter().any(greeted);
+            tried.extend(found);
+            if done {
+                break;
+            }
+        }
+        tried
+    }
+
+    /// Tries the first address of each family.
+    async fn one(&self, target: &MailTarget) -> Vec<Tried> {
+        let (host, port) = match target {
+            MailTarget::Address(address) => {
+                let knock = self.connect(*address).await;
+                let server = match address.port() {
+                    SMTP => address.ip().to_string(),
+                    _ => address.to_string(),
+                };
+                return vec![Tried { server, knock }];
+            }
+            MailTarget::Host(host, port) => (host.clone(), *port),
+            MailTarget::Domain(domain) => match self.mx(domain).await {
+                Ok(host) => (host, SMTP),
+                Err(reason) => {
+                    return vec![Tried {
+                        server: domain.to_string(),
+                        knock: Knock::NoAddress(reason),
+                    }];
+                }
+            },
+        };
+        let (v4, v6) = join(
+            self.address(&host, RecordType::A),
+            self.address(&host, RecordType::Aaaa),
+        )
+        .await;
+        let knock = async |address: Result<IpAddr, String>| match address {
+            Ok(address) => Tried {
+                server: match port {
+                    SMTP => format!("{host}[{address}]"),
+                    _ => format!("{host}[{address}]:{port}"),
+                },
+                knock: self.connect((address, port).into()).await,
+            },
+            Err(reason) => Tried {
+                server: host.to_string(),
+                knock: Knock::NoAddress(reason),
+            },
+        };
+        let (v4, v6) = join(knock(v4), knock(v6)).await;
+        vec![v4, v6]
+    }
+
+    async fn mx(&self, domain: &DomainName) -> Result<DomainName, String> {
+        let question = Question::new(domain.clone(), RecordType::Mx);
+        let answer = self.resolver.lookup(&question, Freshness::Cached).await;
+        match &answer.last {
+            Last::Data(set) => (set.records.iter())
+                .filter_map(|record| match record {
+                    RecordData::Mx {
+                        preference,
+                        exchange,
+                    } if !exchange.is_root() => Some((*preference, exchange)),
+                    _ => None,
+                })
+                .min_by_key(|(preference, _)| *preference)
+                .map(|(_, host)| host.clone())
+                .ok_or_else(|| format!("{domain} receives no mail")),
+            Last::Denied(_) => Ok(domain.clone()),
+            Last::Failed(failure) => Err(failure.status.reason().to_owned()),
+        }
+    }
+
+    async fn address(&self, host: &DomainName, record_type: RecordType) -> Result<IpAddr, String> {
+        let question = Question::new(host.clone(), record_type);
+        let answer = self.resolver.lookup(&question, Freshness::Cached).await;
+        match &answer.last {
+            Last::Data(set) => {
+                let addresses = set.records.iter().filter_map(|record| match record {
+                    RecordData::A(address) => Some(IpAddr::V4(*address)),
+                    RecordData::Aaaa(address) => Some(IpAddr::V6(*address)),
+                    _ => None,
+                });
+                let mut refused = None;
+                for address in addresses {
+                    match self.networks.refusal(address) {
+                        None => return Ok(address),
+                        Some(reason) => refused = Some(format!("{address} is {reason}")),
+                    }
+                }
+                Err(refused.unwrap_or_else(|| format!("{host} has no {record_type} record")))
+            }
+            Last::Denied(_) => Err(format!("{host} has no {record_type} record")),
+            Last::Failed(failure) => Err(failure.status.reason().to_owned()),
+        }
+    }
+
+    async fn connect(&self, address: SocketAddr) -> Knock {
+        let mut stream = match timeout(self.patience, self.dialer.connect(address)).await {
+            Ok(Ok(stream)) => stream,
+            Ok(Err(error)) => return Knock::Obstacle(Obstacle::of(&error)),
+            Err(_) => return Knock::Silent,
+        };
+        let mut greeting = Vec::with_capacity(LONGEST);
+        let read = async {
+            let mut buffer = [0; LONGEST];
+            while greeting.len() < LONGEST && !greeting.contains(&b'\n') {
+                match stream.read(&mut buffer).await {
+                    Ok(0) | Err(_) => break,
+                    Ok(count) => {
+                        greeting.extend_from_slice(buffer.get(..count).unwrap_or_default())
+                    }
+                }
+            }
+        };
+        // What came before the time was up is looked at all the same.
+        let _ = timeout(self.patience, read).await;
+        // The server learns that nothing more comes; whether it hears it changes nothing here.
+        let goodbye = async {
+            stream.write_all(b"QUIT\r\n").await?;
+            stream.flush().await
+        };
+        let _ = timeout(Duration::from_secs(1), goodbye).await;
+        greeting_of(&greeting)
+    }
+}
+
+/// A reply line of SMTP (RFC 5321 §4.2) or not.
+fn greeting_of(octets: &[u8]) -> Knock {
+    if octets.is_empty() {
+        return Knock::Mute;
+    }
+    let line = octets
+        .split(|octet| *octet == b'\n')
+        .next()
+        .unwrap_or_default();
+    let text: String = (String::from_utf8_lossy(line).chars())
+        .filter(|character| !character.is_control())
+        .take(80)
+        .collect();
+    let digits = octets.get(..3).unwrap_or_default();
+    let separated = matches!(octets.get(3), Some(b' ' | b'-' | b'\r' | b'\n') | None);
+    match std::str::from_utf8(digits)
+        .ok()
+        .and_then(|digits| digits.parse().ok())
+    {
+        Some(code @ 200..=599) if separated => Knock::Greeted(code, text),
+        _ => Knock::Strange(text),
+    }
+}
+
+/// The line about port 25.
+pub(crate) fn judge(tried: &[Tried]) -> Check {
+    let new = |verdict, finding, text: String| Check::new(verdict, Area::Mail, finding, text);
+    let find = |wanted: &dyn Fn(&Knock) -> bool| tried.iter().find(|tried| wanted(&tried.knock));
+    if let Some(tried) = find(&|knock| matches!(knock, Knock::Greeted(220, _))) {
+        return new(
+            Verdict::Ok,
+            "open",
+            format!("{} greets with 220", tried.server),
+        );
+    }
+    if let Some(Tried {
+        server,
+        knock: Knock::Greeted(code, line),
+    }) = find(&|knock| matches!(knock, Knock::Greeted(..)))
+    {
+        return new(
+            Verdict::Warn,
+            "unwelcome",
+            format!("open, but {server} turns us away with {code}"),
+        )
+        .advise(format!(
+            "It said: {line}. The port is open; the address of this machine may have a bad name, or \
+             none (reverse DNS)."
+        ));
+    }
+    if let Some(Tried {
+        server,
+        knock: Knock::Strange(line),
+    }) = find(&|knock| matches!(knock, Knock::Strange(_)))
+    {
+        return new(
+            Verdict::Fail,
+            "intercepted",
+            format!("{server} answers with something that is not SMTP"),
+        )
+        .advise(format!(
+            "It began: {line}. Something on the way answers in place of mail servers."
+        ));
+    }
+    if let Some(tried) = find(&|knock| *knock == Knock::Mute) {
+        return new(
+            Verdict::Fail,
+            "mute",
+            format!("{} connects and says nothing", tried.server),
+        )
+        .advise(
+            "Something on the way takes connections and passes nothing on, or the server is \
+             overloaded. Try again, or name another with --mail-host.",
+        );
+    }
+    let knocked: Vec<&Tried> = (tried.iter())
+        .filter(|tried| {
+            !matches!(
+                tried.knock,
+                Knock::NoAddress(_) | Knock::Obstacle(Obstacle::NoRoute)
+            )
+        })
+        .collect();
+    let count = |number: usize| match number {
+        1 => "1 server".to_owned(),
+        number => format!("{number} servers"),
+    };
+    let refused = knocked.iter().find_map(|tried| match tried.knock {
+        Knock::Obstacle(obstacle) => Some(obstacle),
+        _ => None,
+    });
+    const RELAY: &str = "Ask the provider to open it, or send through a relay host ([[destination]] \
+                         relay), which then does DANE in your place.";
+    match (knocked.len(), refused) {
+        (0, _) => {
+            let (subject, reason) = match tried.first() {
+                Some(Tried {
+                    server,
+                    knock: Knock::NoAddress(reason),
+                }) => (server.as_str(), reason.as_str()),
+                Some(Tried { server, .. }) => (server.as_str(), Obstacle::NoRoute.words()),
+                None => ("no mail server", "none is named"),
+            };
+            new(
+                Verdict::Unknown,
+                "not-tried",
+                format!("not tried: no mail server could be found ({subject})"),
+            )
+            .advise(format!("Because: {reason}."))
+        }
+        (number, Some(obstacle)) => new(
+            Verdict::Fail,
+            "blocked",
+            format!("blocked: {} of {}", obstacle.words(), count(number)),
+        )
+        .advise(format!("A firewall refuses port 25 to the world. {RELAY}")),
+        (number, None) => new(
+            Verdict::Fail,
+            "no-answer",
+            format!(
+                "no answer from {}, so it is probably blocked",
+                count(number)
+            ),
+        )
+        .advise(format!(
+            "Home lines and cloud providers drop port 25 to the world without a word. {RELAY}"
+        )),
+    }
+}
+
+/// The line when there is no way to find a mail server.
+pub(crate) fn without_lookups() -> Check {
+    Check::new(
+        Verdict::Unknown,
+        Area::Mail,
+        "not-tried",
+        "not tried: without lookups no mail server can be found",
+    )
+    .advise("Name one by its address, with --mail-host, to try it all the same.")
+}
+
+/// The line when nobody is to be knocked at.
+pub(crate) fn left_out() -> Check {
+    Check::new(
+        Verdict::Note,
+        Area::Mail,
+        "left-out",
+        "not looked at, as you wish",
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn targets() {
+        for (text, expected) in [
+            ("mx.example.org", Some("mx.example.org")),
+            ("mx.example.org:2525", Some("mx.example.org:2525")),
+            ("@example.org", Some("@example.org")),
+            ("192.0.2.1", Some("192.0.2.1:25")),
+            ("192.0.2.1:26", Some("192.0.2.1:26")),
+            ("[192.0.2.1]", Some("192.0.2.1:25")),
+            ("2001:db8::1", Some("[2001:db8::1]:25")),
+            ("[2001:db8::1]", Some("[2001:db8::1]:25")),
+            ("[2001:db8::1]:26", Some("[2001:db8::1]:26")),
+            ("mx.example.org:0", None),
+            ("mx.example.org:port", None),
+            ("", None),
+            ("a..b", None),
+            ("@", None),
+        ] {
+            let parsed = text.parse::<MailTarget>().ok();
+            let shown = parsed.map(|target| target.to_string());
+            assert_eq!(shown.as_deref(), expected, "{text:?}");
+        }
+        assert_eq!(default_targets().len(), 3);
+    }
+
+    #[test]
+    fn greetings() {
+        for (octets, expected) in [
+            (&b"220 mx.example ESMTP\r\n"[..], "Greeted(220"),
+            (b"220-mx.example\r\n220 ESMTP\r\n", "Greeted(220"),
+            (b"220", "Greeted(220"),
+            (b"554 5.7.1 go away\r\n", "Greeted(554"),
+            (b"HTTP/1.1 400 Bad Request\r\n", "Strange"),
+            (b"2200 what\r\n", "Strange"),
+            (b"\x00\xff\x1b[2J", "Strange"),
+            (b"999 x\r\n", "Strange"),
+            (b"", "Mute"),
+        ] {
+            let knock = format!("{:?}", greeting_of(octets));
+            assert!(knock.starts_with(expected), "{octets:?}: {knock}");
+            assert!(!knock.contains('\u{1b}'), "{knock}");
+        }
+    }
+
+    #[test]
+    fn lines() {
+        use Verdict::{Fail, Ok, Unknown, Warn};
+        let greeted = |code| Knock::Greeted(code, format!("{code} x"));
+        let none = || Knock::NoAddress("x has no AAAA record".to_owned());
+        let no_route = || Knock::Obstacle(Obstacle::NoRoute);
+        for (knocks, verdict, finding) in [
+            (vec![greeted(220)], Ok, "open"),
+            (vec![Knock::Silent, no_route(), greeted(220)], Ok, "open"),
+            (vec![greeted(554), none()], Warn, "unwelcome"),
+            (vec![Knock::Strange("HTTP".to_owned())], Fail, "intercepted"),
+            (vec![Knock::Mute, Knock::Silent], Fail, "mute"),
+            (
+                vec![Knock::Silent, none(), Knock::Silent],
+                Fail,
+                "no-answer",
+            ),
+            (
+                vec![Knock::Obstacle(Obstacle::Refused), no_route()],
+                Fail,
+                "blocked",
+            ),
+            (
+                vec![Knock::Obstacle(Obstacle::Forbidden), Knock::Silent],
+                Fail,
+                "blocked",
+            ),
+            (vec![none(), none()], Unknown, "not-tried"),
+            (vec![no_route()], Unknown, "not-tried"),
+            (vec![], Unknown, "not-tried"),
+        ] {
+            let tried: Vec<Tried> = (knocks.into_iter())
+                .map(|knock| Tried {
+                    server: "mx.example[192.0.2.1]".to_owned(),
+                    knock,
+                })
+                .collect();
+            let check = judge(&tried);
+            assert_eq!(
+                (check.verdict, check.finding),
+                (verdict, finding),
+                "{tried:?}"
+            );
+        }
+    }
+}
