@@ -5,6 +5,7 @@ mod bench;
 mod docs;
 mod fuzz;
 mod packages;
+mod replay;
 mod spec;
 mod step;
 mod test;
@@ -23,6 +24,8 @@ cargo xtask TASK
   bench              the benchmarks, with results as a table
   bench dns [--domains N] [--in-flight N] [--rounds N]
                      the resolver beside unbound and libunbound (root, Debian packages)
+  replay-rpl PATH…   Unbound's scenario files (.rpl; a file or a folder) through our resolver;
+                     --verbose before the paths shows every difference
   fuzz-smoke [SECS]  each fuzz target for SECS seconds (30), with cargo-fuzz";
 
 fn main() -> Result<()> {
@@ -37,6 +40,7 @@ fn main() -> Result<()> {
         ["docs", "--check"] => docs::run(docs::Purpose::Check),
         ["bench"] => bench::run(),
         ["bench", "dns", arguments @ ..] => bench::dns(arguments),
+        ["replay-rpl", paths @ ..] if !paths.is_empty() => replay::run(paths),
         ["fuzz-smoke"] => fuzz::smoke(30),
         ["fuzz-smoke", seconds] => fuzz::smoke(seconds.parse()?),
         ["help" | "--help" | "-h"] => {
