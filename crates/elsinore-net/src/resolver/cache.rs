@@ -2,10 +2,12 @@
 //! zones, and for seconds what servers replied. Shards with a lock each, none held across a wait.
 
 mod denials;
+mod signatures;
 mod store;
 mod weight;
 
 pub(super) use denials::{Candidate, Validated};
+pub(super) use signatures::Remembered;
 pub(super) use weight::{Weigh, block, shared_block};
 
 use super::config::ResolverConfig;
@@ -30,6 +32,8 @@ pub(super) const LONGEST_DENIAL: u32 = 10_800;
 pub(super) const LONGEST_FAILURE: u32 = 60;
 /// The part of the budget, one in so many octets, that is for denials in order of names.
 const DENIALS_SHARE: usize = 8;
+/// The part of the budget, one in so many octets, that is for signatures that verified.
+const SIGNATURES_SHARE: usize = 64;
 /// Shards, at most; each has at least [`SMALLEST_SHARD`] octets.
 const MOST_SHARDS: usize = 16;
 const SMALLEST_SHARD: usize = 1 << 20;
@@ -117,6 +121,8 @@ type Shard = Store<Key, Arc<dyn Any + Send + Sync>>;
 pub(super) struct Cache {
     shards: Box<[Mutex<Shard>]>,
     denials: Mutex<Denials>,
+    /// Octets of [`Remembered`].
+    signatures: usize,
     hasher: RandomState,
     clock: Arc<dyn Clock>,
     start: Instant,
@@ -132,7 +138,8 @@ impl Cache {
     /// Holds at most [`ResolverConfig::cache_octets`], all its own memory included.
     pub(super) fn new(config: &ResolverConfig, clock: Arc<dyn Clock>) -> Self {
         let denials = config.cache_octets / DENIALS_SHARE;
-        let budget = config.cache_octets - denials;
+        let signatures = signature_octets(config);
+        let budget = config.cache_octets - denials - signatures;
         let count = (budget / SMALLEST_SHARD).clamp(1, MOST_SHARDS);
         let most_iterations = config.limits.nsec3_iterations_insecure;
         Self {
@@ -140,6 +147,7 @@ impl Cache {
                 .map(|_| Mutex::new(Store::new(budget / count)))
                 .collect(),
             denials: Mutex::new(Denials::new(denials, most_iterations)),
+            signatures,
             hasher: RandomState::new(),
             clock,
             start: Instant::now(),
@@ -178,7 +186,7 @@ impl Cache {
     /// Octets in use.
     pub(super) fn octets(&self) -> usize {
         let shards: usize = self.shards.iter().map(|shard| lock(shard).octets()).sum();
-        shards + lock(&self.denials).octets()
+        shards + lock(&self.denials).octets() + self.signatures
     }
 
     /// Takes in a SOA, NSEC or NSEC3 RRset of a zone that was validated.
@@ -222,6 +230,11 @@ impl Cache {
     fn shard(&self, hash: u64) -> MutexGuard<'_, Shard> {
         lock(&self.shards[(hash >> 32) as usize % self.shards.len()])
     }
+}
+
+/// What of the budget is for [`Remembered`].
+pub(super) const fn signature_octets(config: &ResolverConfig) -> usize {
+    config.cache_octets / SIGNATURES_SHARE
 }
 
 fn lock<T>(shard: &Mutex<T>) -> MutexGuard<'_, T> {

@@ -2,7 +2,7 @@
 
 use super::Freshness;
 use super::anchors::{Starts, TrustAnchors};
-use super::cache::Cache;
+use super::cache::{Cache, Remembered, signature_octets};
 use super::config::ResolverConfig;
 use super::evidence::Records;
 use super::limits::{Budget, Limits};
@@ -113,10 +113,12 @@ const MOST_EXCHANGES: usize = 400;
 
 impl Core {
     pub(super) fn new(
-        config: ResolverConfig,
+        mut config: ResolverConfig,
         dialer: Arc<dyn Dialer>,
         clock: Arc<dyn Clock>,
     ) -> Self {
+        let octets = signature_octets(&config);
+        config.cryptography = Arc::new(Remembered::new(config.cryptography, octets));
         let negative_anchors: Vec<Name> = config
             .negative_anchors
             .iter()
