@@ -3,12 +3,14 @@
 
 use crate::config::{DnsMode, MinimumTls, Settings};
 use crate::exit::Refusal;
+use crate::output::{self, printable};
 use anyhow::{Context, Result};
 use elsinore_dane::discovery::DiscoveryPolicy;
 use elsinore_dane::plan::TlsVersion;
 use elsinore_net::clock::{Clock, SystemClock};
 use elsinore_net::deliver::{LegacyTls, Limits, Sender, SenderConfig, StateFolder};
 use elsinore_net::dialer::{Dialer, DirectDialer, MappedDialer};
+use elsinore_net::resolver::rollover::{self, AnchorStore, RefreshError, Refreshed};
 use elsinore_net::resolver::{
     Mode, Net, OpenSsl, Resolver, ResolverConfig, RootHints, Sha1Signatures, TrustAnchors,
 };
@@ -16,6 +18,7 @@ use elsinore_net::tls::webpki::WebPkiRoots;
 use elsinore_smtp::command::GreetingName;
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
 /// How connections leave this process: directly, or through the address map of a lab.
 ///
@@ -36,12 +39,19 @@ pub(crate) fn clock() -> Arc<dyn Clock> {
     Arc::new(SystemClock)
 }
 
-/// The resolver of `[dns]`, with a cache of its own.
+/// The resolver of `[dns]`, with a cache of its own, under the anchors learnt so far.
 ///
 /// # Errors
 /// A configuration error when hints or anchors cannot be read, or the mode cannot work.
 pub(crate) fn resolver(settings: &Settings) -> Result<Arc<Resolver>> {
-    let config = resolver_config(settings)?;
+    let mut config = resolver_config(settings)?;
+    if let Some(store) = anchor_store(settings) {
+        let loaded = store.load();
+        if let Some(problem) = &loaded.problem {
+            output::diagnose(&printable(&format!("root anchors: {problem}")));
+        }
+        config.anchors = loaded.anchors.trust_anchors();
+    }
     let resolver = Resolver::new(config, dialer(settings)?, clock())
         .map_err(|error| Refusal::configuration(error.to_string()))?;
     Ok(Arc::new(resolver))
@@ -100,6 +110,46 @@ fn trust_anchors(settings: &Settings) -> Result<TrustAnchors> {
     Ok(anchors)
 }
 
+/// Where rollovers of the root's keys are followed (RFC 5011): in the state folder, unless the
+/// administrator named the anchors or believes somebody's AD bit.
+pub(crate) fn anchor_store(settings: &Settings) -> Option<Arc<AnchorStore>> {
+    let follows = settings.dns.trust_anchor.is_none() && settings.dns.mode != DnsMode::Ad;
+    let folder = settings.state_dir.as_ref().filter(|_| follows)?;
+    Some(Arc::new(AnchorStore::new(folder)))
+}
+
+/// Longest wait, once the work of a command is done, for a look at the root's keys that was begun
+/// beside it.
+const ROLLOVER_GRACE: Duration = Duration::from_secs(3);
+
+/// Does `work` and, if it is time to, looks at the root's keys beside it (RFC 5011 §2.3). The work
+/// never waits for that, and does not care what comes of it.
+pub(crate) async fn beside_rollover<T>(
+    settings: &Settings,
+    resolver: &Arc<Resolver>,
+    work: impl Future<Output = T>,
+) -> T {
+    let Some(store) = anchor_store(settings) else {
+        return work.await;
+    };
+    let resolver = Arc::clone(resolver);
+    let refresh = tokio::spawn(async move { rollover::refresh(&resolver, &store).await });
+    let done = work.await;
+    match tokio::time::timeout(ROLLOVER_GRACE, refresh).await {
+        Ok(Ok(Ok(Refreshed::Done(changes)))) => {
+            for change in changes {
+                output::diagnose(&change.to_string());
+            }
+        }
+        // That DNS is out of order shows in the work itself; the next attempt is due in an hour.
+        Ok(Ok(Ok(Refreshed::NotDue | Refreshed::Busy) | Err(RefreshError::Lookup(_)))) => {}
+        Ok(Ok(Err(error))) => output::diagnose(&printable(&format!("root anchors: {error}"))),
+        // Cut off: due again in the next run.
+        Ok(Err(_)) | Err(_) => {}
+    }
+    done
+}
+
 /// The algorithms that count.
 fn cryptography(settings: &Settings) -> OpenSsl {
     OpenSsl {
@@ -142,7 +192,11 @@ pub(crate) fn helo(settings: &Settings) -> Result<GreetingName> {
 ///
 /// # Errors
 /// A configuration error.
-pub(crate) fn sender(settings: &Settings, helo: &GreetingName) -> Result<Sender> {
+pub(crate) fn sender(
+    settings: &Settings,
+    helo: &GreetingName,
+    resolver: &Arc<Resolver>,
+) -> Result<Sender> {
     let roots = WebPkiRoots::new(settings.tls.ca_file.as_deref())
         .map_err(|error| Refusal::configuration(format!("[tls] ca_file {error}")))?;
     let config = SenderConfig {
@@ -168,7 +222,7 @@ pub(crate) fn sender(settings: &Settings, helo: &GreetingName) -> Result<Sender>
         limits: Limits::default(),
         state: state(settings)?,
     };
-    let resolver = resolver(settings)?;
+    let resolver = Arc::clone(resolver);
     Ok(Sender::new(config, resolver, dialer(settings)?, clock()))
 }
 

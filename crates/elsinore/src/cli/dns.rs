@@ -44,11 +44,14 @@ pub(crate) fn run(arguments: DnsArguments, settings: &Settings) -> Result<ExitCo
     let resolver = network::resolver(settings)?;
     let question = Question::new(arguments.name, record_type);
     let explained = network::block_on(async {
-        Ok(if arguments.records {
-            resolver.explain(&question, Freshness::Cached).await
-        } else {
-            Explained::from(resolver.lookup(&question, Freshness::Cached).await)
-        })
+        let work = async {
+            if arguments.records {
+                resolver.explain(&question, Freshness::Cached).await
+            } else {
+                Explained::from(resolver.lookup(&question, Freshness::Cached).await)
+            }
+        };
+        Ok(network::beside_rollover(settings, &resolver, work).await)
     })?;
     let answer = &explained.answer;
     let shown = Shown::new(&explained);

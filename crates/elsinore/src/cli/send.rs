@@ -83,12 +83,16 @@ pub(crate) fn run(arguments: &SendArguments, settings: &Settings) -> Result<Exit
     }
     settings.smtp.port = arguments.port.unwrap_or(settings.smtp.port);
     let helo = network::helo(&settings)?;
-    let sender = network::sender(&settings, &helo)?;
+    let resolver = network::resolver(&settings)?;
+    let sender = network::sender(&settings, &helo, &resolver)?;
     // Nothing is sent before every address and the whole message have been looked at: after 65
     // the caller can correct the fault and send again without a duplicate.
     match submission(arguments, helo)? {
         Ok((envelope, message)) => {
-            let report = network::block_on(async { Ok(sender.send(&envelope, &message).await) })?;
+            let report = network::block_on(async {
+                let work = sender.send(&envelope, &message);
+                Ok(network::beside_rollover(&settings, &resolver, work).await)
+            })?;
             if let Err(error) = print(&report, settings.format) {
                 // What was delivered stays delivered: the exit code must say so, or the caller
                 // would send it again. What stdout did not take goes to stderr, in short.

@@ -8,6 +8,7 @@ mod bad_configuration;
 mod command;
 mod explain;
 mod lab_up;
+mod root_anchors;
 mod send;
 mod tlsa;
 mod usage;
