@@ -71,7 +71,7 @@ pub enum Cause {
     UnknownAlgorithm,
     /// Insecure: all DS records are of unknown digest types (RFC 4509 §3, RFC 6840 §5.2).
     UnknownDigest,
-    /// Insecure: more NSEC3 iterations than are computed (RFC 9276 §3.2).
+    /// Insecure, or bogus: more NSEC3 iterations than are computed (RFC 9276 §3.2).
     Nsec3Iterations,
     /// Insecure: a trusted resolver did not set the AD bit.
     NoAdBit,

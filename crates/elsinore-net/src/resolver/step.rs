@@ -5,7 +5,9 @@ use super::core::{Core, Found, Work};
 use super::evidence::{Evidence, Records};
 use super::transcript::Checking;
 use super::trust::{Trust, holder, iterations, opt_out};
-use super::validate::{Fault, Proof, Signed, Verified, ZoneKeys, negative_ttl, signers, verify};
+use super::validate::{
+    Fault, Proof, Proofs, Signed, Verified, ZoneKeys, negative_ttl, signers, verify,
+};
 use super::wire::presentation::mnemonic;
 use super::wire::{Message, Name, Question, Rcode, Record, record_data, rtype};
 use elsinore_dane::answer::{AliasKind, Denial, DenialKind, Failure, RecordData};
@@ -282,6 +284,12 @@ impl Core {
                 verified.ttl,
             ));
         };
+        // Which names a DNAME made from a wildcard redirects depends on what the server looked up
+        // first (RFC 4592 §4.4).
+        if set.rtype == rtype::DNAME {
+            let text = format!("{}: a DNAME made from a wildcard", set.owner);
+            return Err(bogus(Fault::new(Cause::BadSignature, text)));
+        }
         let proofs = self.proofs(&message.authority, keys, &work.budget);
         let ttl = verified.ttl.min(proofs.ttl);
         match proofs.expansion(&set.owner, encloser) {
@@ -295,27 +303,26 @@ impl Core {
     }
 
     async fn judge_denial(&self, question: &Question, message: &Message, work: &Work) -> End {
-        let kind = match message.rcode {
-            Rcode::NXDOMAIN => DenialKind::NxDomain,
-            _ => DenialKind::NoData,
-        };
-        match self.denial_status(question, kind, message, work).await {
-            Ok((status, ttl)) => End::Denied(Denial { kind, status, ttl }),
+        match self.denial(question, message, work).await {
+            Ok(denial) => End::Denied(denial),
             Err(failure) => End::Failed(failure),
         }
     }
 
-    async fn denial_status(
+    async fn denial(
         &self,
         question: &Question,
-        kind: DenialKind,
         message: &Message,
         work: &Work,
-    ) -> Judged {
+    ) -> Result<Denial, Failure> {
+        let claimed = match message.rcode {
+            Rcode::NXDOMAIN => DenialKind::NxDomain,
+            _ => DenialKind::NoData,
+        };
         let (name, rtype) = (&question.name, question.rtype);
         let negative = negative_ttl(message);
         if let Some(fault) = self.never_signed(&holder(name, rtype)) {
-            return Ok((fault.insecure(), negative));
+            return Ok(denied(claimed, fault.insecure(), negative));
         }
         let mut fault = None;
         for signer in signers(&message.authority) {
@@ -327,21 +334,20 @@ impl Core {
             let keys = match self.trust(&signer, work).await {
                 Trust::Secure(keys) if keys.zone == signer => keys,
                 Trust::Secure(_) => continue,
-                Trust::Insecure(fault) => return Ok((fault.insecure(), negative)),
+                Trust::Insecure(fault) => return Ok(denied(claimed, fault.insecure(), negative)),
                 Trust::Failed(failure) => return Err(failure),
             };
             let proofs = self.proofs(&message.authority, &keys, &work.budget);
-            let proof = match kind {
-                DenialKind::NxDomain => proofs.no_name(name),
-                DenialKind::NoData => proofs.no_data(name, rtype),
-            };
             let ttl = negative.min(proofs.ttl);
-            match proof {
-                Ok(Proof::Shown) => {
+            match shown(&proofs, claimed, question) {
+                Ok((kind, Proof::Shown)) => {
                     let reason = format!("denied by {signer}, which is signed");
-                    return Ok((Status::assertion(Authority::Validator, reason), ttl));
+                    let status = Status::assertion(Authority::Validator, reason);
+                    return Ok(denied(kind, status, ttl));
                 }
-                Ok(proof) => return Ok((weak(&proof, name, &signer).insecure(), ttl)),
+                Ok((kind, proof)) => {
+                    return Ok(denied(kind, weak(&proof, name, &signer).insecure(), ttl));
+                }
                 Err(wrong) => fault = fault.or(Some(wrong)),
             }
         }
@@ -368,7 +374,7 @@ impl Core {
         };
         self.must_be_insecure(name, rtype, work, fault)
             .await
-            .map(|status| (status, negative))
+            .map(|status| denied(claimed, status, negative))
     }
 
     /// For what bears no valid signature: fine where the zone is shown to be unsigned, else bogus.
@@ -396,6 +402,32 @@ impl Core {
                 })))
             }
         }
+    }
+}
+
+const fn denied(kind: DenialKind, status: Status, ttl: u32) -> Denial {
+    Denial { kind, status, ttl }
+}
+
+/// What the records show of the denial that the reply claims. A server that denies an empty
+/// non-terminal as a whole, or a name whose records show only that the type is absent, is taken by
+/// its records and not by its code.
+fn shown(
+    proofs: &Proofs<'_>,
+    claimed: DenialKind,
+    question: &Question,
+) -> Result<(DenialKind, Proof), Fault> {
+    let (name, rtype) = (&question.name, question.rtype);
+    let no_data = || proofs.no_data(name, rtype);
+    match claimed {
+        DenialKind::NoData => no_data().map(|proof| (claimed, proof)),
+        DenialKind::NxDomain => match proofs.no_name(name) {
+            Ok(proof) => Ok((claimed, proof)),
+            Err(wrong) => match no_data() {
+                Ok(Proof::Shown) => Ok((DenialKind::NoData, Proof::Shown)),
+                Ok(_) | Err(_) => Err(wrong),
+            },
+        },
     }
 }
 

@@ -49,6 +49,8 @@ pub(in crate::resolver) struct Proofs<'a> {
     pub(in crate::resolver) verified: Vec<(Name, u16, u32)>,
     /// Seconds for which they may be reused.
     pub(in crate::resolver) ttl: u32,
+    /// Whether there were more records than are looked at.
+    left_out: bool,
     /// Why some record does not count, if any.
     pub(in crate::resolver) fault: Option<Fault>,
 }
@@ -69,6 +71,7 @@ pub(in crate::resolver) fn signers(section: &[Record]) -> Vec<Name> {
     signers
 }
 
+/// The NSEC and NSEC3 RRsets, one more than are looked at.
 fn proof_sets(section: &[Record]) -> Vec<Signed<'_>> {
     let mut sets: Vec<Signed<'_>> = Vec::new();
     for record in section {
@@ -76,7 +79,7 @@ fn proof_sets(section: &[Record]) -> Vec<Signed<'_>> {
         let is_new = !sets
             .iter()
             .any(|set| set.owner == record.owner && set.rtype == record.rtype);
-        if is_proof && is_new && sets.len() < MOST_PROOF_SETS {
+        if is_proof && is_new && sets.len() <= MOST_PROOF_SETS {
             sets.extend(Signed::find(section, &record.owner, record.rtype));
         }
     }
@@ -92,7 +95,9 @@ impl<'a> Proofs<'a> {
         budget: &'a Budget,
     ) -> Self {
         let mut proofs = Self::none(&keys.zone, budget);
-        for set in proof_sets(section) {
+        let sets = proof_sets(section);
+        proofs.left_out = sets.len() > MOST_PROOF_SETS;
+        for set in sets.into_iter().take(MOST_PROOF_SETS) {
             let verified = match verify(&set, keys, now, budget) {
                 Ok(verified) if verified.expanded_from.is_none() => verified,
                 Ok(_) => continue,
@@ -131,6 +136,7 @@ impl<'a> Proofs<'a> {
             budget,
             verified: Vec::new(),
             ttl: u32::MAX,
+            left_out: false,
             fault: None,
         }
     }
@@ -165,19 +171,32 @@ impl<'a> Proofs<'a> {
                 Err(wrong) => fault = fault.or(Some(wrong)),
             }
         }
-        if let Some(set) = Nsec3Set::new(self.zone, &self.nsec3, self.budget) {
-            let (iterations, limits) = (set.iterations(), &self.budget.limits);
-            if iterations > limits.nsec3_iterations_bogus {
-                let text = format!("{}: {iterations} NSEC3 iterations", self.zone);
-                return Err(Fault::new(Cause::Limit, text));
-            }
-            if iterations > limits.nsec3_iterations_insecure {
-                return Ok(too_many(iterations));
-            }
-            match by_nsec3(&set) {
+        // Only records of the same parameters speak of the same hashes (RFC 5155 §8.2).
+        let sets = Nsec3Set::by_parameters(self.zone, &self.nsec3, self.budget);
+        let limits = &self.budget.limits;
+        let (few, many): (Vec<_>, Vec<_>) = sets
+            .iter()
+            .partition(|set| set.iterations() <= limits.nsec3_iterations_insecure);
+        for set in few {
+            match by_nsec3(set) {
                 Ok(proof) => return Ok(proof),
                 Err(wrong) => fault = fault.or(Some(wrong)),
             }
+        }
+        for iterations in many.iter().map(|set| set.iterations()) {
+            if iterations <= limits.nsec3_iterations_bogus {
+                return Ok(too_many(iterations));
+            }
+            let limit = limits.nsec3_iterations_bogus;
+            let text = format!(
+                "{}: {iterations} NSEC3 iterations, more than {limit}",
+                self.zone
+            );
+            fault = fault.or(Some(Fault::new(Cause::Nsec3Iterations, text)));
+        }
+        if self.left_out {
+            let text = format!("more than {MOST_PROOF_SETS} NSEC and NSEC3 RRsets in one reply");
+            fault = fault.or(Some(Fault::new(Cause::Limit, text)));
         }
         Err(fault.unwrap_or_else(|| {
             let text = format!("no NSEC or NSEC3 record of {}", self.zone);

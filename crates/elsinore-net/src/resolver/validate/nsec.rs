@@ -147,7 +147,9 @@ impl<'a> NsecSet<'a> {
 /// That the record at `name` shows `rtype` absent: neither the type nor CNAME in its bitmap
 /// (RFC 6840 §4.3), and it is from the right side of a zone cut (§4.1).
 fn lacks(name: &Name, nsec: &Nsec, rtype: u16) -> Result<(), Fault> {
-    if nsec.types.has(rtype) {
+    // Nobody has the type ANY; a name without any type has but what denies the others.
+    let has_any = rtype == rtype::ANY && !nsec.types.has_only(&[rtype::NSEC, rtype::RRSIG]);
+    if has_any || nsec.types.has(rtype) {
         return Err(wrong(format!(
             "the NSEC of {name} says that the type exists"
         )));
@@ -194,6 +196,8 @@ mod tests {
                 "SOA" => 6,
                 "DNAME" => 39,
                 "DS" => 43,
+                "RRSIG" => 46,
+                "NSEC" => 47,
                 "TLSA" => 52,
                 other => panic!("{other}"),
             };
@@ -241,6 +245,28 @@ mod tests {
             (&["sub.e x.e NS"], "sub.e", 52, Err("speaks of DS only")),
             (&["sub.e x.e NS"], "sub.e", 43, shown.clone()),
             (&["e a.e NS SOA"], "e", 52, shown.clone()),
+            // Who has any type has ANY; what denies the rest does not count (RFC 4035 §2.3).
+            (&["mx.e ns.e A RRSIG NSEC"], "mx.e", 255, Err("type exists")),
+            (&["mx.e ns.e RRSIG NSEC"], "mx.e", 255, shown.clone()),
+            (&["a.e x.b.ent.e A"], "ent.e", 255, shown.clone()),
+            // The wildcard's NSEC denies a type of the names it stands for, not the wildcard's
+            // own CNAME.
+            (
+                &["a.e x.e A", "*.e a.e CNAME"],
+                "mx.e",
+                52,
+                Err("a CNAME exists"),
+            ),
+            // A wildcard below a closer name that exists is none for this one.
+            (
+                &["a.mx.e x.e A", "*.e a.e A"],
+                "b.mx.e",
+                52,
+                Err("no NSEC is for *.mx.e"),
+            ),
+            // The end of the zone, and the apex as an ancestor only.
+            (&["x.e e A", "*.e a.e A"], "zz.e", 52, shown.clone()),
+            (&["x.e e A", "*.e a.e A"], "e", 52, Err("matches or covers")),
             (&["e a.e NS SOA"], "e", 43, Err("is the child's")),
             (&["a.e x.b.ent.e A"], "ent.e", 52, shown.clone()),
             (&["a.e x.e A"], "mx.e", 52, Err("no NSEC is for *.e")),
@@ -303,6 +329,21 @@ mod tests {
                 &["e x.*.e SOA NS", "x.*.e x.e A"],
                 "mx.e",
                 Err("*.e to exist as an empty name"),
+            ),
+            // Neither half alone, nor the same half twice.
+            (&["e b.e SOA NS"], "mx.e", Err("no NSEC covers mx.e")),
+            (&["b.e x.e A", "b.e x.e A"], "mx.e", Err("the wildcard *.e")),
+            // The wildcard exists: the name has an answer.
+            (
+                &["e *.e SOA NS", "*.e b.e A", "b.e x.e A"],
+                "mx.e",
+                Err("the wildcard *.e"),
+            ),
+            // The name itself exists.
+            (
+                &["mx.e x.e A", "e mx.e SOA NS"],
+                "mx.e",
+                Err("no NSEC covers mx.e"),
             ),
             // A zone of one name.
             (&["e e SOA NS"], "mx.e", shown.clone()),

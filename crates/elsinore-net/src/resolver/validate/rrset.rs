@@ -155,10 +155,10 @@ pub(in crate::resolver) fn verify(
         }
         tried += 1;
         if candidates.len() > budget.limits.keys_per_tag {
-            let count = candidates.len();
+            let (limit, tag) = (budget.limits.keys_per_tag, rrsig.key_tag);
             blame(
                 Cause::Limit,
-                format!("{label}: {count} keys of tag {}", rrsig.key_tag),
+                format!("{label}: more than {limit} keys of tag {tag}"),
             );
             continue;
         }

@@ -171,6 +171,24 @@ impl TypeBitmap {
         Some(Self(octets.to_vec()))
     }
 
+    /// Whether no other types are present than these.
+    pub(in crate::resolver) fn has_only(&self, allowed: &[u16]) -> bool {
+        let mut reader = Reader::new(&self.0);
+        while let (Some(window), Some(length)) = (reader.u8(), reader.u8()) {
+            let block = reader.take(length.into()).unwrap_or_default();
+            for (index, octet) in (0_u8..).zip(block) {
+                let has_other = (0..8_u8).any(|bit| {
+                    let rtype = u16::from_be_bytes([window, index.wrapping_mul(8) | bit]);
+                    octet & (0x80 >> bit) != 0 && !allowed.contains(&rtype)
+                });
+                if has_other {
+                    return false;
+                }
+            }
+        }
+        true
+    }
+
     pub(in crate::resolver) fn has(&self, rtype: u16) -> bool {
         let [window, low] = rtype.to_be_bytes();
         let mut reader = Reader::new(&self.0);
@@ -331,6 +349,16 @@ mod tests {
         for (rtype, present) in [(2, true), (6, true), (5, false), (257, true), (9000, false)] {
             assert_eq!(bitmap.has(rtype), present, "{rtype}");
         }
+        for (allowed, expected) in [
+            (&[2, 6, 257][..], true),
+            (&[2, 6, 257, 1], true),
+            (&[2, 6], false),
+            (&[6, 257], false),
+            (&[], false),
+        ] {
+            assert_eq!(bitmap.has_only(allowed), expected, "{allowed:?}");
+        }
+        assert!(TypeBitmap::parse(&[]).unwrap().has_only(&[]));
         for bad in [
             &[0_u8, 0][..],
             &[0, 33],
