@@ -28,7 +28,10 @@ pub(in crate::resolver) const fn shared_block(length: usize) -> usize {
 
 impl Weigh for Name {
     fn heap(&self) -> usize {
-        shared_block(self.wire().len())
+        match self.shared_octets() {
+            0 => 0,
+            octets => shared_block(octets),
+        }
     }
 }
 

@@ -192,7 +192,7 @@ impl Message {
         let [questions, answers, authorities, additionals] =
             [reader.u16()?, reader.u16()?, reader.u16()?, reader.u16()?].map(usize::from);
         for _ in 0..questions {
-            reader.raw_name()?;
+            reader.skip_name()?;
             reader.take(4)?;
         }
         if answers + authorities + additionals > MOST_RECORDS {

@@ -3,37 +3,105 @@
 use elsinore_dane::name::DomainName;
 use std::cmp::Ordering;
 use std::fmt;
+use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 
+/// Octets that a name may have to be kept in place. Nearly every host name fits; names of NSEC3
+/// records and long TLSA owners do not and are shared.
+const INLINE: usize = 38;
+
 /// An uncompressed name in lower case; at most 255 octets, ends with the root label.
-#[derive(Clone, PartialEq, Eq, Hash)]
-pub(in crate::resolver) struct Name(Arc<[u8]>);
+#[derive(Clone)]
+pub(in crate::resolver) struct Name(Octets);
+
+/// The length decides the form, so equal names have equal forms.
+#[derive(Clone)]
+enum Octets {
+    Inline(u8, [u8; INLINE]),
+    Shared(Arc<[u8]>),
+}
+
+/// A name being put together, label by label.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct NameBuilder {
+    wire: [u8; 255],
+    length: usize,
+}
+
+impl NameBuilder {
+    pub(super) const fn new() -> Self {
+        Self {
+            wire: [0; 255],
+            length: 0,
+        }
+    }
+
+    /// Appends a label in lower case; `None` when it is empty or too long or the name becomes so.
+    pub(super) fn push(&mut self, label: &[u8]) -> Option<()> {
+        let length = u8::try_from(label.len())
+            .ok()
+            .filter(|length| (1..64).contains(length))?;
+        let end = self.length + 1 + label.len();
+        // The root label has to fit behind it.
+        if end >= self.wire.len() {
+            return None;
+        }
+        self.wire[self.length] = length;
+        let place = &mut self.wire[self.length + 1..end];
+        place.copy_from_slice(label);
+        place.make_ascii_lowercase();
+        self.length = end;
+        Some(())
+    }
+
+    pub(super) fn finish(mut self) -> Name {
+        // What follows is the root label: `push` leaves room for it.
+        self.wire[self.length] = 0;
+        Name::of(&self.wire[..=self.length])
+    }
+}
 
 impl Name {
+    /// `wire` is a valid name in lower case.
+    fn of(wire: &[u8]) -> Self {
+        let mut inline = [0; INLINE];
+        match (inline.get_mut(..wire.len()), u8::try_from(wire.len())) {
+            (Some(place), Ok(length)) => {
+                place.copy_from_slice(wire);
+                Self(Octets::Inline(length, inline))
+            }
+            _ => Self(Octets::Shared(wire.into())),
+        }
+    }
+
     pub(in crate::resolver) fn root() -> Self {
-        Self(Arc::from([0_u8].as_slice()))
+        Self::of(&[0])
     }
 
     /// Takes labels from the leftmost on; `None` when one is empty or too long or the name is.
     pub(in crate::resolver) fn from_labels<'a>(
         labels: impl IntoIterator<Item = &'a [u8]>,
     ) -> Option<Self> {
-        let mut wire = Vec::with_capacity(32);
+        let mut name = NameBuilder::new();
         for label in labels {
-            let length = u8::try_from(label.len())
-                .ok()
-                .filter(|l| (1..64).contains(l))?;
-            wire.push(length);
-            wire.extend(label.iter().map(u8::to_ascii_lowercase));
+            name.push(label)?;
         }
-        wire.push(0);
-        (wire.len() <= 255).then(|| Self(wire.into()))
+        Some(name.finish())
     }
 
     pub(in crate::resolver) fn from_domain(name: &DomainName) -> Self {
-        let labels = name.labels();
+        let text = name.as_str();
+        let made = if name.is_root() {
+            None
+        } else if text.contains('\\') {
+            let labels = name.labels();
+            Self::from_labels(labels.iter().map(Vec::as_slice))
+        } else {
+            // Without escapes the octets of the text are those of the labels.
+            Self::from_labels(text.as_bytes().split(|octet| *octet == b'.'))
+        };
         // A DomainName obeys the same limits.
-        Self::from_labels(labels.iter().map(Vec::as_slice)).unwrap_or_else(Self::root)
+        made.unwrap_or_else(Self::root)
     }
 
     pub(in crate::resolver) fn to_domain(&self) -> DomainName {
@@ -42,16 +110,28 @@ impl Name {
     }
 
     pub(in crate::resolver) fn wire(&self) -> &[u8] {
-        &self.0
+        match &self.0 {
+            // The length is that of what was put in.
+            Octets::Inline(length, octets) => &octets[..usize::from(*length)],
+            Octets::Shared(octets) => octets,
+        }
+    }
+
+    /// Octets on the heap, shared with its clones; none for a name that is kept in place.
+    pub(in crate::resolver) fn shared_octets(&self) -> usize {
+        match &self.0 {
+            Octets::Inline(..) => 0,
+            Octets::Shared(octets) => octets.len(),
+        }
     }
 
     pub(in crate::resolver) fn is_root(&self) -> bool {
-        self.0.len() == 1
+        self.wire().len() == 1
     }
 
     /// Labels from the leftmost on, without the root.
     pub(in crate::resolver) fn labels(&self) -> Labels<'_> {
-        Labels(&self.0)
+        Labels(self.wire())
     }
 
     /// Number of labels without the root; a `*` counts.
@@ -60,27 +140,33 @@ impl Name {
     }
 
     pub(in crate::resolver) fn parent(&self) -> Option<Self> {
-        let first = usize::from(*self.0.first()?);
-        (first > 0).then(|| Self(self.0[first + 1..].into()))
+        let wire = self.wire();
+        let first = usize::from(*wire.first()?);
+        (first > 0).then(|| Self::of(&wire[first + 1..]))
     }
 
     /// The ancestor-or-self of `count` labels; the name itself when it has no more than that.
     pub(in crate::resolver) fn suffix(&self, count: usize) -> Self {
-        let mut rest: &[u8] = &self.0;
+        let mut rest = self.wire();
         for _ in count..self.label_count() {
             let first = usize::from(rest[0]);
             rest = &rest[first + 1..];
         }
-        Self(rest.into())
+        Self::of(rest)
     }
 
     pub(in crate::resolver) fn is_at_or_below(&self, ancestor: &Self) -> bool {
-        let (mine, theirs) = (self.label_count(), ancestor.label_count());
-        mine >= theirs && self.suffix(theirs) == *ancestor
+        let (mut rest, theirs) = (self.wire(), ancestor.wire());
+        // Ends at a label boundary: an equal tail that begins inside a label is no ancestor.
+        while rest.len() > theirs.len() {
+            let first = usize::from(rest[0]);
+            rest = &rest[first + 1..];
+        }
+        rest == theirs
     }
 
     pub(in crate::resolver) fn is_below(&self, ancestor: &Self) -> bool {
-        self != ancestor && self.is_at_or_below(ancestor)
+        self.wire().len() > ancestor.wire().len() && self.is_at_or_below(ancestor)
     }
 
     /// `label.self`; `None` when too long.
@@ -99,8 +185,8 @@ impl Name {
 
     /// The deepest name that is an ancestor of (or equal to) both.
     pub(in crate::resolver) fn common_ancestor(&self, other: &Self) -> Self {
-        let (mine, theirs) = (reversed(self), reversed(other));
-        self.suffix(mine.iter().zip(&theirs).take_while(|(a, b)| a == b).count())
+        let (mine, theirs) = (Reversed::new(self), Reversed::new(other));
+        self.suffix(mine.zip(theirs).take_while(|(a, b)| a == b).count())
     }
 
     /// This name with its ancestor `from` replaced by `to` (DNAME, RFC 6672 §2.2).
@@ -110,10 +196,56 @@ impl Name {
     }
 }
 
-fn reversed(name: &Name) -> Vec<&[u8]> {
-    let mut labels: Vec<&[u8]> = name.labels().collect();
-    labels.reverse();
-    labels
+impl PartialEq for Name {
+    fn eq(&self, other: &Self) -> bool {
+        self.wire() == other.wire()
+    }
+}
+
+impl Eq for Name {}
+
+impl Hash for Name {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        // The root label ends it, so no length is needed to tell it from what follows.
+        state.write(self.wire());
+    }
+}
+
+/// Labels from the right, without the root.
+struct Reversed<'a> {
+    wire: &'a [u8],
+    /// Where the labels begin; a name has at most 127.
+    starts: [u8; 127],
+    left: usize,
+}
+
+impl<'a> Reversed<'a> {
+    fn new(name: &'a Name) -> Self {
+        let wire = name.wire();
+        let mut starts = [0; 127];
+        let (mut count, mut start) = (0, 0_u8);
+        while wire[usize::from(start)] != 0 {
+            starts[count] = start;
+            count += 1;
+            start += 1 + wire[usize::from(start)];
+        }
+        Self {
+            wire,
+            starts,
+            left: count,
+        }
+    }
+}
+
+impl<'a> Iterator for Reversed<'a> {
+    type Item = &'a [u8];
+
+    fn next(&mut self) -> Option<&'a [u8]> {
+        self.left = self.left.checked_sub(1)?;
+        let start = usize::from(self.starts[self.left]);
+        let length = usize::from(self.wire[start]);
+        Some(&self.wire[start + 1..][..length])
+    }
 }
 
 /// Iterates over labels.
@@ -138,7 +270,7 @@ impl<'a> Iterator for Labels<'a> {
 /// Canonical order (RFC 4034 §6.1): label by label from the right, as octet strings.
 impl Ord for Name {
     fn cmp(&self, other: &Self) -> Ordering {
-        reversed(self).cmp(&reversed(other))
+        Reversed::new(self).cmp(Reversed::new(other))
     }
 }
 
@@ -184,6 +316,49 @@ mod tests {
         for pair in sorted.windows(2) {
             assert!(name(pair[0]) < name(pair[1]), "{pair:?}");
         }
+    }
+
+    /// Names on both sides of the border between the two forms, up to the longest there is.
+    #[test]
+    fn every_length() {
+        let hash = |name: &Name| {
+            let mut hasher = std::hash::DefaultHasher::new();
+            name.hash(&mut hasher);
+            hasher.finish()
+        };
+        let mut labels: Vec<Vec<u8>> = Vec::new();
+        for length in 1..=255_usize {
+            match labels.last_mut() {
+                Some(last) if last.len() < 63 && length % 7 != 0 => last.push(b'A'),
+                _ if length > 2 && length < 255 && length % 7 == 0 => labels.push(Vec::new()),
+                _ => {}
+            }
+            if labels.last().is_some_and(Vec::is_empty) {
+                continue;
+            }
+            let name = Name::from_labels(labels.iter().map(Vec::as_slice)).unwrap();
+            let again = Name::from_domain(&name.to_domain());
+            assert_eq!(name, again);
+            assert_eq!(hash(&name), hash(&again));
+            assert_eq!(name.shared_octets() > 0, name.wire().len() > INLINE);
+            assert!(name.is_at_or_below(&Name::root()));
+            if let Some(longer) = name.prefixed(b"a") {
+                assert!(longer.is_below(&name) && longer.parent() == Some(name.clone()));
+                assert!(longer > name && longer.common_ancestor(&name) == name);
+            }
+        }
+        let longest = [
+            vec![b'a'; 63],
+            vec![b'b'; 63],
+            vec![b'c'; 63],
+            vec![b'd'; 61],
+        ];
+        let name = Name::from_labels(longest.iter().map(Vec::as_slice)).unwrap();
+        assert_eq!(name.wire().len(), 255);
+        assert_eq!(name.prefixed(b"e"), None);
+        let deepest = Name::from_labels(std::iter::repeat_n(&b"a"[..], 127)).unwrap();
+        assert_eq!((deepest.wire().len(), deepest.label_count()), (255, 127));
+        assert_eq!(deepest.cmp(&deepest), Ordering::Equal);
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! Octets of a message, read front to back; compression pointers only ever lead backwards.
 
 use super::Name;
+use super::name::NameBuilder;
 
 /// A position in a message.
 #[derive(Debug, Clone, Copy)]
@@ -62,10 +63,10 @@ impl<'a> Reader<'a> {
         ]))
     }
 
-    /// A name in its own case, as wire octets, decompressed (RFC 1035 §4.1.4). A pointer must
-    /// lead to before the place where the part it ends began, so this always terminates.
-    pub(super) fn raw_name(&mut self) -> Option<Vec<u8>> {
-        let mut wire = Vec::with_capacity(32);
+    /// Gives `take` the labels of a name one by one (RFC 1035 §4.1.4); `None` when the name is
+    /// malformed or `take` does not want a label. A pointer must lead to before the place where
+    /// the part it ends began, so this always terminates.
+    fn labels(&mut self, mut take: impl FnMut(&'a [u8]) -> Option<()>) -> Option<()> {
         let mut position = self.position;
         let mut before = self.position;
         let mut resume = None;
@@ -73,16 +74,13 @@ impl<'a> Reader<'a> {
             let length = usize::from(*self.message.get(position)?);
             match length {
                 0 => {
-                    wire.push(0);
                     self.position = resume.unwrap_or(position + 1);
-                    return (wire.len() <= 255).then_some(wire);
+                    return Some(());
                 }
                 1..64 => {
-                    wire.extend_from_slice(self.message.get(position..=position + length)?);
-                    if wire.len() > 254 {
-                        return None;
-                    }
-                    position += length + 1;
+                    let end = position + 1 + length;
+                    take(self.message.get(position + 1..end)?)?;
+                    position = end;
                 }
                 0xc0.. => {
                     let low = usize::from(*self.message.get(position + 1)?);
@@ -99,18 +97,18 @@ impl<'a> Reader<'a> {
     }
 
     pub(super) fn name(&mut self) -> Option<Name> {
-        let wire = self.raw_name()?;
-        let mut labels = Vec::new();
-        let mut rest = wire.as_slice();
-        while let Some((length, tail)) = rest.split_first() {
-            let length = usize::from(*length);
-            if length == 0 {
-                break;
-            }
-            labels.push(tail.get(..length)?);
-            rest = tail.get(length..)?;
-        }
-        Name::from_labels(labels)
+        let mut name = NameBuilder::new();
+        self.labels(|label| name.push(label))?;
+        Some(name.finish())
+    }
+
+    /// Moves past a name.
+    pub(super) fn skip_name(&mut self) -> Option<()> {
+        let mut octets = 1;
+        self.labels(|label| {
+            octets += label.len() + 1;
+            (octets <= 255).then_some(())
+        })
     }
 }
 
