@@ -18,6 +18,7 @@ const COMMANDS: &[&[&str]] = &[
     &[],
     &["send"],
     &["dns"],
+    &["doctor"],
     &["tlsa", "verify"],
     &["explain"],
     &["lab"],

@@ -6,6 +6,7 @@ mod namespace;
 pub use namespace::{Namespace, add_addresses};
 
 use crate::running::{Placement, Running};
+use crate::scenario::{Delegation, Signing, ZoneSpec};
 use crate::world::{NETWORKS, VALIDATING_RESOLVER, World};
 use std::fmt::Write as _;
 use std::fs::File;
@@ -87,12 +88,16 @@ pub fn write_folder(folder: &Path, running: &Running, placement: Placement) -> i
     if placement == Placement::Loopback {
         std::fs::write(folder.join("addresses.txt"), running.map().to_text())?;
     }
+    std::fs::write(
+        folder.join("resolv.conf"),
+        format!("nameserver {VALIDATING_RESOLVER}\n"),
+    )?;
     let path = folder.join(CONFIGURATION);
-    std::fs::write(&path, configuration(placement))?;
+    std::fs::write(&path, configuration(placement, running.world()))?;
     Ok(path)
 }
 
-fn configuration(placement: Placement) -> String {
+fn configuration(placement: Placement, world: &World) -> String {
     let networks: Vec<String> = NETWORKS.iter().map(|one| format!("\"{one}\"")).collect();
     let networks = networks.join(", ");
     let mut text = format!(
@@ -107,12 +112,45 @@ fn configuration(placement: Placement) -> String {
          ca_file = \"ca.pem\"\n\n\
          [smtp]\n\
          helo = \"client.example\"\n\
-         allow_nets = [{networks}]\n"
+         allow_nets = [{networks}]\n\n\
+         [doctor]\n\
+         resolv_conf = \"resolv.conf\"\n\
+         {}",
+        doctor(world)
     );
     if placement == Placement::Loopback {
         // Writing to a String cannot fail.
         let _ = write!(text, "\n[lab]\nmap = \"addresses.txt\"\n");
     }
+    text
+}
+
+/// The names that `elsinore doctor` asks for: zones of the scenarios, by what is known of them, and
+/// a mail server that is up. A kind that no scenario has is left to the program, whose own names
+/// do not exist here.
+fn doctor(world: &World) -> String {
+    let zones = || world.scenarios().iter().flat_map(|one| &one.zones);
+    let sound = |zone: &&ZoneSpec| zone.damage.is_empty() && zone.fault.is_empty();
+    let signed = |zone: &&ZoneSpec| sound(zone) && zone.signing == Signing::Nsec;
+    let below_top = |zone: &&ZoneSpec| zone.name.matches('.').count() == 1;
+    let secure = zones()
+        .filter(below_top)
+        .find(|zone| signed(zone) && zone.delegation == Delegation::Matching);
+    let bogus = zones()
+        .filter(below_top)
+        .find(|zone| sound(zone) && zone.delegation == Delegation::WrongDs);
+    let insecure = zones()
+        .filter(below_top)
+        .find(|zone| sound(zone) && zone.signing == Signing::Unsigned);
+    let mut text = String::new();
+    for (key, zone) in [("secure", secure), ("bogus", bogus), ("insecure", insecure)] {
+        if let Some(zone) = zone {
+            // Writing to a String cannot fail.
+            let _ = writeln!(text, "{key} = [\"{}\"]", zone.name);
+        }
+    }
+    let mail = secure.map_or_else(String::new, |zone| format!("\"@{}\"", zone.name));
+    let _ = writeln!(text, "mail = [{mail}]");
     text
 }
 
@@ -138,6 +176,7 @@ pub fn instructions(configuration: &Path, world: &World, namespace: Option<&str>
         "elsinore send --from alice@sender.example --to bob@{domain} --file message.eml"
     ));
     line(&format!("elsinore --dns-mode ad dns {domain} MX"));
+    line("elsinore doctor");
     if namespace.is_some() {
         line(&format!("posttls-finger -c -l dane {domain}"));
     }

@@ -25,7 +25,10 @@ pub use check::{Area, Check, Examination, Fitness, Verdict};
 pub use judge::Role;
 pub use mail::{MailTarget, default_targets};
 pub use names::{ProbeName, ProbeNames};
-pub use resolv_conf::{HEEDED, ResolvConf, interface_number, parse as parse_resolv_conf};
+pub use resolv_conf::{
+    HEEDED, ResolvConf, faults as resolv_conf_faults, interface_number, missing as no_resolv_conf,
+    parse as parse_resolv_conf,
+};
 
 use crate::clock::{Clock, FixedClock};
 use crate::dialer::Dialer;
@@ -54,6 +57,8 @@ pub struct DoctorConfig {
     pub rollover: Rollover,
     /// The resolvers to look at, each with the part it plays.
     pub resolvers: Vec<(SocketAddr, Role)>,
+    /// Lines that the caller has to say about where the resolvers come from.
+    pub remarks: Vec<Check>,
     /// Names of which it is known what they are.
     pub names: ProbeNames,
     /// Mail servers to knock at on port 25; nobody when empty.
@@ -78,6 +83,7 @@ impl DoctorConfig {
             dns,
             rollover: Rollover::Fixed,
             resolvers: Vec::new(),
+            remarks: Vec::new(),
             names: ProbeNames::default(),
             mail: default_targets(),
             networks: NetworkPolicy::default(),
@@ -179,9 +185,10 @@ impl Doctor {
         checks.extend(roots::judge(&soundings, mode, bypass.as_deref()));
         if mode != Mode::Ad {
             let tags = anchor_tags(&config.dns.anchors);
-            checks.push(anchors::judge(Some(&keys), &tags, config.rollover));
+            checks.extend(anchors::judge(Some(&keys), &tags, &config.rollover));
         }
         checks.push(own::judge(&own, mode, off.is_some()));
+        checks.extend(config.remarks.iter().cloned());
         checks.extend(judge::judge(&cases, config.slow));
         checks.push(mail);
         let limits = std::fs::read_to_string("/proc/self/limits").unwrap_or_default();

@@ -2,6 +2,7 @@
 //! subcommand takes stand here and override the configuration file.
 
 pub(crate) mod dns;
+pub(crate) mod doctor;
 pub(crate) mod explain;
 pub(crate) mod lab;
 pub(crate) mod send;
@@ -33,8 +34,11 @@ pub(crate) struct Arguments {
 
 const EXIT_CODES: &str = "\
 Exit codes:
-  0   everything done (send: all delivered; tlsa verify: matched)
-  1   tlsa verify: no match; lab run: a scenario ended otherwise than expected
+  0   everything done (send: all delivered; tlsa verify: matched; doctor: this
+      machine can do DANE)
+  1   tlsa verify: no match; lab run: a scenario ended otherwise than expected;
+      doctor: this machine cannot do DANE
+  3   doctor: something that matters could not be found out
   4   tlsa verify: no usable TLSA record
   64  wrong usage
   65  send: a message or an address that cannot be sent
@@ -50,6 +54,8 @@ enum Command {
     Send(send::SendArguments),
     /// Look a name up as the sender does: every link, its security, the reason.
     Dns(dns::DnsArguments),
+    /// Say whether this machine can do DANE: resolvers, clock, anchors, port 25.
+    Doctor(doctor::DoctorArguments),
     /// Judge certificate chains by TLSA records, offline.
     Tlsa(tlsa::TlsaArguments),
     /// Explain a rule that a finding names: what, why, which RFC section.
@@ -113,6 +119,7 @@ pub(crate) fn run(arguments: Arguments) -> Result<ExitCode> {
     match arguments.command {
         Command::Send(send) => send::run(&send, &settings()?),
         Command::Dns(dns) => dns::run(dns, &settings()?),
+        Command::Doctor(doctor) => doctor::run(doctor, &settings()?),
         Command::Tlsa(tlsa) => tlsa::run(tlsa, &settings()?),
         Command::Explain(explain) => explain::run(&explain, &settings()?),
         // The lab is a network of its own. What the configuration says of the real one means

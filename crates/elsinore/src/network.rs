@@ -10,7 +10,8 @@ use elsinore_dane::plan::TlsVersion;
 use elsinore_net::clock::{Clock, SystemClock};
 use elsinore_net::deliver::{LegacyTls, Limits, Sender, SenderConfig, StateFolder};
 use elsinore_net::dialer::{Dialer, DirectDialer, MappedDialer};
-use elsinore_net::resolver::rollover::{self, AnchorStore, RefreshError, Refreshed};
+use elsinore_net::doctor::{Doctor, DoctorConfig, Rollover};
+use elsinore_net::resolver::rollover::{self, AnchorStore, LoadedAnchors, RefreshError, Refreshed};
 use elsinore_net::resolver::{
     Mode, Net, OpenSsl, Resolver, ResolverConfig, RootHints, Sha1Signatures, TrustAnchors,
 };
@@ -55,6 +56,36 @@ pub(crate) fn resolver(settings: &Settings) -> Result<Arc<Resolver>> {
     let resolver = Resolver::new(config, dialer(settings)?, clock())
         .map_err(|error| Refusal::configuration(error.to_string()))?;
     Ok(Arc::new(resolver))
+}
+
+/// A doctor for this machine; `adjust` says which resolvers to look at.
+///
+/// # Errors
+/// As [`resolver`].
+pub(crate) fn doctor(
+    settings: &Settings,
+    adjust: impl FnOnce(&mut DoctorConfig),
+) -> Result<Doctor> {
+    let mut dns = resolver_config(settings)?;
+    let mut rollover = Rollover::Fixed;
+    if let Some(store) = anchor_store(settings) {
+        let LoadedAnchors {
+            anchors, problem, ..
+        } = store.load();
+        dns.anchors = anchors.trust_anchors();
+        rollover = Rollover::Followed { anchors, problem };
+    }
+    let mut config = DoctorConfig {
+        rollover,
+        names: settings.doctor.names.clone(),
+        mail: settings.doctor.mail.clone(),
+        networks: settings.smtp.networks.clone(),
+        state_dir: settings.state_dir.clone(),
+        ..DoctorConfig::new(dns)
+    };
+    adjust(&mut config);
+    Doctor::new(config, dialer(settings)?, clock())
+        .map_err(|error| Refusal::configuration(error.to_string()))
 }
 
 /// `[dns]` in the resolver's own terms.

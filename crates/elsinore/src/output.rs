@@ -14,11 +14,16 @@ pub(crate) fn width() -> Option<usize> {
 /// `line` broken at spaces to fit `width` columns, what follows the break indented by four
 /// columns more than the beginning. Words are never broken, so that they can be copied.
 pub(crate) fn wrapped(line: &str, width: Option<usize>) -> String {
+    let start = line.len() - line.trim_start_matches(' ').len();
+    hanging(line, width, start + 4)
+}
+
+/// The same, what follows the break indented by `hanging` columns.
+pub(crate) fn hanging(line: &str, width: Option<usize>, hanging: usize) -> String {
     let Some(width) = width else {
         return line.to_owned();
     };
     let start = line.len() - line.trim_start_matches(' ').len();
-    let hanging = start + 4;
     let mut out = " ".repeat(start);
     let mut column = start;
     for (count, word) in line[start..].split(' ').enumerate() {
@@ -118,5 +123,6 @@ mod tests {
         ] {
             assert_eq!(wrapped(line, width), expected, "{line:?} {width:?}");
         }
+        assert_eq!(hanging("  ab cd", Some(5), 2), "  ab\n  cd");
     }
 }

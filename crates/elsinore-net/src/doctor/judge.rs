@@ -289,7 +289,7 @@ fn passes(portrait: &Portrait) -> String {
         what => format!("passes {}", what.join(", ")),
     };
     if portrait.reasons == Passage::Passed {
-        text.push_str("; gives reasons (EDE)");
+        text.push_str("; gives EDE");
     }
     text
 }

@@ -100,11 +100,7 @@ fn is(found: &Found, security: Security) -> bool {
 /// The line about lookups. `clock_is_wrong` is known from elsewhere: then the failures here are
 /// not the domains'.
 pub(crate) fn judge(answers: &OwnAnswers, mode: Mode, clock_is_wrong: bool) -> Check {
-    let word = match mode {
-        Mode::Recursive => "recursive",
-        Mode::Forward => "forward",
-        Mode::Ad => "ad",
-    };
+    let word = mode_word(mode);
     let new = |verdict, finding, text: String| {
         Check::new(verdict, Area::Lookups, finding, text).detail("mode", word)
     };
@@ -125,7 +121,7 @@ pub(crate) fn judge(answers: &OwnAnswers, mode: Mode, clock_is_wrong: bool) -> C
         (None, Some((bogus, _))) => new(
             Verdict::Fail,
             "believes-forgeries",
-            format!("{bogus} is forged, and is believed as unsigned (mode {word})"),
+            format!("{word}: {bogus} is forged, and believed as unsigned"),
         )
         .advise(
             "The resolver whose AD bit is believed hands out forged data. Use mode \"recursive\" or \
@@ -134,7 +130,7 @@ pub(crate) fn judge(answers: &OwnAnswers, mode: Mode, clock_is_wrong: bool) -> C
         (None, None) => new(
             Verdict::Unknown,
             "no-bogus-name",
-            format!("{secure} is secure; no name is known to be forged (mode {word})"),
+            format!("{word}: {secure} secure; no name is known to be forged"),
         )
         .advise(
             "Without one it cannot be shown that forgeries are rejected. Name one with [doctor] \
@@ -148,10 +144,18 @@ pub(crate) fn judge(answers: &OwnAnswers, mode: Mode, clock_is_wrong: bool) -> C
             new(
                 Verdict::Ok,
                 "validating",
-                format!("{secure} is secure, {bogus} rejected{unsigned} (mode {word})"),
+                format!("{word}: {secure} secure, {bogus} rejected{unsigned}"),
             )
             .detail("bogus_reason", reason)
         }
+    }
+}
+
+const fn mode_word(mode: Mode) -> &'static str {
+    match mode {
+        Mode::Recursive => "recursive",
+        Mode::Forward => "forward",
+        Mode::Ad => "ad",
     }
 }
 
@@ -169,12 +173,12 @@ fn failing(
         )
         .advise("Name one with [doctor] secure, or --secure.");
     };
-    let name = &name.0.name;
+    let (name, word) = (&name.0.name, mode_word(mode));
     if clock_is_wrong {
         return new(
             Verdict::Fail,
             "clock",
-            "nothing validates, because our clock is wrong".to_owned(),
+            format!("{word}: nothing validates, because our clock is wrong"),
         )
         .detail("reason", found.reason.as_str())
         .advise("The domains are not to blame. Set the clock first, then look again.");
@@ -183,7 +187,7 @@ fn failing(
         (true, Security::Insecure) => new(
             Verdict::Fail,
             "signed-looks-unsigned",
-            format!("{name} is signed and looks unsigned"),
+            format!("{word}: {name} is signed and looks unsigned"),
         )
         .detail("reason", found.reason.as_str())
         .advise(match mode {
@@ -199,7 +203,7 @@ fn failing(
         (_, Security::Bogus) => new(
             Verdict::Fail,
             "all-bogus",
-            format!("{name} and all others are rejected"),
+            format!("{word}: {name} is rejected, and so are all others"),
         )
         .detail("reason", found.reason.as_str())
         .advise(format!(
@@ -210,7 +214,7 @@ fn failing(
         _ => new(
             Verdict::Fail,
             "no-answers",
-            "no name can be looked up".to_owned(),
+            format!("{word}: no name can be looked up"),
         )
         .detail("reason", found.reason.as_str())
         .advise(format!("Because: {}.", found.reason)),

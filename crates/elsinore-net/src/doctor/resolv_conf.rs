@@ -1,5 +1,7 @@
 //! The resolvers of this machine, as resolv.conf(5) names them.
 
+use super::check::{Area, Check, Verdict};
+use std::io;
 use std::net::{IpAddr, Ipv6Addr, SocketAddr, SocketAddrV6};
 
 /// `nameserver` lines that the C library reads (MAXNS); the rest it ignores.
@@ -57,6 +59,61 @@ fn address(word: &str, scope: impl Fn(&str) -> Option<u32>) -> Option<SocketAddr
     let address: Ipv6Addr = address.parse().ok()?;
     let number = zone.parse().ok().or_else(|| scope(zone))?;
     Some(SocketAddrV6::new(address, 53, 0, number).into())
+}
+
+/// The lines about the file itself; `shown` is its path.
+#[must_use]
+pub fn faults(shown: &str, found: &ResolvConf) -> Vec<Check> {
+    let new = |verdict, finding, text: String| {
+        Check::new(verdict, Area::Resolver, finding, text).about(shown)
+    };
+    let mut checks: Vec<Check> = (found.faults.iter())
+        .map(|(line, word)| {
+            let text = match word.as_str() {
+                "" => format!("line {line}: no address after nameserver"),
+                word => format!("line {line}: {word:?} is no address"),
+            };
+            new(Verdict::Warn, "no-address", text)
+                .advise("Programs pass over this line. Write an address there, or remove it.")
+        })
+        .collect();
+    if found.servers.is_empty() {
+        checks.push(new(
+            Verdict::Note,
+            "no-resolver",
+            "names no resolver".to_owned(),
+        ));
+    }
+    if found.servers.len() > HEEDED {
+        let number = found.servers.len();
+        checks.push(new(
+            Verdict::Note,
+            "too-many",
+            format!("names {number} resolvers; programs use the first {HEEDED}"),
+        ));
+    }
+    checks
+}
+
+/// The line about a file that cannot be read.
+#[must_use]
+pub fn missing(shown: &str, error: &io::Error) -> Check {
+    let check = match error.kind() {
+        io::ErrorKind::NotFound => Check::new(
+            Verdict::Note,
+            Area::Resolver,
+            "no-file",
+            "does not exist, so no resolver was looked at",
+        ),
+        _ => Check::new(
+            Verdict::Warn,
+            Area::Resolver,
+            "unreadable",
+            format!("cannot be read: {error}"),
+        )
+        .advise("Other programs that read it find no resolver either."),
+    };
+    check.about(shown)
 }
 
 /// The number of a network interface on this machine (Linux).

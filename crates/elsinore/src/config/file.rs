@@ -10,6 +10,7 @@ use elsinore_dane::name::DomainName;
 use elsinore_dane::network::Network;
 use elsinore_dane::next_hop::{NextHop, NextHopError};
 use elsinore_dane::time::UnixTime;
+use elsinore_net::doctor::{MailTarget, ProbeName};
 use serde::Deserialize;
 use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
@@ -24,6 +25,7 @@ pub(crate) struct ConfigFile {
     pub(crate) tls: TlsSection,
     pub(crate) smtp: SmtpSection,
     pub(crate) policy: PolicySection,
+    pub(crate) doctor: DoctorSection,
     pub(crate) lab: LabSection,
     pub(crate) state_dir: Option<PathBuf>,
     /// Keys of the relay: accepted in every mode, read by the relay alone.
@@ -168,6 +170,17 @@ impl TryFrom<u32> for Megabytes {
 #[serde(deny_unknown_fields, default)]
 pub(crate) struct PolicySection {
     pub(crate) insecure_mx: Option<Parsed<InsecureMx>>,
+}
+
+/// `[doctor]`.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct DoctorSection {
+    pub(crate) resolv_conf: Option<PathBuf>,
+    pub(crate) secure: Vec<Parsed<ProbeName>>,
+    pub(crate) bogus: Vec<Parsed<ProbeName>>,
+    pub(crate) insecure: Vec<Parsed<ProbeName>>,
+    pub(crate) mail: Option<Vec<Parsed<MailTarget>>>,
 }
 
 /// `[lab]`.

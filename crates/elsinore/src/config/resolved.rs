@@ -13,6 +13,7 @@ use elsinore_dane::name::DomainName;
 use elsinore_dane::network::{Network, NetworkPolicy};
 use elsinore_net::clock::{Clock, SystemClock};
 use elsinore_net::deliver::Timeouts;
+use elsinore_net::doctor::{MailTarget, ProbeName, ProbeNames, default_targets};
 use elsinore_smtp::client::Timeouts as SmtpTimeouts;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -29,6 +30,8 @@ pub(crate) struct Settings {
     pub(crate) tls: TlsSettings,
     /// `[smtp]`.
     pub(crate) smtp: SmtpSettings,
+    /// `[doctor]`.
+    pub(crate) doctor: DoctorSettings,
     /// `[policy] insecure_mx`.
     pub(crate) insecure_mx: InsecureMx,
     /// Folder for what is learnt; `None` when neither the configuration nor the environment
@@ -87,12 +90,32 @@ pub(crate) struct SmtpSettings {
     pub(crate) timeouts: Timeouts,
 }
 
+/// `[doctor]`, resolved.
+#[derive(Debug, Clone)]
+pub(crate) struct DoctorSettings {
+    /// Where this machine's resolvers are listed.
+    pub(crate) resolv_conf: PathBuf,
+    /// Names of which it is known what they are.
+    pub(crate) names: ProbeNames,
+    /// Mail servers to knock at; nobody when empty.
+    pub(crate) mail: Vec<MailTarget>,
+}
+
 impl Settings {
     /// Reads the file that `arguments` name (none is fine) and applies the flags.
     ///
     /// # Errors
     /// A configuration error of one line.
     pub(crate) fn resolve(arguments: &GlobalArguments) -> Result<Self> {
+        // An empty variable (a typing error in a unit file, say) would otherwise mean that the
+        // defaults apply, and mail would leave without the administrator's overrides.
+        if arguments.config.is_none()
+            && std::env::var_os("ELSINORE_CONFIG").is_some_and(|path| path.is_empty())
+        {
+            return Err(Refusal::configuration(
+                "ELSINORE_CONFIG is set and empty: name a file, or unset it to use the defaults",
+            ));
+        }
         let (file, folder) = match &arguments.config {
             Some(path) => {
                 let folder = path.parent().map(Path::to_path_buf).unwrap_or_default();
@@ -171,6 +194,12 @@ impl Settings {
                 networks: networks(file.smtp.allow_nets),
                 timeouts: timeouts(&file.smtp.timeouts),
             },
+            doctor: DoctorSettings {
+                resolv_conf: path(&None, file.doctor.resolv_conf)
+                    .unwrap_or_else(|| PathBuf::from("/etc/resolv.conf")),
+                names: probe_names(file.doctor.secure, file.doctor.bogus, file.doctor.insecure),
+                mail: file.doctor.mail.map_or_else(default_targets, unwrap_all),
+            },
             insecure_mx: unwrap_one(file.policy.insecure_mx).unwrap_or_default(),
             state_dir: path(&arguments.state_dir, file.state_dir).or_else(default_state_dir),
             lab_map,
@@ -180,6 +209,24 @@ impl Settings {
                 .map(destination)
                 .collect::<Result<_>>()?,
         })
+    }
+}
+
+/// The names of the file; of a kind that it does not name, the usual ones.
+fn probe_names(
+    secure: Vec<Parsed<ProbeName>>,
+    bogus: Vec<Parsed<ProbeName>>,
+    insecure: Vec<Parsed<ProbeName>>,
+) -> ProbeNames {
+    let usual = ProbeNames::default();
+    let or = |own: Vec<Parsed<ProbeName>>, usual| match own.is_empty() {
+        true => usual,
+        false => unwrap_all(own),
+    };
+    ProbeNames {
+        secure: or(secure, usual.secure),
+        bogus: or(bogus, usual.bogus),
+        insecure: or(insecure, usual.insecure),
     }
 }
 
