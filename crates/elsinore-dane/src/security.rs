@@ -83,22 +83,25 @@ pub enum Cause {
     SignatureNotYetValid,
     /// Bogus: no signature where one is due.
     SignatureMissing,
-    /// Bogus: no DNSKEY that a DS record or a trust anchor vouches for (RFC 4035 §5.2).
+    /// Bogus, or indeterminate when the servers failed: no DNSKEY that a DS record or a trust
+    /// anchor vouches for (RFC 4035 §5.2).
     KeyMissing,
     /// Bogus: an absence without NSEC or NSEC3 records (RFC 4035 §5.4).
     DenialMissing,
     /// Bogus: NSEC or NSEC3 records that do not show the absence.
     DenialWrong,
-    /// Bogus: records that cannot stand like this (two CNAMEs, malformed targets).
+    /// Bogus: records that cannot stand like this (two CNAMEs, malformed targets), or none at all.
     Malformed,
     /// Bogus or indeterminate: a bound on the work of one lookup struck.
     Limit,
     /// Bogus: the upstream resolver says so (RFC 8914 §4.7 to §4.13).
     Upstream,
-    /// Indeterminate: no server gave a usable answer.
+    /// Indeterminate: no server could be reached, or those that could refused.
     Unreachable,
-    /// Indeterminate: the network or the socket failed.
-    Network,
+    /// Indeterminate: a server failed while it was asked (SERVFAIL and its kin).
+    ServerFailed,
+    /// Indeterminate: a reply that cannot be read.
+    Garbled,
     /// Indeterminate: the time for one lookup ran out.
     Deadline,
     /// Indeterminate: aliases lead in a circle, or there are too many.
@@ -129,9 +132,9 @@ impl Cause {
             Self::SignatureMissing => 10,
             Self::DenialMissing => 12,
             Self::Unreachable | Self::Deadline => 22,
-            Self::Network => 23,
+            Self::ServerFailed => 23,
             Self::Nsec3Iterations => 27,
-            Self::AliasLoop | Self::AliasTooLong | Self::NotCached => 0,
+            Self::AliasLoop | Self::AliasTooLong | Self::NotCached | Self::Garbled => 0,
             Self::Unstated
             | Self::NegativeAnchor
             | Self::NoAnchor
@@ -166,7 +169,8 @@ impl Cause {
             Self::Limit => "limit",
             Self::Upstream => "upstream",
             Self::Unreachable => "unreachable",
-            Self::Network => "network",
+            Self::ServerFailed => "server-failed",
+            Self::Garbled => "garbled",
             Self::Deadline => "deadline",
             Self::AliasLoop => "alias-loop",
             Self::AliasTooLong => "alias-too-long",

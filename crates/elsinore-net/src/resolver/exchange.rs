@@ -5,6 +5,7 @@
 use super::core::{Core, Work};
 use super::wire::{Echo, Message, Query, QueryBits, Question, Rcode};
 use elsinore_dane::answer::ExtendedError;
+use elsinore_dane::security::Cause;
 use std::fmt;
 use std::future::poll_fn;
 use std::net::SocketAddr;
@@ -47,6 +48,17 @@ impl Fault {
             Self::Refused(_, None) => 3,
             Self::Refused(_, Some(_)) => 4,
             Self::Budget(_) => 5,
+        }
+    }
+
+    /// What kind of reason it is.
+    pub(super) const fn cause(&self) -> Cause {
+        match self {
+            Self::Silent | Self::Network(_) | Self::Lame(_) => Cause::Unreachable,
+            Self::Refused(Rcode::REFUSED, _) => Cause::Unreachable,
+            Self::Refused(..) => Cause::ServerFailed,
+            Self::Malformed => Cause::Garbled,
+            Self::Budget(_) => Cause::Limit,
         }
     }
 

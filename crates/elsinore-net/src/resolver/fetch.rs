@@ -134,7 +134,7 @@ impl Core {
             {
                 Err(Fault::Lame("no recursion available"))
             }
-            Rcode::NOERROR | Rcode::NXDOMAIN => Ok(()),
+            _ if message.is_answer() => Ok(()),
             other => Err(Fault::Refused(other, message.ede.clone())),
         };
         let Reply { message, server } = self

@@ -13,6 +13,7 @@ use super::nets::may_contact;
 use super::route::RouteKind;
 use super::servers::port_53;
 use super::wire::{Message, Name, QueryBits, Question, Rcode, rtype};
+use elsinore_dane::security::Cause;
 use futures_util::future::{BoxFuture, join_all};
 use referral::Reply;
 use std::net::SocketAddr;
@@ -90,9 +91,10 @@ impl Core {
                 }
             }
             let limit = work.budget.limits.referrals;
-            Err(Trouble::new(format!(
-                "{question}: more than {limit} referrals"
-            )))
+            Err(
+                Trouble::new(format!("{question}: more than {limit} referrals"))
+                    .because(Cause::Limit),
+            )
         })
     }
 
@@ -136,12 +138,10 @@ impl Core {
         depth: u8,
     ) -> Result<CoreReply, Trouble> {
         let accept = |message: &Message| match message.rcode {
-            Rcode::NOERROR | Rcode::NXDOMAIN => {
-                match referral::classify(message, &zone.zone, question) {
-                    Reply::Lame(text) => Err(Fault::Lame(text)),
-                    Reply::Answer | Reply::Referral(_) => Ok(()),
-                }
-            }
+            _ if message.is_answer() => match referral::classify(message, &zone.zone, question) {
+                Reply::Lame(text) => Err(Fault::Lame(text)),
+                Reply::Answer | Reply::Referral(_) => Ok(()),
+            },
             other => Err(Fault::Refused(other, message.ede.clone())),
         };
         let (known, missing) = self.addresses(zone);

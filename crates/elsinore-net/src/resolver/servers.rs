@@ -171,17 +171,14 @@ impl Core {
                 }
             }
         }
-        let (text, ede) = match worst {
-            Some((server, fault)) => (
-                format!("{question}: {} says {fault}", server.ip()),
-                fault.ede(),
-            ),
-            None if servers.is_empty() => (format!("{question}: no server to ask"), None),
-            None => (format!("{question}: no server answered in time"), None),
-        };
-        Err(Trouble {
-            ede,
-            ..Trouble::new(text)
+        Err(match worst {
+            Some((server, fault)) => Trouble {
+                text: format!("{question}: {} says {fault}", server.ip()),
+                ede: fault.ede(),
+                cause: fault.cause(),
+            },
+            None if servers.is_empty() => Trouble::new(format!("{question}: no server to ask")),
+            None => Trouble::new(format!("{question}: no server answered in time")),
         })
     }
 

@@ -218,16 +218,19 @@ impl Core {
         let [record] = set.records.as_slice() else {
             return malformed(format!("{owner} has {} DNAME records", set.records.len()));
         };
-        let target = record
-            .target()
-            .and_then(|target| name.rebased(owner, &target));
-        let Some(target) = target else {
-            let text = format!("the DNAME of {owner} makes of {name} a name that is too long");
-            let status = Status::indeterminate(text).because(Cause::AliasTooLong);
-            return End::Failed(Failure { status, ede: None });
+        let Some(target) = record.target() else {
+            return malformed(format!("{owner}: malformed DNAME"));
         };
         match self.judge_set(set, message, work).await {
-            Ok((status, ttl)) => End::Alias(AliasKind::Dname, target, status, ttl),
+            Ok((status, ttl)) => match name.rebased(owner, &target) {
+                Some(target) => End::Alias(AliasKind::Dname, target, status, ttl),
+                None => {
+                    let text =
+                        format!("the DNAME of {owner} makes of {name} a name that is too long");
+                    let status = Status::indeterminate(text).because(Cause::AliasTooLong);
+                    End::Failed(Failure { status, ede: None })
+                }
+            },
             Err(failure) => End::Failed(failure),
         }
     }
@@ -298,7 +301,15 @@ impl Core {
                 Ok((Status::assertion(Authority::Validator, reason), ttl))
             }
             Ok(proof) => Ok((weak(&proof, &set.owner, zone).insecure(), ttl)),
-            Err(fault) => Err(bogus(fault.told(|text| format!("{}: {text}", set.owner)))),
+            // Data was there: what is missing is not its denial (RFC 8914 §4.13).
+            Err(Fault { text, cause }) => {
+                let text = format!("{}: {text}", set.owner);
+                let cause = match cause {
+                    Cause::DenialMissing => Cause::DenialWrong,
+                    cause => cause,
+                };
+                Err(bogus(Fault { cause, text }))
+            }
         }
     }
 
@@ -367,6 +378,10 @@ impl Core {
             Some(fault) => {
                 fault.told(|text| format!("{question}: the denial does not hold: {text}"))
             }
+            None if message.is_empty_answer() => Fault::new(
+                Cause::Malformed,
+                format!("{question}: the answer is neither data nor a denial"),
+            ),
             None => Fault::new(
                 Cause::DenialMissing,
                 format!("{question}: denied without proof"),

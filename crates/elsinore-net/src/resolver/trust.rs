@@ -221,6 +221,7 @@ impl Core {
             Mode::Recursive => self.known_delegation(name),
             Mode::Forward | Mode::Ad => None,
         };
+        let mut first = None;
         if let Some(known) = referral.as_ref().filter(|known| !known.security.is_empty()) {
             let step = self
                 .judge_cut(name, &known.security, &known.security, parent, work)
@@ -228,6 +229,7 @@ impl Core {
             if !matches!(&step, Step::Cut(Cut::Failed(_), _)) {
                 return step;
             }
+            first = Some(step);
         }
         if let Some((found, left)) = self.no_ds_from_cache(name, &parent.zone, work) {
             let authority = &found.message.authority;
@@ -248,10 +250,15 @@ impl Core {
                     .await;
                 if matches!(&step, Step::Cut(Cut::Failed(_), _)) {
                     self.cache.forget::<Found>(&question);
+                    // What is wrong with the referral tells more than that asking did not help.
+                    return first.unwrap_or(step);
                 }
                 step
             }
-            Err(trouble) => Step::Cut(Cut::Failed(trouble.into_failure()), FAILED_FOR),
+            Err(trouble) => {
+                let step = Step::Cut(Cut::Failed(trouble.into_failure()), FAILED_FOR);
+                first.unwrap_or(step)
+            }
         }
     }
 
@@ -358,7 +365,15 @@ impl Core {
         };
         let found = match self.fetch(&question, work).await {
             Ok(found) => found,
-            Err(trouble) => return (Cut::Failed(trouble.into_failure()), FAILED_FOR),
+            Err(trouble) => {
+                // Without the keys nothing of the zone can be judged (RFC 8914 §4.10).
+                let cause = match trouble.cause {
+                    Cause::ServerFailed => Cause::KeyMissing,
+                    cause => cause,
+                };
+                let failure = trouble.because(cause).into_failure();
+                return (Cut::Failed(failure), FAILED_FOR);
+            }
         };
         let Some(set) = Signed::find(&found.message.answer, zone, rtype::DNSKEY) else {
             self.cache.forget::<Found>(&question);

@@ -140,6 +140,8 @@ impl Rcode {
     pub(in crate::resolver) const FORMERR: Self = Self(1);
     pub(in crate::resolver) const NXDOMAIN: Self = Self(3);
     pub(in crate::resolver) const NOTIMP: Self = Self(4);
+    pub(in crate::resolver) const REFUSED: Self = Self(5);
+    pub(in crate::resolver) const YXDOMAIN: Self = Self(6);
     pub(in crate::resolver) const BADVERS: Self = Self(16);
 }
 
@@ -152,6 +154,7 @@ impl fmt::Display for Rcode {
             3 => "NXDOMAIN",
             4 => "NOTIMP",
             5 => "REFUSED",
+            6 => "YXDOMAIN",
             9 => "NOTAUTH",
             16 => "BADVERS",
             other => return write!(f, "RCODE{other}"),
@@ -249,6 +252,29 @@ impl Message {
             _ => self.additional.push(record),
         }
         Some(())
+    }
+
+    /// Whether its code is one that an answer has: data, an alias or a denial; or the code for a
+    /// name that a DNAME would make too long (RFC 6672 §2.2), when the DNAME is there.
+    pub(in crate::resolver) fn is_answer(&self) -> bool {
+        match self.rcode {
+            Rcode::NOERROR | Rcode::NXDOMAIN => true,
+            Rcode::YXDOMAIN => self
+                .answer
+                .iter()
+                .any(|record| record.rtype == rtype::DNAME),
+            _ => false,
+        }
+    }
+
+    /// Whether it is NOERROR without data and without the SOA that a denial has (RFC 2308 §2.2).
+    pub(in crate::resolver) fn is_empty_answer(&self) -> bool {
+        self.rcode == Rcode::NOERROR
+            && self.answer.is_empty()
+            && !self
+                .authority
+                .iter()
+                .any(|record| record.rtype == rtype::SOA)
     }
 
     /// The records of one owner and type in `section`, without duplicates.
