@@ -12,6 +12,7 @@ mod exchange;
 mod fetch;
 mod hints;
 mod iterate;
+mod keep;
 mod limits;
 mod nets;
 pub(crate) mod probe;

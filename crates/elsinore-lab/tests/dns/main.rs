@@ -5,6 +5,7 @@
 mod ad;
 mod attacks;
 mod broken;
+mod caching;
 mod corpus;
 mod kinds;
 mod net;

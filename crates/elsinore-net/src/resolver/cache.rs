@@ -51,6 +51,12 @@ pub(super) enum Kind {
     Delegation,
     /// What a name is on the way down the chain of trust.
     Cut,
+    /// What came with a referral to show whether the zone is signed.
+    ReferralProof,
+    /// Addresses of a name server.
+    ServerAddresses,
+    /// How often a question failed of late.
+    Failures,
 }
 
 /// Something that is kept by name, or by name and type.

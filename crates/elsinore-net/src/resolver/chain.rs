@@ -266,7 +266,13 @@ impl Core {
         {
             return;
         }
-        self.cache.keep(asked, Arc::new(step.clone()), step.ttl());
+        let ttl = match &step.end {
+            End::Failed(failure) => self.failure_ttl(asked, failure),
+            _ => step.ttl(),
+        };
+        self.cache.keep(asked, Arc::new(step.clone()), ttl);
+        // Judged: the step is what counts from now on.
+        self.cache.forget::<Found>(asked);
     }
 }
 

@@ -3,7 +3,7 @@
 
 mod referral;
 
-pub(super) use referral::{Delegation, Source};
+pub(super) use referral::{Delegation, ReferralProof, Source};
 
 use super::config::Minimisation;
 use super::core::{Core, Found, Reply as CoreReply, Trouble, Work};
@@ -12,10 +12,11 @@ use super::fetch::without;
 use super::nets::may_contact;
 use super::route::RouteKind;
 use super::servers::port_53;
+use super::validate::negative_ttl;
 use super::wire::{Message, Name, QueryBits, Question, Rcode, rtype};
 use elsinore_dane::security::Cause;
 use futures_util::future::{BoxFuture, join_all};
-use referral::Reply;
+use referral::{MOST_ADDRESSES, Reply, ServerAddresses};
 use std::net::SocketAddr;
 use std::sync::Arc;
 
@@ -64,15 +65,13 @@ impl Core {
                 };
                 match referral::classify(&message, &zone.zone, &asked) {
                     Reply::Referral(next) => {
-                        let next = Arc::new(next);
                         if next.has_ds() {
                             // The lookup may be over; then nobody needs the keys any more.
                             let _ = work.wanted_keys.send(next.zone.clone());
                         }
-                        self.cache.keep(&next.zone, Arc::clone(&next), next.ttl);
-                        shown = next.zone.label_count() + 1;
+                        zone = self.keep_delegation(&zone, next);
+                        shown = zone.zone.label_count() + 1;
                         steps = 0;
-                        zone = next;
                     }
                     _ if whole => {
                         return Ok(Found {
@@ -207,23 +206,39 @@ impl Core {
                 })
             })
             .collect();
-        let replies = join_all(
+        let found = join_all(
             questions
                 .iter()
-                .map(|question| self.fetch_at_depth(question, work, depth + 1)),
+                .map(|question| self.server_addresses(question, work, depth + 1)),
         )
         .await;
-        let mut addresses = Vec::new();
-        for (question, found) in questions.iter().zip(replies) {
-            let Ok(found) = found else { continue };
-            for record in Message::rrset(&found.message.answer, &question.name, question.rtype) {
-                if let Some(address) = referral::address(record)
-                    && may_contact(address, &self.config.allow_nets)
-                {
-                    addresses.push(port_53(address));
-                }
-            }
+        let addresses = found.iter().flat_map(|list| list.0.iter().copied());
+        addresses
+            .filter(|address| may_contact(*address, &self.config.allow_nets))
+            .map(port_53)
+            .collect()
+    }
+
+    /// The addresses of a name server. Whom to ask needs no proof; these never answer a question.
+    async fn server_addresses(
+        &self,
+        question: &Question,
+        work: &Work,
+        depth: u8,
+    ) -> Arc<ServerAddresses> {
+        if let Some((known, _)) = self.cache.find::<ServerAddresses>(question) {
+            return known;
         }
+        let Ok(found) = self.fetch_at_depth(question, work, depth).await else {
+            return Arc::default();
+        };
+        let message: &Message = &found.message;
+        let records = Message::rrset(&message.answer, &question.name, question.rtype);
+        let ttl = records.iter().map(|record| record.ttl).min();
+        let addresses = records.into_iter().filter_map(referral::address);
+        let addresses = Arc::new(ServerAddresses(addresses.take(MOST_ADDRESSES).collect()));
+        let ttl = ttl.unwrap_or_else(|| negative_ttl(message));
+        self.cache.keep(question, Arc::clone(&addresses), ttl);
         addresses
     }
 

@@ -111,13 +111,16 @@ impl Core {
             Checking::Enabled => self.judge_end(question, found, work).await,
             Checking::Disabled => unchecked(question, found),
         };
-        Step {
+        let step = Step {
             end,
             evidence: match work.records {
                 Records::Kept => Some(Arc::new(Evidence::new(&found.message, &found.bailiwick))),
                 Records::Dropped => None,
             },
-        }
+        };
+        // Nobody is told to keep it for longer than it is kept here.
+        let ttl = step.ttl().min(step.longest());
+        step.with_ttl(ttl)
     }
 
     async fn judge_end(&self, question: &Question, found: &Found, work: &Work) -> End {

@@ -3,9 +3,10 @@
 //! signed DS, a signed denial of DS, or a signed absence of any cut.
 
 use super::anchors::{Anchor, Start};
-use super::cache::{Kept, Kind, Weigh};
+use super::cache::{Kept, Kind, LONGEST, LONGEST_DENIAL, LONGEST_FAILURE, Weigh};
 use super::config::Mode;
 use super::core::{Core, Found, Work};
+use super::iterate::ReferralProof;
 use super::transcript::Recursion;
 use super::validate::{DsProof, Fault, KeyOutcome, Proof, Signed, ZoneKeys, signers, verify};
 use super::wire::{Message, Name, Question, Record, rtype};
@@ -54,6 +55,14 @@ impl Weigh for Cut {
 impl Kept for Cut {
     const KIND: Kind = Kind::Cut;
     type Key = Name;
+
+    fn longest(&self) -> u32 {
+        match self {
+            Self::Keys(_) => LONGEST,
+            Self::None | Self::Insecure(..) => LONGEST_DENIAL,
+            Self::Failed(_) => LONGEST_FAILURE,
+        }
+    }
 }
 
 /// The outcome of one step, before it is kept.
@@ -200,7 +209,21 @@ impl Core {
         if matches!(cut, Cut::Failed(_)) && is_own_fault {
             return;
         }
+        let question = |rtype| Question {
+            name: name.clone(),
+            rtype,
+        };
+        let ttl = match cut {
+            Cut::Failed(failure) => self.failure_ttl(&question(rtype::DS), failure),
+            _ => ttl,
+        };
         self.cache.keep(name, Arc::new(cut.clone()), ttl);
+        if !matches!(cut, Cut::Failed(_)) {
+            // Judged: the cut is what counts from now on.
+            self.cache.forget::<ReferralProof>(name);
+            self.cache.forget::<Found>(&question(rtype::DS));
+            self.cache.forget::<Found>(&question(rtype::DNSKEY));
+        }
     }
 
     async fn cut(&self, name: &Name, parent: &Arc<ZoneKeys>, work: &Work) -> Step {
@@ -218,14 +241,12 @@ impl Core {
         // What came with the referral saves a question; when it does not hold, the parent is
         // asked before anything is concluded.
         let referral = match self.config.mode {
-            Mode::Recursive => self.known_delegation(name),
+            Mode::Recursive => self.cache.find::<ReferralProof>(name),
             Mode::Forward | Mode::Ad => None,
         };
         let mut first = None;
-        if let Some(known) = referral.as_ref().filter(|known| !known.security.is_empty()) {
-            let step = self
-                .judge_cut(name, &known.security, &known.security, parent, work)
-                .await;
+        if let Some((proof, _)) = referral {
+            let step = self.judge_cut(name, &proof.0, &proof.0, parent, work).await;
             if !matches!(&step, Step::Cut(Cut::Failed(_), _)) {
                 return step;
             }

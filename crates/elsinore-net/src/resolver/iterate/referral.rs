@@ -10,7 +10,7 @@ use std::net::{IpAddr, SocketAddr};
 /// Name servers of one delegation that are kept.
 const MOST_SERVERS: usize = 16;
 /// Addresses of one name server that are kept.
-const MOST_ADDRESSES: usize = 8;
+pub(super) const MOST_ADDRESSES: usize = 8;
 
 /// Who says where the servers of a zone are.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -84,6 +84,37 @@ impl Weigh for Delegation {
 impl Kept for Delegation {
     const KIND: Kind = Kind::Delegation;
     type Key = Name;
+}
+
+/// The DS, NSEC, NSEC3 and RRSIG records of a referral, for as long as they may be used. The
+/// delegation itself may be used for longer.
+#[derive(Debug, Clone)]
+pub(in crate::resolver) struct ReferralProof(pub(in crate::resolver) Vec<Record>);
+
+impl Weigh for ReferralProof {
+    fn heap(&self) -> usize {
+        self.0.heap()
+    }
+}
+
+impl Kept for ReferralProof {
+    const KIND: Kind = Kind::ReferralProof;
+    type Key = Name;
+}
+
+/// The addresses of one family of a name server; none when it has none.
+#[derive(Debug, Clone, Default)]
+pub(super) struct ServerAddresses(pub(super) Vec<IpAddr>);
+
+impl Weigh for ServerAddresses {
+    fn heap(&self) -> usize {
+        block(self.0.capacity() * size_of::<IpAddr>())
+    }
+}
+
+impl Kept for ServerAddresses {
+    const KIND: Kind = Kind::ServerAddresses;
+    type Key = Question;
 }
 
 /// The kinds of reply.
