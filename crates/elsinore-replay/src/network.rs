@@ -17,6 +17,10 @@ use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 /// Unanswered questions that are remembered for the report.
 const REMEMBERED: usize = 40;
 
+/// Octets of a reply that still goes out as a datagram; a longer one is left for TCP, as every
+/// server does it. No file is about the number.
+const DATAGRAM: usize = 4_096;
+
 /// Octets in flight on a scripted TCP connection, in each direction.
 const STREAM: usize = 1 << 17;
 
@@ -210,7 +214,10 @@ impl Pending {
     pub(crate) fn never_answer(self) {}
 
     fn send(&self, packet: &Packet, adjust: Adjustments, pause: Duration) {
-        let reply = wire::reply(packet, adjust, &self.query);
+        let mut reply = wire::reply(packet, adjust, &self.query);
+        if self.transport == Transport::Udp && reply.len() > DATAGRAM {
+            wire::truncate(&mut reply);
+        }
         let inbox = self.inbox.clone();
         if pause.is_zero() {
             // The resolver may have given up by now.

@@ -86,6 +86,19 @@ pub(crate) fn reply(packet: &Packet, adjust: Adjustments, query: &[u8]) -> Vec<u
     reply
 }
 
+/// Leaves the header, with TC set, and the question (RFC 2181 §9).
+pub(crate) fn truncate(reply: &mut Vec<u8>) {
+    let length = HEADER + question_octets(reply).map_or(0, <[u8]>::len);
+    reply.truncate(length);
+    if let Some(flags) = reply.get_mut(2) {
+        *flags |= 0x02;
+    }
+    // Answer, authority and additional counts.
+    if let Some(counts) = reply.get_mut(6..HEADER) {
+        counts.fill(0);
+    }
+}
+
 /// Octets of a message header.
 const HEADER: usize = 12;
 

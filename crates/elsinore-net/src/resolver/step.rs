@@ -4,7 +4,7 @@ use super::cache::{Kept, Kind, LONGEST, LONGEST_DENIAL, LONGEST_FAILURE, Weigh};
 use super::core::{Core, Found, Work};
 use super::evidence::{Evidence, Records};
 use super::transcript::Checking;
-use super::trust::{Trust, holder, iterations, opt_out};
+use super::trust::{Trust, Voucher, holder, iterations, opt_out};
 use super::validate::{
     Fault, Proof, Proofs, Signed, Verified, ZoneKeys, negative_ttl, signers, verify,
 };
@@ -100,6 +100,24 @@ fn malformed(text: String) -> End {
 
 /// Types of one name that an answer to ANY is judged with.
 const MOST_TYPES: usize = 64;
+
+/// What is the matter with data that does not validate.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Flaw {
+    /// A zone on the way signed it, wrongly, or signed what does not prove it.
+    Wrong,
+    /// Nobody on the way signed anything.
+    Unsigned,
+}
+
+impl Flaw {
+    const fn of(fault: Option<&Fault>) -> Self {
+        match fault {
+            Some(_) => Self::Wrong,
+            None => Self::Unsigned,
+        }
+    }
+}
 
 /// A status, and the seconds for which it holds.
 type Judged = Result<(Status, u32), Failure>;
@@ -246,7 +264,8 @@ impl Core {
         }
         let mut fault = None;
         for signer in set.signers() {
-            if !self.may_vouch(&signer, &set.owner, set.rtype) {
+            let voucher = self.voucher(&signer, &set.owner, set.rtype);
+            if voucher == Voucher::Stranger {
                 continue;
             }
             match self.trust(&signer, work).await {
@@ -259,16 +278,18 @@ impl Core {
                     }
                 }
                 Trust::Secure(_) => {}
+                _ if voucher == Voucher::AnotherChain => {}
                 Trust::Insecure(fault) => return Ok((fault.insecure(), set.ttl())),
                 Trust::Failed(failure) => return Err(failure),
             }
         }
+        let flaw = Flaw::of(fault.as_ref());
         let fault = fault.unwrap_or_else(|| {
             let rtype = mnemonic(set.rtype);
             let text = format!("{} {rtype}: no signature", set.owner);
             Fault::new(Cause::SignatureMissing, text)
         });
-        self.must_be_insecure(&set.owner, set.rtype, work, fault)
+        self.must_be_insecure(&set.owner, set.rtype, work, flaw, fault)
             .await
             .map(|status| (status, set.ttl()))
     }
@@ -340,7 +361,8 @@ impl Core {
         }
         let mut fault = None;
         for signer in signers(&message.authority) {
-            let has_say = self.may_vouch(&signer, name, rtype)
+            let voucher = self.voucher(&signer, name, rtype);
+            let has_say = voucher != Voucher::Stranger
                 && (rtype != rtype::DS || name.is_root() || *name != signer);
             if !has_say {
                 continue;
@@ -348,6 +370,7 @@ impl Core {
             let keys = match self.trust(&signer, work).await {
                 Trust::Secure(keys) if keys.zone == signer => keys,
                 Trust::Secure(_) => continue,
+                _ if voucher == Voucher::AnotherChain => continue,
                 Trust::Insecure(fault) => return Ok(denied(claimed, fault.insecure(), negative)),
                 Trust::Failed(failure) => return Err(failure),
             };
@@ -359,6 +382,7 @@ impl Core {
                     let status = Status::assertion(Authority::Validator, reason);
                     return Ok(denied(kind, status, ttl));
                 }
+                Ok(_) if voucher == Voucher::AnotherChain => {}
                 Ok((kind, proof)) => {
                     return Ok(denied(kind, weak(&proof, name, &signer).insecure(), ttl));
                 }
@@ -377,6 +401,7 @@ impl Core {
             );
             return Err(bogus(Fault::new(Cause::DenialWrong, text)));
         }
+        let flaw = Flaw::of(fault.as_ref());
         let fault = match fault {
             Some(fault) => {
                 fault.told(|text| format!("{question}: the denial does not hold: {text}"))
@@ -390,7 +415,7 @@ impl Core {
                 format!("{question}: denied without proof"),
             ),
         };
-        self.must_be_insecure(name, rtype, work, fault)
+        self.must_be_insecure(name, rtype, work, flaw, fault)
             .await
             .map(|status| denied(claimed, status, negative))
     }
@@ -401,6 +426,7 @@ impl Core {
         name: &Name,
         rtype: u16,
         work: &Work,
+        flaw: Flaw,
         otherwise: Fault,
     ) -> Result<Status, Failure> {
         match self.trust(&holder(name, rtype), work).await {
@@ -413,6 +439,8 @@ impl Core {
                     ede: failure.ede,
                 })
             }
+            // What a zone above signed wrongly is wrong, whatever lies below.
+            Trust::Failed(_) if flaw == Flaw::Wrong => Err(bogus(otherwise)),
             Trust::Failed(failure) => Err(failure),
             Trust::Secure(keys) => {
                 Err(bogus(otherwise.told(|text| {

@@ -65,6 +65,18 @@ impl Kept for Cut {
     }
 }
 
+/// What the word of a signer counts for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Voucher {
+    /// It stands on the chain that starts deepest.
+    Chain,
+    /// It stands on a chain that starts further up: what it proves is secure, and else it proves
+    /// nothing.
+    AnotherChain,
+    /// Nothing.
+    Stranger,
+}
+
 /// The outcome of one step, before it is kept.
 enum Step {
     Cut(Cut, u32),
@@ -171,15 +183,21 @@ impl Core {
         }
     }
 
-    /// Whether a signature by `signer` could say anything about `name`: not when the chain of the
-    /// name starts below the signer. What a zone above is worth then decides nothing, least of all
-    /// that the name is insecure.
-    pub(super) fn may_vouch(&self, signer: &Name, name: &Name, rtype: u16) -> bool {
-        name.is_at_or_below(signer)
-            && match self.starts().of(&holder(name, rtype)) {
-                Start::Keys(start, _) => signer.is_at_or_below(&start),
-                Start::Never(_) => false,
-            }
+    /// What a signature by `signer` could say about `name`. Where anchors are nested any of them may
+    /// show data secure, but only the chain that starts deepest may show it insecure
+    /// (RFC 6840 §5.10).
+    pub(super) fn voucher(&self, signer: &Name, name: &Name, rtype: u16) -> Voucher {
+        if !name.is_at_or_below(signer) {
+            return Voucher::Stranger;
+        }
+        match self.starts().of(&holder(name, rtype)) {
+            Start::Keys(start, _) if signer.is_at_or_below(&start) => Voucher::Chain,
+            Start::Keys(..) => match self.starts().of(signer) {
+                Start::Keys(..) => Voucher::AnotherChain,
+                Start::Never(_) => Voucher::Stranger,
+            },
+            Start::Never(_) => Voucher::Stranger,
+        }
     }
 
     async fn anchored_keys(&self, zone: &Name, anchors: &[Anchor], work: &Work) -> Cut {

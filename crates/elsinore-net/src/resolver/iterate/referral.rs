@@ -132,7 +132,8 @@ pub(super) fn classify(message: &Message, zone: &Name, question: &Question) -> R
     let answers = message.answer.iter().any(|record| {
         let alias = record.rtype == rtype::CNAME && record.owner == *name;
         let dname = record.rtype == rtype::DNAME && name.is_below(&record.owner);
-        alias || dname || (record.rtype == question.rtype && record.owner == *name)
+        let asked = question.rtype == rtype::ANY || record.rtype == question.rtype;
+        alias || dname || (asked && record.owner == *name)
     });
     if answers || message.rcode == Rcode::NXDOMAIN {
         return Reply::Answer;
@@ -144,6 +145,10 @@ pub(super) fn classify(message: &Message, zone: &Name, question: &Question) -> R
     if has_soa {
         return Reply::Answer;
     }
+    let has_proof = message
+        .authority
+        .iter()
+        .any(|record| matches!(record.rtype, rtype::NSEC | rtype::NSEC3));
     let cut = message
         .authority
         .iter()
@@ -155,6 +160,8 @@ pub(super) fn classify(message: &Message, zone: &Name, question: &Question) -> R
         Some(cut) if question.rtype == rtype::DS && cut == name => Reply::Answer,
         Some(cut) => Reply::Referral(referral(message, zone, cut)),
         None if message.authoritative => Reply::Answer,
+        // Whoever denies with a proof need not say that he may: the proof is judged.
+        None if has_proof => Reply::Answer,
         None => Reply::Lame("no answer, no referral, no authority"),
     }
 }

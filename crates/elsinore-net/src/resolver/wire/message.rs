@@ -7,6 +7,8 @@ use std::fmt;
 
 /// Records of one reply that are read; real replies have far fewer.
 const MOST_RECORDS: usize = 4_000;
+/// Signatures of one reply that are put beside what they cover.
+const MOST_STRAYS: usize = 32;
 
 /// What is asked, class IN.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -171,6 +173,13 @@ pub(in crate::resolver) struct Record {
     pub(in crate::resolver) rdata: Vec<u8>,
 }
 
+impl Record {
+    /// Whether this is a signature over records of type `rtype` (RFC 4034 §3.1.1).
+    pub(in crate::resolver) fn covers(&self, rtype: u16) -> bool {
+        self.rtype == rtype::RRSIG && self.rdata.starts_with(&rtype.to_be_bytes())
+    }
+}
+
 /// A reply.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(in crate::resolver) struct Message {
@@ -221,7 +230,44 @@ impl Message {
                 }
             }
         }
+        message.gather_signatures();
         Some(message)
+    }
+
+    /// Puts signatures beside what they cover: some servers have them in another section, though
+    /// RFC 4035 §3.1.1 wants them in the same. A signature counts by what it verifies, wherever it
+    /// stood.
+    fn gather_signatures(&mut self) {
+        let mut moves = Vec::new();
+        let sections = self.sections();
+        for (from, section) in sections.iter().enumerate() {
+            for (index, record) in section.iter().enumerate() {
+                let has_home = |to: &usize| {
+                    sections[*to]
+                        .iter()
+                        .any(|other| record.covers(other.rtype) && other.owner == record.owner)
+                };
+                if record.rtype == rtype::RRSIG
+                    && moves.len() < MOST_STRAYS
+                    && !has_home(&from)
+                    && let Some(to) = (0..sections.len()).find(has_home)
+                {
+                    moves.push((from, index, to));
+                }
+            }
+        }
+        // From the back, so that the places before stay what they were.
+        for (from, index, to) in moves.into_iter().rev() {
+            let sections = [&mut self.answer, &mut self.authority, &mut self.additional];
+            let stray = sections[from].remove(index);
+            if !sections[to].contains(&stray) {
+                sections[to].push(stray);
+            }
+        }
+    }
+
+    const fn sections(&self) -> [&Vec<Record>; 3] {
+        [&self.answer, &self.authority, &self.additional]
     }
 
     fn read_record(&mut self, reader: &mut Reader<'_>, section: usize) -> Option<()> {
