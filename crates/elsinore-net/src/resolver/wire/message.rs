@@ -49,26 +49,20 @@ pub(in crate::resolver) struct Query {
 
 impl Query {
     /// The name as it is sent: each letter's case drawn from `case`.
-    fn cased_name(&self) -> Vec<u8> {
+    fn cased_name<'b>(&self, buffer: &'b mut [u8; 255]) -> &'b [u8] {
         let mut bits = self.case;
-        let mut wire = self.question.name.wire().to_vec();
-        let mut position = 0;
-        while let Some(length) = wire
-            .get(position)
-            .map(|l| usize::from(*l))
-            .filter(|l| *l > 0)
-        {
-            for octet in wire.iter_mut().skip(position + 1).take(length) {
-                if octet.is_ascii_alphabetic() {
-                    if bits & 1 == 1 {
-                        octet.make_ascii_uppercase();
-                    }
-                    bits = bits.rotate_right(1);
-                }
+        let wire = self.question.name.wire();
+        // A name has 255 octets at most.
+        let cased = &mut buffer[..wire.len()];
+        cased.copy_from_slice(wire);
+        // The length of a label is below 64 and so never a letter.
+        for octet in cased.iter_mut().filter(|octet| octet.is_ascii_alphabetic()) {
+            if bits & 1 == 1 {
+                octet.make_ascii_uppercase();
             }
-            position += length + 1;
+            bits = bits.rotate_right(1);
         }
-        wire
+        cased
     }
 
     /// The octets to send; the UDP payload size offered is 1232 (the value agreed on in 2020).
@@ -78,11 +72,14 @@ impl Query {
             QueryBits::Unchecked => 0x0110,
             QueryBits::Checked => 0x0120,
         };
-        let mut wire = Vec::with_capacity(64);
+        let mut name = [0; 255];
+        let name = self.cased_name(&mut name);
+        // Header, type and class, OPT.
+        let mut wire = Vec::with_capacity(12 + name.len() + 4 + 11);
         for field in [self.id, flags, 1, 0, 0, u16::from(self.edns)] {
             wire.extend(field.to_be_bytes());
         }
-        wire.extend(self.cased_name());
+        wire.extend_from_slice(name);
         wire.extend(self.question.rtype.to_be_bytes());
         wire.extend(1_u16.to_be_bytes());
         if self.edns {
@@ -98,16 +95,17 @@ impl Query {
     /// Whether `reply` is to this query: identifier, QR, opcode and question. A reply without
     /// question section is none.
     pub(in crate::resolver) fn echoed_by(&self, reply: &[u8]) -> Echo {
-        let name = self.cased_name();
+        let mut name = [0; 255];
+        let name = self.cased_name(&mut name);
         let fits = reply.len() >= 12 + name.len() + 4
             && reply[..2] == self.id.to_be_bytes()
             && reply[2] & 0xf8 == 0x80
             && reply[4..6] == [0, 1]
-            && reply[12..][..name.len()].eq_ignore_ascii_case(&name)
+            && reply[12..][..name.len()].eq_ignore_ascii_case(name)
             && reply[12 + name.len()..][..2] == self.question.rtype.to_be_bytes()
             && reply[12 + name.len() + 2..][..2] == [0, 1];
         match fits {
-            true if reply[12..].starts_with(&name) => Echo::Exact,
+            true if reply[12..].starts_with(name) => Echo::Exact,
             true => Echo::OtherCase,
             false => Echo::None,
         }
@@ -203,6 +201,8 @@ impl Message {
         let truncated = flags & 0x0200 != 0;
         let [questions, answers, authorities, additionals] =
             [reader.u16()?, reader.u16()?, reader.u16()?, reader.u16()?].map(usize::from);
+        // A record has eleven octets at least, whatever the header claims.
+        let room = |count: usize| Vec::with_capacity(count.min(wire.len() / 11));
         for _ in 0..questions {
             reader.skip_name()?;
             reader.take(4)?;
@@ -216,9 +216,9 @@ impl Message {
             truncated,
             authentic: flags & 0x0020 != 0,
             recursion_available: flags & 0x0080 != 0,
-            answer: Vec::new(),
-            authority: Vec::new(),
-            additional: Vec::new(),
+            answer: room(answers),
+            authority: room(authorities),
+            additional: room(additionals),
             ede: None,
         };
         for (section, count) in [answers, authorities, additionals].into_iter().enumerate() {

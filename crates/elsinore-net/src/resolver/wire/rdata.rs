@@ -39,12 +39,9 @@ const fn layout(rtype: u16) -> Option<&'static [Part]> {
 
 /// Reads RDATA into canonical form; `None` when a type that is known here is malformed.
 pub(super) fn canonical(rtype: u16, mut reader: Reader<'_>) -> Option<Vec<u8>> {
-    let mut rdata = Vec::new();
     if rtype == rtype::RRSIG {
-        rdata.extend_from_slice(reader.take(18)?);
-        rdata.extend_from_slice(reader.name()?.wire());
-        rdata.extend_from_slice(reader.rest());
-        return Some(rdata);
+        let (head, signer, signature) = (reader.take(18)?, reader.name()?, reader.rest());
+        return Some([head, signer.wire(), signature].concat());
     }
     let Some(parts) = layout(rtype) else {
         let octets = reader.rest();
@@ -58,6 +55,11 @@ pub(super) fn canonical(rtype: u16, mut reader: Reader<'_>) -> Option<Vec<u8>> {
         }
         return Some(octets.to_vec());
     };
+    if let [Part::Name] = parts {
+        let name = reader.name()?;
+        return reader.is_at_end().then(|| name.wire().to_vec());
+    }
+    let mut rdata = Vec::with_capacity(64);
     for part in parts {
         match part {
             Part::Octets(length) => rdata.extend_from_slice(reader.take(*length)?),
@@ -69,6 +71,7 @@ pub(super) fn canonical(rtype: u16, mut reader: Reader<'_>) -> Option<Vec<u8>> {
             }
         }
     }
+    rdata.shrink_to_fit();
     reader.is_at_end().then_some(rdata)
 }
 
@@ -109,7 +112,7 @@ pub(in crate::resolver) struct Rrsig {
 impl Rrsig {
     pub(in crate::resolver) fn parse(rdata: &[u8]) -> Option<Self> {
         let mut reader = Reader::new(rdata);
-        let rrsig = Self {
+        Some(Self {
             covered: reader.u16()?,
             algorithm: reader.u8()?,
             labels: reader.u8()?,
@@ -118,13 +121,8 @@ impl Rrsig {
             inception: reader.u32()?,
             key_tag: reader.u16()?,
             signer: reader.name()?,
+            head: reader.read().to_vec(),
             signature: reader.rest().to_vec(),
-            head: Vec::new(),
-        };
-        let head = rdata.len().checked_sub(rrsig.signature.len())?;
-        Some(Self {
-            head: rdata[..head].to_vec(),
-            ..rrsig
         })
     }
 }

@@ -43,6 +43,11 @@ impl<'a> Reader<'a> {
         octets
     }
 
+    /// What has been read so far, from the beginning of the message.
+    pub(super) fn read(&self) -> &'a [u8] {
+        &self.message[..self.position]
+    }
+
     pub(super) fn is_at_end(&self) -> bool {
         self.position >= self.message.len()
     }
