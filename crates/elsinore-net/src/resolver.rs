@@ -16,6 +16,7 @@ mod keep;
 mod limits;
 mod nets;
 pub(crate) mod probe;
+mod retry;
 pub mod rollover;
 mod route;
 mod servers;

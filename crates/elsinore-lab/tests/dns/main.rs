@@ -13,6 +13,7 @@ mod operations;
 #[allow(dead_code, reason = "the tests of the authority use all of it")]
 #[path = "../authority/peer.rs"]
 mod peer;
+mod retries;
 mod rollover;
 mod routes;
 mod servers;

@@ -5,8 +5,10 @@ use super::config::Mode;
 use super::core::{Core, Found, Trouble, Work};
 use super::evidence::{Evidence, Records};
 use super::limits::Budget;
+use super::retry::Bogus;
 use super::step::{End, Step};
 use super::transcript::{Checking, Recursion};
+use super::trust::{Trust, holder};
 use super::wire::{Message, Name, Question, rtype};
 use elsinore_dane::answer::{self, AliasLink, Answer, Failure, Last, RrSet};
 use elsinore_dane::security::{Cause, Status};
@@ -226,11 +228,7 @@ impl Core {
         }
         let step = match self.fetch_answer(asked, work).await {
             Ok(found) => {
-                let step = self.judge(asked, &found, work).await;
-                if step.is_failed() {
-                    // The next lookup asks anew instead of judging the same reply once more.
-                    self.cache.forget::<Found>(asked);
-                }
+                let (step, found) = self.judge_until_good(asked, found, work).await;
                 *given = Some(found);
                 step
             }
@@ -241,6 +239,33 @@ impl Core {
         };
         self.keep_step(asked, &step, work);
         step
+    }
+
+    /// Judges `found`, and what other servers say when that is bogus.
+    async fn judge_until_good(
+        &self,
+        asked: &Question,
+        mut found: Found,
+        work: &Work,
+    ) -> (Step, Found) {
+        let mut bogus = Bogus::default();
+        loop {
+            let step = self.judge(asked, &found, work).await;
+            if !step.is_failed() {
+                return (step, found);
+            }
+            // Where the zone itself is not to be trusted, another reply would fare no better.
+            let zone = self.trust(&holder(&asked.name, asked.rtype), work).await;
+            if matches!(zone, Trust::Failed(_)) {
+                // The next lookup asks anew instead of judging the same reply once more.
+                self.cache.forget::<Found>(asked);
+                return (step, found);
+            }
+            match bogus.other_than(&found, asked, self, work).await {
+                Some(other) => found = other,
+                None => return (step, found),
+            }
+        }
     }
 
     /// Behind an upstream resolver one failing end hides the whole chain: the first link is then

@@ -38,7 +38,6 @@ impl Core {
     ///
     /// # Errors
     /// [`Trouble`] when there is no other server, or none of them gives a reply.
-    #[allow(dead_code, reason = "the judge of bogus data calls it")]
     pub(super) async fn fetch_avoiding(
         &self,
         question: &Question,

@@ -23,6 +23,8 @@ pub struct Limits {
     pub nsec3_iterations_insecure: u16,
     /// NSEC3 iterations above which a proof is not looked at and the answer is bogus.
     pub nsec3_iterations_bogus: u16,
+    /// Further servers asked for a question when replies are bogus.
+    pub bogus_retries: usize,
     /// Referrals followed for one question.
     pub referrals: usize,
     /// Name servers of one delegation that are looked at.
@@ -42,6 +44,7 @@ impl Default for Limits {
             nsec3_hashes: 60,
             nsec3_iterations_insecure: 100,
             nsec3_iterations_bogus: 500,
+            bogus_retries: 3,
             referrals: 24,
             servers: 16,
             depth: 4,

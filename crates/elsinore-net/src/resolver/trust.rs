@@ -7,11 +7,12 @@ use super::cache::{Kept, Kind, LONGEST, LONGEST_DENIAL, LONGEST_FAILURE, Weigh};
 use super::config::Mode;
 use super::core::{Core, Found, Work};
 use super::iterate::ReferralProof;
+use super::retry::Bogus;
 use super::transcript::Recursion;
 use super::validate::{DsProof, Fault, KeyOutcome, Proof, Signed, ZoneKeys, signers, verify};
 use super::wire::{Message, Name, Question, Record, rtype};
 use elsinore_dane::answer::Failure;
-use elsinore_dane::security::Cause;
+use elsinore_dane::security::{Cause, Security};
 use futures_util::future::join;
 use std::sync::Arc;
 
@@ -82,6 +83,19 @@ enum Step {
     Cut(Cut, u32),
     /// The records are signed by a zone in between that has not been visited yet.
     Between(Name),
+}
+
+/// What DS records, or their absence, make of one name.
+enum Shown {
+    Step(Step),
+    /// A signed delegation, by these DS records, in canonical order.
+    Delegated(Vec<Vec<u8>>, u32),
+}
+
+impl Shown {
+    const fn is_failed(&self) -> bool {
+        matches!(self, Self::Step(Step::Cut(Cut::Failed(_), _)))
+    }
 }
 
 /// What a wildcard expansion at `name` says about a cut there.
@@ -257,23 +271,34 @@ impl Core {
 
     async fn find_cut(&self, name: &Name, parent: &Arc<ZoneKeys>, work: &Work) -> Step {
         // What came with the referral saves a question; when it does not hold, the parent is
-        // asked before anything is concluded.
+        // asked before anything is concluded. A DS query that fails then shows nothing: the
+        // status is indeterminate, not bogus.
         let referral = match self.config.mode {
             Mode::Recursive => self.cache.find::<ReferralProof>(name),
             Mode::Forward | Mode::Ad => None,
         };
-        let mut first = None;
+        let (mut first, mut tried) = (None, None);
         if let Some((proof, _)) = referral {
-            let step = self.judge_cut(name, &proof.0, &proof.0, parent, work).await;
-            if !matches!(&step, Step::Cut(Cut::Failed(_), _)) {
-                return step;
+            let shown = self.judge_cut(name, &proof.0, &proof.0, parent, work);
+            match shown {
+                Shown::Step(step) if !matches!(&step, Step::Cut(Cut::Failed(_), _)) => return step,
+                Shown::Step(step) => first = Some(step),
+                Shown::Delegated(ds, ttl) => {
+                    let (cut, ttl) = self.delegated_keys(name, &ds, ttl, work).await;
+                    // Other DS records may make bogus keys good, but not bring missing ones.
+                    let is_bogus = matches!(&cut, Cut::Failed(failure)
+                        if failure.status.security() == Security::Bogus);
+                    if !is_bogus {
+                        return Step::Cut(cut, ttl);
+                    }
+                    first = Some(Step::Cut(cut, ttl));
+                    tried = Some(ds);
+                }
             }
-            first = Some(step);
         }
         if let Some((found, left)) = self.no_ds_from_cache(name, &parent.zone, work) {
-            let authority = &found.message.authority;
-            let step = self.judge_cut(name, &[], authority, parent, work).await;
-            if let Step::Cut(cut @ (Cut::None | Cut::Insecure(..)), ttl) = step {
+            let shown = self.judge_cut(name, &[], &found.message.authority, parent, work);
+            if let Shown::Step(Step::Cut(cut @ (Cut::None | Cut::Insecure(..)), ttl)) = shown {
                 return Step::Cut(cut, ttl.min(left));
             }
         }
@@ -281,42 +306,85 @@ impl Core {
             name: name.clone(),
             rtype: rtype::DS,
         };
-        match self.fetch(&question, work).await {
-            Ok(found) => {
-                let message: &Message = &found.message;
-                let step = self
-                    .judge_cut(name, &message.answer, &message.authority, parent, work)
-                    .await;
-                if matches!(&step, Step::Cut(Cut::Failed(_), _)) {
-                    self.cache.forget::<Found>(&question);
-                    // What is wrong with the referral tells more than that asking did not help.
-                    return first.unwrap_or(step);
-                }
-                step
-            }
+        let shown = match self.fetch(&question, work).await {
+            Ok(found) => self.judge_cuts(name, found, &question, parent, work).await,
             Err(trouble) => {
                 let step = Step::Cut(Cut::Failed(trouble.into_failure()), FAILED_FOR);
-                first.unwrap_or(step)
+                return first.unwrap_or(step);
+            }
+        };
+        match (shown, first) {
+            // What is wrong with the referral tells more than that asking did not help.
+            (Shown::Step(Step::Cut(Cut::Failed(_), _)), Some(first)) => first,
+            (Shown::Step(step), _) => step,
+            // The keys were put to these records already.
+            (Shown::Delegated(ds, _), Some(first)) if tried.as_ref() == Some(&ds) => first,
+            (Shown::Delegated(ds, ttl), _) => {
+                let (cut, ttl) = self.delegated_keys(name, &ds, ttl, work).await;
+                Step::Cut(cut, ttl)
             }
         }
     }
 
+    /// What a reply to a DS query shows, and those of other servers while that is bogus.
+    async fn judge_cuts(
+        &self,
+        name: &Name,
+        mut found: Found,
+        question: &Question,
+        parent: &Arc<ZoneKeys>,
+        work: &Work,
+    ) -> Shown {
+        let mut bogus = Bogus::default();
+        loop {
+            let message: &Message = &found.message;
+            let shown = self.judge_cut(name, &message.answer, &message.authority, parent, work);
+            if !shown.is_failed() {
+                return shown;
+            }
+            match bogus.other_than(&found, question, self, work).await {
+                Some(other) => found = other,
+                None => return shown,
+            }
+        }
+    }
+
+    /// The keys of a zone by the DS records that its parent signed.
+    async fn delegated_keys(
+        &self,
+        name: &Name,
+        ds: &[Vec<u8>],
+        ttl: u32,
+        work: &Work,
+    ) -> (Cut, u32) {
+        let ds: Vec<&[u8]> = ds.iter().map(Vec::as_slice).collect();
+        let (cut, left) = self
+            .keys_of(name, work, |set| {
+                let cryptography = &self.config.cryptography;
+                ZoneKeys::from_ds(set, &ds, cryptography, self.now(), &work.budget)
+            })
+            .await;
+        (cut, left.min(ttl))
+    }
+
     /// Judges DS records, or their denial, by the keys of the parent.
-    async fn judge_cut(
+    fn judge_cut(
         &self,
         name: &Name,
         answer: &[Record],
         authority: &[Record],
         parent: &Arc<ZoneKeys>,
         work: &Work,
-    ) -> Step {
+    ) -> Shown {
         let (zone, now) = (&parent.zone, self.now());
         let between = |signers: Vec<Name>| {
             signers
                 .into_iter()
                 .find(|signer| signer.is_below(zone) && name.is_below(signer))
         };
-        let failed = |fault: Fault| Step::Cut(Cut::Failed(bogus(fault)), BOGUS_FOR);
+        let cut = |cut: Cut, ttl: u32| Shown::Step(Step::Cut(cut, ttl));
+        let failed = |fault: Fault| cut(Cut::Failed(bogus(fault)), BOGUS_FOR);
+        let via = |zone: Name| Shown::Step(Step::Between(zone));
         if let Some(set) = Signed::find(answer, name, rtype::DS) {
             let verified = match verify(&set, parent, now, &work.budget) {
                 Ok(verified) if verified.expanded_from.is_none() => verified,
@@ -325,7 +393,7 @@ impl Core {
                     return failed(Fault::new(Cause::BadSignature, text));
                 }
                 Err(fault) => {
-                    return between(set.signers()).map_or_else(|| failed(fault), Step::Between);
+                    return between(set.signers()).map_or_else(|| failed(fault), via);
                 }
             };
             let ds: Vec<&[u8]> = set
@@ -334,14 +402,11 @@ impl Core {
                 .map(|record| record.rdata.as_slice())
                 .collect();
             if let Err(fault) = ZoneKeys::usable_ds(name, &ds, &*self.config.cryptography) {
-                return Step::Cut(Cut::Insecure(fault), verified.ttl);
+                return cut(Cut::Insecure(fault), verified.ttl);
             }
-            let (cut, ttl) = self
-                .keys_of(name, work, |set| {
-                    ZoneKeys::from_ds(set, &ds, &self.config.cryptography, now, &work.budget)
-                })
-                .await;
-            return Step::Cut(cut, ttl.min(verified.ttl));
+            let mut ds: Vec<Vec<u8>> = ds.into_iter().map(<[u8]>::to_vec).collect();
+            ds.sort_unstable();
+            return Shown::Delegated(ds, verified.ttl);
         }
         // A signed alias, or a DNAME above, leaves no room for a delegation.
         if let Some(set) = Signed::find(answer, name, rtype::CNAME)
@@ -350,12 +415,12 @@ impl Core {
             // One made from a wildcard leaves no room only where the name is shown not to exist;
             // an opt-out span that holds it may hold a delegation as well.
             let Some(encloser) = &verified.expanded_from else {
-                return Step::Cut(Cut::None, verified.ttl);
+                return cut(Cut::None, verified.ttl);
             };
             let proofs = self.proofs(authority, parent, &work.budget);
             let ttl = verified.ttl.min(proofs.ttl);
             return match proofs.expansion(name, encloser) {
-                Ok(proof) => Step::Cut(cut_of(&proof, name, zone), ttl),
+                Ok(proof) => cut(cut_of(&proof, name, zone), ttl),
                 Err(fault) => failed(fault.told(|text| format!("{name}: {text}"))),
             };
         }
@@ -364,29 +429,27 @@ impl Core {
                 && let Ok(verified) = verify(&set, parent, now, &work.budget)
                 && verified.expanded_from.is_none()
             {
-                return Step::Cut(Cut::None, verified.ttl);
+                return cut(Cut::None, verified.ttl);
             }
         }
         let proofs = self.proofs(authority, parent, &work.budget);
         let ttl = proofs.ttl;
         match proofs.no_ds(name) {
-            Ok(DsProof::NoCut) => Step::Cut(Cut::None, ttl),
+            Ok(DsProof::NoCut) => cut(Cut::None, ttl),
             Ok(DsProof::Unsigned) => {
                 let text = format!("{zone} shows {name} delegated unsigned, without DS");
                 let fault = Fault::new(Cause::UnsignedDelegation, text);
-                Step::Cut(Cut::Insecure(fault), ttl)
+                cut(Cut::Insecure(fault), ttl)
             }
-            Ok(DsProof::OptOut) => Step::Cut(Cut::Insecure(opt_out(name, zone)), ttl),
-            Ok(DsProof::Iterations(count)) => {
-                Step::Cut(Cut::Insecure(iterations(zone, count)), ttl)
-            }
+            Ok(DsProof::OptOut) => cut(Cut::Insecure(opt_out(name, zone)), ttl),
+            Ok(DsProof::Iterations(count)) => cut(Cut::Insecure(iterations(zone, count)), ttl),
             Err(fault) => between(signers(authority)).map_or_else(
                 || {
                     failed(fault.told(|text| {
                         format!("{name}: neither a DS nor its denial by {zone} holds: {text}")
                     }))
                 },
-                Step::Between,
+                via,
             ),
         }
     }
@@ -402,7 +465,7 @@ impl Core {
             name: zone.clone(),
             rtype: rtype::DNSKEY,
         };
-        let found = match self.fetch(&question, work).await {
+        let mut found = match self.fetch(&question, work).await {
             Ok(found) => found,
             Err(trouble) => {
                 // Without the keys nothing of the zone can be judged (RFC 8914 §4.10).
@@ -414,21 +477,27 @@ impl Core {
                 return (Cut::Failed(failure), FAILED_FOR);
             }
         };
-        let Some(set) = Signed::find(&found.message.answer, zone, rtype::DNSKEY) else {
-            self.cache.forget::<Found>(&question);
-            let text = format!("{zone} publishes no DNSKEY, though it is to be signed");
-            let fault = Fault::new(Cause::KeyMissing, text);
-            return (Cut::Failed(bogus(fault)), BOGUS_FOR);
-        };
-        match judge(&set) {
-            KeyOutcome::Secure(keys) => {
-                let ttl = keys.ttl;
-                (Cut::Keys(Arc::new(keys)), ttl)
-            }
-            KeyOutcome::Insecure(fault) => (Cut::Insecure(fault), set.ttl()),
-            KeyOutcome::Bogus(fault) => {
-                self.cache.forget::<Found>(&question);
-                (Cut::Failed(bogus(fault)), BOGUS_FOR)
+        let mut bogus_from = Bogus::default();
+        loop {
+            let outcome = match Signed::find(&found.message.answer, zone, rtype::DNSKEY) {
+                Some(set) => (judge(&set), set.ttl()),
+                None => {
+                    let text = format!("{zone} publishes no DNSKEY, though it is to be signed");
+                    let fault = Fault::new(Cause::KeyMissing, text);
+                    (KeyOutcome::Bogus(fault), BOGUS_FOR)
+                }
+            };
+            let fault = match outcome {
+                (KeyOutcome::Secure(keys), _) => {
+                    let ttl = keys.ttl;
+                    return (Cut::Keys(Arc::new(keys)), ttl);
+                }
+                (KeyOutcome::Insecure(fault), ttl) => return (Cut::Insecure(fault), ttl),
+                (KeyOutcome::Bogus(fault), _) => fault,
+            };
+            match bogus_from.other_than(&found, &question, self, work).await {
+                Some(other) => found = other,
+                None => return (Cut::Failed(bogus(fault)), BOGUS_FOR),
             }
         }
     }
