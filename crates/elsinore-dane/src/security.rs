@@ -2,6 +2,7 @@
 //! (RFC 4033 §5, RFC 4035 §4.3, RFC 7672 §2.1.1).
 
 use std::fmt;
+use std::sync::Arc;
 
 /// The four words everything rests on. The order is from best to worst.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -190,7 +191,8 @@ impl fmt::Display for Cause {
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Status {
     security: Security,
-    reason: String,
+    /// Shared: an unsigned zone gives the same reason for every name in it.
+    reason: Arc<str>,
     authority: Option<Authority>,
     cause: Cause,
 }
@@ -198,7 +200,7 @@ pub struct Status {
 impl Status {
     /// Asserts that the data is secure, on the word of `authority`.
     #[must_use]
-    pub fn assertion(authority: Authority, reason: impl Into<String>) -> Self {
+    pub fn assertion(authority: Authority, reason: impl Into<Arc<str>>) -> Self {
         Self {
             security: Security::Secure,
             reason: reason.into(),
@@ -209,7 +211,7 @@ impl Status {
 
     /// Shown not to be protected, for `reason`.
     #[must_use]
-    pub fn insecure(reason: impl Into<String>) -> Self {
+    pub fn insecure(reason: impl Into<Arc<str>>) -> Self {
         Self {
             security: Security::Insecure,
             reason: reason.into(),
@@ -220,7 +222,7 @@ impl Status {
 
     /// Ought to validate and does not, for `reason`.
     #[must_use]
-    pub fn bogus(reason: impl Into<String>) -> Self {
+    pub fn bogus(reason: impl Into<Arc<str>>) -> Self {
         Self {
             security: Security::Bogus,
             reason: reason.into(),
@@ -231,7 +233,7 @@ impl Status {
 
     /// Could not be found out, for `reason`.
     #[must_use]
-    pub fn indeterminate(reason: impl Into<String>) -> Self {
+    pub fn indeterminate(reason: impl Into<Arc<str>>) -> Self {
         Self {
             security: Security::Indeterminate,
             reason: reason.into(),

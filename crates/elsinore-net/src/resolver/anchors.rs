@@ -454,7 +454,7 @@ mod tests {
         ] {
             let got = match starts.of(&name(of)) {
                 Start::Keys(zone, _) => zone.to_string(),
-                Start::Never(fault) => fault.text,
+                Start::Never(fault) => fault.to_string(),
             };
             assert_eq!(got, expected, "{of}");
         }

@@ -332,7 +332,7 @@ impl Core {
                     Cause::DenialMissing => Cause::DenialWrong,
                     cause => cause,
                 };
-                Err(bogus(Fault { cause, text }))
+                Err(bogus(Fault::new(cause, text)))
             }
         }
     }

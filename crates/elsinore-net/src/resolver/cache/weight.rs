@@ -5,6 +5,7 @@ use elsinore_dane::answer::{Answer, Denial, Failure, Last, RecordData};
 use elsinore_dane::name::DomainName;
 use elsinore_dane::security::Status;
 use std::mem::size_of;
+use std::sync::Arc;
 
 /// Octets that a heap block of `length` takes: a header, and a multiple of 16.
 pub(in crate::resolver) const fn block(length: usize) -> usize {
@@ -74,9 +75,15 @@ impl Weigh for Message {
     }
 }
 
+impl Weigh for Arc<str> {
+    fn heap(&self) -> usize {
+        shared_block(self.len())
+    }
+}
+
 impl Weigh for Status {
     fn heap(&self) -> usize {
-        block(self.reason().len())
+        shared_block(self.reason().len())
     }
 }
 

@@ -276,7 +276,7 @@ impl RootAnchors {
             KeyOutcome::Secure(_) => {}
             KeyOutcome::Insecure(fault) | KeyOutcome::Bogus(fault) => {
                 self.fail(now);
-                return (changes, Some(fault.text));
+                return (changes, Some(fault.to_string()));
             }
         }
         let Timing { original_ttl, left } = Timing::of(&set, now);

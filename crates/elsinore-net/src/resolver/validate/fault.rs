@@ -2,16 +2,18 @@
 
 use elsinore_dane::security::{Cause, Status};
 use std::fmt;
+use std::sync::Arc;
 
 /// One reason: what kind it is, and one line that names the record or the zone.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(in crate::resolver) struct Fault {
     pub(in crate::resolver) cause: Cause,
-    pub(in crate::resolver) text: String,
+    /// Shared by all that is unsigned for the same reason.
+    pub(in crate::resolver) text: Arc<str>,
 }
 
 impl Fault {
-    pub(in crate::resolver) fn new(cause: Cause, text: impl Into<String>) -> Self {
+    pub(in crate::resolver) fn new(cause: Cause, text: impl Into<Arc<str>>) -> Self {
         Self {
             cause,
             text: text.into(),
@@ -22,7 +24,7 @@ impl Fault {
     pub(in crate::resolver) fn told(self, tell: impl FnOnce(&str) -> String) -> Self {
         Self {
             cause: self.cause,
-            text: tell(&self.text),
+            text: tell(&self.text).into(),
         }
     }
 

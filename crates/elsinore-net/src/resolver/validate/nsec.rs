@@ -9,7 +9,7 @@ use elsinore_dane::security::Cause;
 #[derive(Debug, Clone, Copy)]
 pub(super) struct NsecSet<'a>(pub(super) &'a [(Name, Nsec)]);
 
-fn wrong(text: impl Into<String>) -> Fault {
+fn wrong(text: impl Into<std::sync::Arc<str>>) -> Fault {
     Fault::new(Cause::DenialWrong, text)
 }
 

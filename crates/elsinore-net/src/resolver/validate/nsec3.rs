@@ -29,7 +29,7 @@ struct Enclosure {
     opt_out: bool,
 }
 
-fn wrong(text: impl Into<String>) -> Fault {
+fn wrong(text: impl Into<std::sync::Arc<str>>) -> Fault {
     Fault::new(Cause::DenialWrong, text)
 }
 
