@@ -2,6 +2,7 @@
 //! the other tasks are its parts, and what is too slow for it.
 
 mod bench;
+mod differential;
 mod docs;
 mod fuzz;
 mod packages;
@@ -26,6 +27,8 @@ cargo xtask TASK
                      the resolver beside unbound and libunbound (root, Debian packages)
   replay-rpl PATH…   Unbound's scenario files (.rpl; a file or a folder) through our resolver;
                      --verbose before the paths shows every difference
+  differential [ZONES [QUESTIONS]]
+                     a generated tree (2000 zones, 40000 questions) to Unbound and to us
   fuzz-smoke [SECS]  each fuzz target for SECS seconds (30), with cargo-fuzz";
 
 fn main() -> Result<()> {
@@ -41,6 +44,7 @@ fn main() -> Result<()> {
         ["bench"] => bench::run(),
         ["bench", "dns", arguments @ ..] => bench::dns(arguments),
         ["replay-rpl", paths @ ..] if !paths.is_empty() => replay::run(paths),
+        ["differential", sizes @ ..] => differential::run(sizes),
         ["fuzz-smoke"] => fuzz::smoke(30),
         ["fuzz-smoke", seconds] => fuzz::smoke(seconds.parse()?),
         ["help" | "--help" | "-h"] => {
