@@ -2,6 +2,7 @@
 //! link comes out. A lookup never fails: failure is an answer.
 
 mod ad;
+mod aliases;
 mod anchors;
 mod cache;
 mod chain;

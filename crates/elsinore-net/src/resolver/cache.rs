@@ -57,6 +57,8 @@ pub(super) enum Kind {
     ServerAddresses,
     /// How often a question failed of late.
     Failures,
+    /// The name servers of a zone by its own word, with their signatures.
+    Servers,
 }
 
 /// Something that is kept by name, or by name and type.

@@ -209,11 +209,9 @@ impl Core {
     /// One name of the chain: from the cache, from the reply at hand, or asked anew.
     async fn step(&self, asked: &Question, given: &mut Option<Found>, work: &Work) -> Step {
         if work.freshness == Freshness::Cached
-            && let Some((step, left)) = self.cache.find::<Step>(asked)
-            // What was kept for mail shows no records.
-            && (work.records == Records::Dropped || step.is_failed() || step.evidence.is_some())
+            && let Some(step) = self.known_step(asked, work)
         {
-            return Step::clone(&step).with_ttl(left);
+            return step;
         }
         if let Some(found) = given.as_ref().filter(|found| speaks_of(found, asked)) {
             let step = self.judge(asked, found, work).await;

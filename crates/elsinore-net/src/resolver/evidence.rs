@@ -2,7 +2,7 @@
 //! it costs no copy. Records are picked out of it only when somebody wants to see
 //! them.
 
-use super::cache::{Weigh, shared_block};
+use super::cache::{Kept, Kind, Weigh, shared_block};
 use super::step::dname_above;
 use super::wire::{Message, Name, Record, Rrsig, presentation, rtype};
 use elsinore_dane::answer::RecordType;
@@ -122,6 +122,22 @@ impl Evidence {
         }
         sets
     }
+}
+
+/// The reply in whose authority section the name servers of a zone stood, by the word of the zone
+/// itself: what a server without recursion refers to (RFC 1034 §4.3.2).
+#[derive(Debug, Clone)]
+pub(super) struct ZoneServers(pub(super) Evidence);
+
+impl Weigh for ZoneServers {
+    fn heap(&self) -> usize {
+        self.0.heap()
+    }
+}
+
+impl Kept for ZoneServers {
+    const KIND: Kind = Kind::Servers;
+    type Key = Name;
 }
 
 /// An RRset and the signatures that cover it.

@@ -138,7 +138,14 @@ impl Core {
         };
         // Nobody is told to keep it for longer than it is kept here.
         let ttl = step.ttl().min(step.longest());
-        step.with_ttl(ttl)
+        let step = step.with_ttl(ttl);
+        if let End::Alias(AliasKind::Cname, target, ..) = &step.end {
+            self.keep_alias(&question.name, rtype::CNAME, target, &step);
+        }
+        if let Some((owner, target)) = redirected(&step.end, question, found) {
+            self.keep_alias(&owner, rtype::DNAME, &target, &step);
+        }
+        step
     }
 
     async fn judge_end(&self, question: &Question, found: &Found, work: &Work) -> End {
@@ -519,6 +526,26 @@ fn data_of<'a>(message: &'a Message, question: &Question) -> Vec<&'a Record> {
     let owner = &question.name;
     let records = message.answer.iter();
     records.filter(|record| record.owner == *owner).collect()
+}
+
+/// The DNAME, and its target, that `end` was judged from.
+fn redirected(end: &End, question: &Question, found: &Found) -> Option<(Name, Name)> {
+    let (answer, name) = (&found.message.answer, &question.name);
+    let dname = dname_above(answer, name, &found.bailiwick)?;
+    let is_judged = match end {
+        End::Alias(kind, ..) => *kind == AliasKind::Dname,
+        End::Data(..) => {
+            question.rtype == rtype::CNAME
+                && Signed::find(answer, name, rtype::CNAME)
+                    .is_none_or(|cname| is_synthesised(&cname, Some(&dname)))
+        }
+        End::Denied(_) | End::Failed(_) => false,
+    };
+    let [record] = dname.records.as_slice() else {
+        return None;
+    };
+    let target = record.target().filter(|_| is_judged)?;
+    Some((dname.owner, target))
 }
 
 /// Whether a CNAME is what a server made of the DNAME above it.

@@ -5,7 +5,7 @@
 use super::chain::{Followed, Manner};
 use super::config::Mode;
 use super::core::{Core, Work};
-use super::evidence::{Evidence, Records, ResourceRecord};
+use super::evidence::{Evidence, Records, ResourceRecord, ZoneServers};
 use super::trust::Trust;
 use super::validate::{Signed, verify};
 use super::wire::{Name, Record, rtype};
@@ -14,7 +14,7 @@ use elsinore_dane::answer::{
     AliasKind, AliasLink, Answer, DenialKind, ExtendedError, Last, Question, RecordType,
 };
 use elsinore_dane::name::DomainName;
-use elsinore_dane::security::{Cause, Security, Status};
+use elsinore_dane::security::{Authority, Cause, Security, Status};
 use std::sync::Arc;
 
 /// Whether servers may be asked: the RD bit (RFC 1035 §4.1.1).
@@ -134,8 +134,25 @@ impl Resolver {
             checking: query.checking,
             records: Records::Kept,
         };
-        let followed = core.answer_in(&question, manner).await;
-        core.write_down(query, &followed).await
+        // Data is validated whether the client wants it checked or not, as far as it goes
+        // (RFC 6840 §5.9); only what does not validate is given out unchecked.
+        let checked = Manner {
+            checking: Checking::Enabled,
+            ..manner
+        };
+        let mut followed = core.answer_in(&question, checked).await;
+        let is_failed = matches!(followed.answer.last, Last::Failed(_));
+        if query.checking == Checking::Disabled && is_failed {
+            followed = core.answer_in(&question, manner).await;
+        }
+        core.remember_servers(&followed);
+        let transcript = core.write_down(query, &followed).await;
+        let is_unknown = transcript.status.cause() == Cause::NotCached;
+        if query.recursion == Recursion::CacheOnly && is_unknown && followed.links.is_empty() {
+            core.refer(query).await.unwrap_or(transcript)
+        } else {
+            transcript
+        }
     }
 
     /// Answers `question` as [`SecureResolver::lookup`](super::SecureResolver::lookup) does, and
@@ -262,17 +279,58 @@ impl Core {
         if rcode == SERVFAIL {
             (answer, authority) = (Section::default(), Section::default());
         }
-        // RFC 6840 §5.7, §5.8: only who understands the bit gets it.
-        let understands =
-            query.dnssec == DnssecRecords::Included || query.authentic == AuthenticBit::Wanted;
         Transcript {
             rcode,
-            authentic: understands && status.security() == Security::Secure,
+            authentic: understands_ad(query) && status.security() == Security::Secure,
             ede: followed.answer.extended_error(),
             answer: answer.finished(query),
             authority: authority.finished(query),
             status,
         }
+    }
+
+    /// Keeps the NS RRsets that stood beside the answers, for referrals.
+    fn remember_servers(&self, followed: &Followed) {
+        for evidence in followed.links.iter().chain([&followed.end]).flatten() {
+            for set in evidence.authority() {
+                if let Some(first) = set.first().filter(|first| first.rtype == rtype::NS) {
+                    let servers = ZoneServers(Evidence::clone(evidence));
+                    self.cache.keep(&first.owner, Arc::new(servers), first.ttl);
+                }
+            }
+        }
+    }
+
+    /// What a server says that may not ask others and does not know: who is to be asked
+    /// (RFC 1034 §4.3.2).
+    async fn refer(&self, query: &TranscriptQuery) -> Option<Transcript> {
+        let name = Name::from_domain(&query.name);
+        let is_ds = query.record_type.code() == rtype::DS;
+        let deepest = name.label_count().checked_sub(usize::from(is_ds))?;
+        let known = (0..=deepest).rev().find_map(|count| {
+            let zone = name.suffix(count);
+            let (servers, _) = self.cache.find::<ZoneServers>(&zone)?;
+            Some((zone, servers))
+        });
+        let (zone, servers) = known?;
+        let (evidence, mut authority) = (&servers.0, Section::default());
+        let set = Signed::find(&evidence.message().authority, &zone, rtype::NS)?;
+        let status = self.status_of(&set).await;
+        for set in evidence.authority() {
+            let is_it = |first: &&Record| first.rtype == rtype::NS && first.owner == zone;
+            if set.first().is_some_and(is_it) {
+                authority.add(evidence, &set);
+            }
+        }
+        let is_known = matches!(status.security(), Security::Secure | Security::Insecure);
+        is_known.then(|| Transcript {
+            rcode: 0,
+            authentic: understands_ad(query) && status.security() == Security::Secure,
+            status,
+            answer: Vec::new(),
+            authority: authority.finished(query),
+            ede: None,
+        })
     }
 
     async fn show(&self, followed: &Followed) -> (Vec<RestsOn>, RestsOn) {
@@ -341,20 +399,38 @@ impl Core {
         let Some(set) = Signed::find(authority, &first.owner, first.rtype) else {
             return false;
         };
+        let status = self.status_of(&set).await;
+        matches!(status.security(), Security::Secure | Security::Insecure)
+    }
+
+    /// The security of an RRset beside the answer, by what is in the cache.
+    async fn status_of(&self, set: &Signed<'_>) -> Status {
         if self.config.mode == Mode::Ad {
-            return true;
+            return Status::insecure("the resolver that is believed vouches for answers only")
+                .because(Cause::NoAdBit);
         }
         let work = Work::quiet(self.config.limits);
         let signer = set.signers().into_iter().next();
         match self
-            .trust(&signer.unwrap_or(set.owner.clone()), &work)
+            .trust(signer.as_ref().unwrap_or(&set.owner), &work)
             .await
         {
-            Trust::Secure(keys) => verify(&set, &keys, self.now(), &work.budget).is_ok(),
-            Trust::Insecure(_) => true,
-            Trust::Failed(_) => false,
+            Trust::Secure(keys) => match verify(set, &keys, self.now(), &work.budget) {
+                Ok(verified) => {
+                    let reason = format!("signed by {}, key {}", keys.zone, verified.key_tag);
+                    Status::assertion(Authority::Validator, reason)
+                }
+                Err(fault) => fault.bogus(),
+            },
+            Trust::Insecure(fault) => fault.insecure(),
+            Trust::Failed(failure) => failure.status,
         }
     }
+}
+
+/// Whether the client understands the AD bit: only then it is set (RFC 6840 §5.7, §5.8).
+fn understands_ad(query: &TranscriptQuery) -> bool {
+    query.dnssec == DnssecRecords::Included || query.authentic == AuthenticBit::Wanted
 }
 
 /// What is taken over from an authority section.
