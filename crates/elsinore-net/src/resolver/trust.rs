@@ -277,6 +277,10 @@ impl Core {
             Mode::Recursive => self.cache.find::<ReferralProof>(name),
             Mode::Forward | Mode::Ad => None,
         };
+        let referral = referral.filter(|(proof, _)| {
+            let shows = [rtype::DS, rtype::NSEC, rtype::NSEC3];
+            proof.0.iter().any(|record| shows.contains(&record.rtype))
+        });
         let (mut first, mut tried) = (None, None);
         if let Some((proof, _)) = referral {
             let shown = self.judge_cut(name, &proof.0, &proof.0, parent, work);
