@@ -32,7 +32,7 @@ pub use resolv_conf::{
 
 use crate::clock::{Clock, FixedClock};
 use crate::dialer::Dialer;
-use crate::resolver::probe::{Signature, anchor_tags, root_keys};
+use crate::resolver::probe::{Signature, anchor_tags, root_keys, signatures_on};
 use crate::resolver::{ConfigError, Freshness, Mode, Resolver, ResolverConfig, SecureResolver};
 use ask::Asker;
 use elsinore_dane::answer::{Question, RecordType};
@@ -142,10 +142,14 @@ impl Doctor {
         )
         .await;
         let names = own.sound(&config.names, mode);
-        let (observed, mail) = join(self.observe(&names), self.mail(own.validates())).await;
+        let (observed, (mail, signed)) = join(
+            self.observe(&names),
+            join(self.mail(own.validates()), self.signatures(&config.names)),
+        )
+        .await;
 
         let now = self.clock.now();
-        let mut signatures: Vec<Signature> = Vec::new();
+        let mut signatures: Vec<Signature> = signed;
         let mut keys: Vec<Vec<u8>> = Vec::new();
         let told = (soundings.iter())
             .flat_map(|sounding| &sounding.servers)
@@ -204,6 +208,17 @@ impl Doctor {
             (*server, *role, seen)
         });
         join_all(each).await
+    }
+
+    /// The signatures of good names, as our own resolver gets them: zones beside the root to
+    /// compare the clock with.
+    async fn signatures(&self, names: &ProbeNames) -> Vec<Signature> {
+        if self.config.dns.mode == Mode::Ad {
+            return Vec::new();
+        }
+        let each = (names.secure.iter().take(names::MOST))
+            .map(|ProbeName(question)| signatures_on(&self.resolver, question));
+        join_all(each).await.concat()
     }
 
     /// Knocks at mail servers. Where no name can be looked up, only addresses are tried.

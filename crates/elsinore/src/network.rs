@@ -83,6 +83,9 @@ pub(crate) fn doctor(
         state_dir: settings.state_dir.clone(),
         ..DoctorConfig::new(dns)
     };
+    if let Some(timeout) = settings.doctor.timeout {
+        config.patience = timeout;
+    }
     adjust(&mut config);
     Doctor::new(config, dialer(settings)?, clock())
         .map_err(|error| Refusal::configuration(error.to_string()))

@@ -67,7 +67,8 @@ const fn is_absent(kind: Kind) -> bool {
 
 fn lines(case: &Case, slow: Duration) -> Vec<Check> {
     let mut checks = vec![about_kind(case)];
-    if !is_absent(case.portrait.kind) && case.portrait.kind != Kind::NoEdns {
+    let kind = case.portrait.kind;
+    if !is_absent(kind) && !matches!(kind, Kind::NoEdns | Kind::TcpOnly) {
         checks.extend(about_passages(case));
         checks.extend(about_speed(case, slow));
     }
@@ -181,6 +182,11 @@ fn about_kind(case: &Case) -> Check {
                  cannot get signatures itself. Look at the clock of its machine and at its log.",
             )
         }
+        Kind::TcpOnly => new(
+            if role == Bystander { Warn } else { Fail },
+            "answers over TCP, and not over UDP".to_owned(),
+        )
+        .advise("Questions go over UDP first. Let UDP port 53 through, and the replies back."),
         Kind::NoEdns => new(
             if role == Bystander { Warn } else { Fail },
             "knows no EDNS: it can pass no signature".to_owned(),
@@ -353,17 +359,6 @@ fn about_passages(case: &Case) -> Vec<Check> {
             "Answers too large for a datagram (many TLSA records, keys) cannot be had. Let TCP port \
              53 through and switch it on (Unbound: do-tcp: yes).",
         );
-    }
-    if let Some(loss) = portrait.udp.loss() {
-        let answered = portrait.tcp == Passage::Passed;
-        if answered && !matches!(loss, Loss::Error(_) | Loss::LeftOut) {
-            add(
-                Verdict::Warn,
-                "no-udp",
-                format!("no answers over UDP: {}", came(loss)),
-                "Every question waits before it goes over TCP. Let UDP port 53 through.",
-            );
-        }
     }
     if let (Role::Source, Some(_)) = (role, portrait.unchecked.loss()) {
         add(

@@ -26,7 +26,7 @@ pub(crate) enum Kind {
     NotValidating,
     /// Sets AD on whatever it answers.
     Blind,
-    /// Says SERVFAIL for every signed name, good ones too.
+    /// Says SERVFAIL for every signed name, good ones too, and has the data all the same.
     RejectsSigned,
     /// Answers neither signed nor unsigned names.
     Failing,
@@ -34,6 +34,8 @@ pub(crate) enum Kind {
     Refusing,
     /// Is no resolver: does not recurse for us.
     NoRecursion,
+    /// Answers over TCP and not over UDP, which every question tries first.
+    TcpOnly,
     /// Answers no EDNS question, so it can pass no signature.
     NoEdns,
     /// Sends octets that are no DNS.
@@ -59,6 +61,7 @@ impl Kind {
             Self::Failing => "failing",
             Self::Refusing => "refusing",
             Self::NoRecursion => "no-recursion",
+            Self::TcpOnly => "no-udp",
             Self::NoEdns => "no-edns",
             Self::Garbled => "no-dns",
             Self::Dead(_) => "dead",
@@ -182,14 +185,16 @@ fn kind(seen: &Observed) -> Kind {
         return Kind::Refusing;
     }
     let told = |seen: &Seen| seen.told().cloned().unwrap_or_default();
-    let recurses = seen.all().into_iter().filter_map(|seen| seen.told());
+    let mut recurses = seen.all().into_iter().filter_map(|seen| seen.told());
     let has_answer = |seen: &Seen| matches!(seen.rcode(), Some(NOERROR | NXDOMAIN));
-    if recurses.clone().all(|told| !told.recursion_available)
-        && recurses.clone().all(|told| told.data == 0)
-    {
+    let (signed, unsigned, forged) = (&seen.signed, &seen.unsigned, &seen.forged);
+    if recurses.all(|told| !told.recursion_available) && told(signed).data == 0 {
         return Kind::NoRecursion;
     }
-    let (signed, unsigned, forged) = (&seen.signed, &seen.unsigned, &seen.forged);
+    let lifeless = |seen: &Seen| matches!(seen, Seen::Silent | Seen::Obstacle(_));
+    if lifeless(&seen.plain) && lifeless(signed) {
+        return Kind::TcpOnly;
+    }
     let no_edns = |seen: &Seen| matches!(seen.rcode(), Some(FORMERR | NOTIMP | BADVERS));
     if has_answer(&seen.plain) && no_edns(signed) {
         return Kind::NoEdns;
@@ -216,8 +221,9 @@ fn kind(seen: &Observed) -> Kind {
         };
     }
     if signed.rcode() == Some(SERVFAIL) {
-        let unsigned_works = has_answer(unsigned);
-        return if unsigned_works {
+        // Unsigned names fail with it when it cannot verify that they are unsigned.
+        let unchecked_works = has_answer(&seen.forged_unchecked) || has_answer(&seen.tlsa);
+        return if has_answer(unsigned) || unchecked_works {
             Kind::RejectsSigned
         } else {
             Kind::Failing

@@ -4,7 +4,8 @@
 
 use super::anchors::{Anchor, TrustAnchors};
 use super::wire::{Message, Name, Rrsig, rtype};
-use elsinore_dane::answer::{ExtendedError, RecordType};
+use super::{Checking, Resolver, TranscriptQuery};
+use elsinore_dane::answer::{ExtendedError, Question, RecordType};
 use elsinore_dane::name::DomainName;
 use openssl::hash::{MessageDigest, hash};
 
@@ -115,12 +116,7 @@ impl Probe {
         let data = records.clone().filter(|one| one.rtype == self.rtype);
         let signatures: Vec<Signature> = (message.answer.iter().chain(&message.authority))
             .filter(|record| record.rtype == rtype::RRSIG)
-            .filter_map(|record| Rrsig::parse(&record.rdata))
-            .map(|rrsig| Signature {
-                zone: rrsig.signer.to_domain(),
-                inception: i64::from(rrsig.inception),
-                expiration: i64::from(rrsig.expiration),
-            })
+            .filter_map(|record| Signature::read(&record.rdata))
             .collect();
         Told {
             rcode: message.rcode.0,
@@ -194,6 +190,31 @@ pub(crate) struct Signature {
     pub(crate) inception: i64,
     /// Not valid after.
     pub(crate) expiration: i64,
+}
+
+impl Signature {
+    /// Of RRSIG RDATA.
+    fn read(rdata: &[u8]) -> Option<Self> {
+        let rrsig = Rrsig::parse(rdata)?;
+        Some(Self {
+            zone: rrsig.signer.to_domain(),
+            inception: i64::from(rrsig.inception),
+            expiration: i64::from(rrsig.expiration),
+        })
+    }
+}
+
+/// The signatures on what our own resolver finds for `question`, whatever it thinks of them.
+pub(crate) async fn signatures_on(resolver: &Resolver, question: &Question) -> Vec<Signature> {
+    let query = TranscriptQuery {
+        checking: Checking::Disabled,
+        ..TranscriptQuery::new(question.name.clone(), question.record_type)
+    };
+    let transcript = resolver.transcript(&query).await;
+    (transcript.answer.iter().chain(&transcript.authority))
+        .filter(|record| record.record_type.code() == rtype::RRSIG)
+        .filter_map(|record| Signature::read(&record.rdata))
+        .collect()
 }
 
 /// One key of the root as the doctor sees it.

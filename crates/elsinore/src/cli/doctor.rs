@@ -1,7 +1,7 @@
 //! `elsinore doctor`: whether this machine can do DANE, one line for each thing looked at.
 
 use crate::cli::Format;
-use crate::config::{DnsMode, Settings, Upstream};
+use crate::config::{DnsMode, Seconds, Settings, Upstream};
 use crate::network;
 use crate::output::{self, JsonLayout, printable};
 use anyhow::Result;
@@ -37,6 +37,9 @@ pub(crate) struct DoctorArguments {
     /// domain's best MX host; repeatable, tried in order: [doctor] mail.
     #[arg(long, value_name = "HOST")]
     mail_host: Vec<MailTarget>,
+    /// Seconds a resolver or root server may take for one answer: [doctor] timeout.
+    #[arg(long, value_name = "SECONDS", value_parser = seconds)]
+    timeout: Option<Seconds>,
     /// Leave port 25 out.
     #[arg(long, conflicts_with = "mail_host")]
     no_mail: bool,
@@ -49,6 +52,11 @@ pub(crate) struct DoctorArguments {
     /// Name that is not signed, repeatable: [doctor] insecure.
     #[arg(long, value_name = "NAME", help_heading = "Names that are asked for")]
     insecure: Vec<ProbeName>,
+}
+
+fn seconds(text: &str) -> Result<Seconds, String> {
+    let number: u32 = text.parse().map_err(|_| "not a number of seconds")?;
+    Seconds::try_from(number).map_err(str::to_owned)
 }
 
 /// Nothing forbids DANE, but something that matters could not be found out.
@@ -77,6 +85,9 @@ pub(crate) fn run(arguments: DoctorArguments, settings: &Settings) -> Result<Exi
     }
     if let Some(path) = arguments.resolv_conf {
         settings.doctor.resolv_conf = path;
+    }
+    if let Some(seconds) = arguments.timeout {
+        settings.doctor.timeout = Some(seconds.duration());
     }
     let named = (arguments.resolver.into_iter())
         .map(|Upstream(at)| at)

@@ -181,6 +181,8 @@ pub(crate) struct DoctorSection {
     pub(crate) bogus: Vec<Parsed<ProbeName>>,
     pub(crate) insecure: Vec<Parsed<ProbeName>>,
     pub(crate) mail: Option<Vec<Parsed<MailTarget>>>,
+    /// How long a resolver or a root server may take for one answer.
+    pub(crate) timeout: Option<Seconds>,
 }
 
 /// `[lab]`.

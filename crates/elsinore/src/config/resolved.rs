@@ -99,6 +99,8 @@ pub(crate) struct DoctorSettings {
     pub(crate) names: ProbeNames,
     /// Mail servers to knock at; nobody when empty.
     pub(crate) mail: Vec<MailTarget>,
+    /// How long a resolver or a root server may take for one answer; the usual time when absent.
+    pub(crate) timeout: Option<Duration>,
 }
 
 impl Settings {
@@ -199,6 +201,7 @@ impl Settings {
                     .unwrap_or_else(|| PathBuf::from("/etc/resolv.conf")),
                 names: probe_names(file.doctor.secure, file.doctor.bogus, file.doctor.insecure),
                 mail: file.doctor.mail.map_or_else(default_targets, unwrap_all),
+                timeout: file.doctor.timeout.map(Seconds::duration),
             },
             insecure_mx: unwrap_one(file.policy.insecure_mx).unwrap_or_default(),
             state_dir: path(&arguments.state_dir, file.state_dir).or_else(default_state_dir),

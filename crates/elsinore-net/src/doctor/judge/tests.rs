@@ -45,6 +45,7 @@ fn kinds_by_role() {
         (Kind::Refusing, [Fail, Fail, Warn]),
         (Kind::NoRecursion, [Fail, Fail, Warn]),
         (Kind::NoEdns, [Fail, Fail, Warn]),
+        (Kind::TcpOnly, [Fail, Fail, Warn]),
         (Kind::Garbled, [Fail, Fail, Warn]),
         (Kind::Dead(None), [Fail, Fail, Warn]),
         (Kind::Dead(Some(Obstacle::Refused)), [Fail, Fail, Warn]),
@@ -104,14 +105,6 @@ fn losses_by_role() {
             },
             "no-tcp",
             [Some(Fail), Some(Fail), Some(Warn)],
-        ),
-        (
-            Portrait {
-                udp: Passage::Lost(Loss::Silence),
-                ..good.clone()
-            },
-            "no-udp",
-            [Some(Warn), Some(Warn), Some(Warn)],
         ),
         (
             Portrait {

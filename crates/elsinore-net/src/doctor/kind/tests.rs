@@ -150,9 +150,21 @@ fn portraits() {
             Kind::Refusing,
             [Unknown, Unknown, Passed, Unknown, Unknown, Unknown, Unknown],
         ),
+        // The same where not even the absence of signatures can be verified.
+        (
+            "2r 2re 2re 2r 2re 2re 0rds 0rds 0rt 0rdsL",
+            Kind::RejectsSigned,
+            [Passed, Unknown, Passed, Passed, Unknown, Passed, Unknown],
+        ),
+        // UDP is dropped.
+        (
+            ". . 0rdas . . . . . . 0rdsL",
+            Kind::TcpOnly,
+            [Passed, Unknown, Passed, Passed, Unknown, Unknown, Unknown],
+        ),
         // An authoritative server that gives referrals.
         (
-            "0 0 0 0 0 0 0 0 0 0",
+            "0 0 0 0 0 0 0 0 0 0d",
             Kind::NoRecursion,
             [out, Unknown, Passed, Unknown, Unknown, Unknown, Unknown],
         ),
