@@ -32,6 +32,7 @@ mod zone_text;
 pub use anchors::{AnchorError, TrustAnchors};
 pub use config::{
     AdTrust, AggressiveDenial, ConfigError, Minimisation, Mode, ResolverConfig, Sha1Signatures,
+    raise_file_limit,
 };
 pub use evidence::ResourceRecord;
 pub use hints::{HintsError, RootHints};

@@ -91,6 +91,9 @@ pub struct ResolverConfig {
     pub allow_nets: Vec<Net>,
     /// The algorithms and digests that count, and the code that checks them.
     pub cryptography: Arc<dyn Cryptography>,
+    /// Sockets open at one time, at most. By default half of the files that the process may open
+    /// when the configuration is made.
+    pub sockets: usize,
     /// How long one lookup may take, all included.
     pub deadline: Duration,
     /// Bounds on the work of one lookup.
@@ -115,12 +118,33 @@ impl Default for ResolverConfig {
             negative_anchors: Vec::new(),
             allow_nets: Vec::new(),
             cryptography: Arc::new(OpenSsl::default()),
+            sockets: open_files() / 2,
             deadline: Duration::from_secs(10),
             limits: Limits::default(),
             aggressive_denial: AggressiveDenial::Synthesised,
             cache_octets: 128 << 20,
         }
     }
+}
+
+/// The files that this process may open.
+fn open_files() -> usize {
+    let limit = rustix::process::getrlimit(rustix::process::Resource::Nofile);
+    // Who has no limit has a million.
+    let current = limit.current.unwrap_or(1 << 20).min(1 << 20);
+    usize::try_from(current).unwrap_or(1 << 10)
+}
+
+/// Raises the number of files that this process may open to what the system grants it, for the
+/// sockets of many lookups at one time. Where the system refuses, the limit stays.
+pub fn raise_file_limit() {
+    use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+    let limit = getrlimit(Resource::Nofile);
+    let wanted = Rlimit {
+        current: limit.maximum,
+        ..limit
+    };
+    let _ = setrlimit(Resource::Nofile, wanted);
 }
 
 /// Why a configuration cannot work.

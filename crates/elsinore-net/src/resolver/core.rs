@@ -5,6 +5,7 @@ use super::anchors::{Starts, TrustAnchors};
 use super::cache::{Cache, Remembered, signature_octets};
 use super::config::ResolverConfig;
 use super::evidence::Records;
+use super::exchange::Wires;
 use super::limits::{Budget, Limits};
 use super::route::Routes;
 use super::servers::ServerBook;
@@ -18,7 +19,7 @@ use elsinore_dane::time::UnixTime;
 use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
-use tokio::sync::{OnceCell, Semaphore, mpsc};
+use tokio::sync::{OnceCell, mpsc};
 
 /// A reply, the server that gave it, and the zone it was asked for (the root for an upstream
 /// resolver): only records at or below the zone count.
@@ -85,13 +86,8 @@ impl Trouble {
 /// One question under way at one set of servers; whoever asks the same joins.
 pub(super) type InFlight = Arc<OnceCell<Result<Reply, Trouble>>>;
 
-/// What is known of servers, and what is under way, behind one lock, which is never held across a
-/// wait.
-#[derive(Debug)]
-pub(super) struct Shared {
-    pub(super) servers: ServerBook,
-    pub(super) in_flight: HashMap<(Name, Question, usize), InFlight>,
-}
+/// The questions under way.
+pub(super) type UnderWay = HashMap<(Name, Question, usize), InFlight>;
 
 /// The resolver itself.
 #[derive(Debug)]
@@ -100,16 +96,12 @@ pub(super) struct Core {
     negative_anchors: Vec<Name>,
     starts: RwLock<Arc<Starts>>,
     pub(super) routes: Routes,
-    pub(super) dialer: Arc<dyn Dialer>,
+    pub(super) wires: Wires,
     pub(super) cache: Cache,
-    /// Bounds the exchanges under way at one time, and so the sockets.
-    pub(super) exchanges: Semaphore,
     clock: Arc<dyn Clock>,
-    shared: Mutex<Shared>,
+    servers: Mutex<ServerBook>,
+    under_way: Mutex<UnderWay>,
 }
-
-/// Exchanges with servers under way at one time; a usual process may open 1,024 files.
-const MOST_EXCHANGES: usize = 400;
 
 impl Core {
     pub(super) fn new(
@@ -128,15 +120,12 @@ impl Core {
         Self {
             negative_anchors,
             starts: RwLock::new(Arc::new(starts)),
-            shared: Mutex::new(Shared {
-                servers: ServerBook::default(),
-                in_flight: HashMap::new(),
-            }),
+            servers: Mutex::default(),
+            under_way: Mutex::default(),
             cache: Cache::new(&config, Arc::clone(&clock)),
-            exchanges: Semaphore::new(MOST_EXCHANGES),
+            wires: Wires::new(dialer, config.sockets),
             routes: Routes::new(&config.routes),
             config,
-            dialer,
             clock,
         }
     }
@@ -145,9 +134,18 @@ impl Core {
         self.clock.now()
     }
 
-    pub(super) fn shared(&self) -> MutexGuard<'_, Shared> {
-        // A panic elsewhere leaves a cache that is at worst incomplete.
-        self.shared.lock().unwrap_or_else(PoisonError::into_inner)
+    /// What is known of servers. The lock is never held across a wait.
+    pub(super) fn book(&self) -> MutexGuard<'_, ServerBook> {
+        // A panic elsewhere leaves a book that is at worst incomplete.
+        self.servers.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The questions under way. The lock is never held across a wait.
+    pub(super) fn under_way(&self) -> MutexGuard<'_, UnderWay> {
+        // A panic elsewhere leaves a table that is at worst incomplete.
+        self.under_way
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Where trust starts and stops.

@@ -1,20 +1,25 @@
-//! One question to one server: UDP with a fresh port, identifier and letter case, TCP when the
-//! reply does not fit, plain DNS when the server knows no EDNS (RFC 1035 §4.2, RFC 6891 §6.2.2,
-//! RFC 5452).
+//! One question to one server: UDP with an unpredictable port, identifier and letter case, TCP
+//! when the reply does not fit, plain DNS when the server knows no EDNS (RFC 1035 §4.2, RFC 6891
+//! §6.2.2, RFC 5452, RFC 7766).
+
+mod lines;
+mod table;
+mod tcp;
+mod udp;
 
 use super::core::{Core, Work};
-use super::wire::{Echo, Message, Query, QueryBits, Question, Rcode};
+use super::wire::{Message, Query, QueryBits, Question, Rcode};
+use crate::dialer::Dialer;
 use elsinore_dane::answer::ExtendedError;
 use elsinore_dane::security::Cause;
 use std::fmt;
-use std::future::poll_fn;
+use std::io::ErrorKind;
 use std::net::SocketAddr;
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::time::{Duration, timeout};
-
-/// Datagrams that are no reply to the query, after which the question goes over TCP: somebody may
-/// be guessing (RFC 5452 §9).
-const MOST_STRANGERS: usize = 8;
+use std::sync::Arc;
+use table::Delivery;
+use tcp::{Connections, Reuse};
+use tokio::time::{Duration, Instant};
+use udp::Sockets;
 
 /// What went wrong with one server.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -23,6 +28,10 @@ pub(super) enum Fault {
     Silent,
     /// The network refused.
     Network(String),
+    /// This machine has no way to addresses of that family.
+    NoRoute(String),
+    /// A reply that does not fit a datagram, and why it was not had over TCP.
+    Truncated(String),
     /// A reply that does not parse.
     Malformed,
     /// An error code.
@@ -36,15 +45,15 @@ pub(super) enum Fault {
 impl Fault {
     /// Whether the server may not have been reached at all.
     pub(super) const fn is_silence(&self) -> bool {
-        matches!(self, Self::Silent | Self::Network(_))
+        matches!(self, Self::Silent | Self::Network(_) | Self::NoRoute(_))
     }
 
     /// How much a fault tells; the one that tells most is reported.
     pub(super) const fn weight(&self) -> u8 {
         match self {
-            Self::Network(_) => 0,
+            Self::Network(_) | Self::NoRoute(_) => 0,
             Self::Silent => 1,
-            Self::Malformed | Self::Lame(_) => 2,
+            Self::Malformed | Self::Lame(_) | Self::Truncated(_) => 2,
             Self::Refused(_, None) => 3,
             Self::Refused(_, Some(_)) => 4,
             Self::Budget(_) => 5,
@@ -54,7 +63,10 @@ impl Fault {
     /// What kind of reason it is.
     pub(super) const fn cause(&self) -> Cause {
         match self {
-            Self::Silent | Self::Network(_) | Self::Lame(_) => Cause::Unreachable,
+            Self::Silent | Self::Network(_) | Self::NoRoute(_) | Self::Lame(_) => {
+                Cause::Unreachable
+            }
+            Self::Truncated(_) => Cause::Unreachable,
             Self::Refused(Rcode::REFUSED, _) => Cause::Unreachable,
             Self::Refused(..) => Cause::ServerFailed,
             Self::Malformed => Cause::Garbled,
@@ -74,7 +86,8 @@ impl fmt::Display for Fault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Silent => f.write_str("nothing (timeout)"),
-            Self::Network(text) => write!(f, "nothing ({text})"),
+            Self::Network(text) | Self::NoRoute(text) => write!(f, "nothing ({text})"),
+            Self::Truncated(text) => write!(f, "nothing whole (truncated over UDP; {text})"),
             Self::Malformed => f.write_str("something malformed"),
             Self::Refused(rcode, None) => rcode.fmt(f),
             Self::Refused(rcode, Some(ede)) => {
@@ -86,42 +99,158 @@ impl fmt::Display for Fault {
     }
 }
 
-fn network(error: &std::io::Error) -> Fault {
-    Fault::Network(error.to_string())
+/// How a server is to be asked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Manner {
+    pub(super) transport: Transport,
+    pub(super) edns: Edns,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Transport {
+    /// UDP, and TCP for what does not fit.
+    Udp,
+    Tcp,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Edns {
+    /// EDNS with DO, and plain DNS for a server that rejects it.
+    Offered,
+    /// Plain DNS at once.
+    LeftOut,
+}
+
+/// What one exchange brought.
+#[derive(Debug)]
+pub(super) struct Exchanged {
+    pub(super) outcome: Result<Message, Fault>,
+    /// Time to the first reply by UDP.
+    pub(super) round_trip: Option<Duration>,
+    /// The server has rejected EDNS and then answered without.
+    pub(super) knows_no_edns: bool,
+}
+
+/// Sockets and connections to servers.
+#[derive(Debug)]
+pub(super) struct Wires {
+    dialer: Arc<dyn Dialer>,
+    sockets: Sockets,
+    connections: Connections,
+}
+
+impl Wires {
+    /// Opens at most `sockets` sockets, and a quarter of that in connections.
+    pub(super) fn new(dialer: Arc<dyn Dialer>, sockets: usize) -> Self {
+        Self {
+            dialer,
+            sockets: Sockets::new(sockets),
+            connections: Connections::new(sockets / 4),
+        }
+    }
+
+    async fn over_udp(&self, server: SocketAddr, query: &Query) -> Result<Datagram, Fault> {
+        let sent = self.sockets.send(&*self.dialer, server, query);
+        match sent.map_err(|error| not_sent(&error))?.delivery().await {
+            Delivery::Reply(reply) => match Message::parse(&reply) {
+                Some(message) if message.truncated => Ok(Datagram::Elsewhere),
+                Some(message) => Ok(Datagram::Reply(message)),
+                None => Err(Fault::Malformed),
+            },
+            // A server that does not preserve the case is asked over TCP, where nobody guesses.
+            Delivery::OtherCase | Delivery::Strangers => Ok(Datagram::Elsewhere),
+            Delivery::Closed(text) => Err(Fault::Network(text)),
+            Delivery::GivenUp => Err(Fault::Silent),
+        }
+    }
+
+    async fn over_tcp(&self, server: SocketAddr, query: &Query) -> Result<Message, Fault> {
+        let mut reuse = Reuse::Welcome;
+        loop {
+            let waiting = self.connections.send(&self.dialer, server, query, reuse);
+            let Some(mut waiting) = waiting else {
+                return Err(Fault::Network("TCP: no connection left".to_owned()));
+            };
+            match waiting.delivery().await {
+                Delivery::Reply(reply) => {
+                    return match Message::parse(&reply) {
+                        Some(message) if !message.truncated => Ok(message),
+                        _ => Err(Fault::Malformed),
+                    };
+                }
+                // A server may close an idle connection at any time (RFC 7766 §6.2.4).
+                Delivery::Closed(_) if waiting.reused && reuse == Reuse::Welcome => {
+                    reuse = Reuse::Never;
+                }
+                Delivery::Closed(text) => return Err(Fault::Network(text)),
+                Delivery::GivenUp => return Err(Fault::Silent),
+                Delivery::OtherCase | Delivery::Strangers => return Err(Fault::Malformed),
+            }
+        }
+    }
+}
+
+/// What it means that a datagram could not even be sent.
+fn not_sent(error: &std::io::Error) -> Fault {
+    let no_address = rustix::io::Errno::AFNOSUPPORT.raw_os_error();
+    let is_about_the_family = matches!(
+        error.kind(),
+        ErrorKind::NetworkUnreachable | ErrorKind::AddrNotAvailable
+    ) || error.raw_os_error() == Some(no_address);
+    if is_about_the_family {
+        Fault::NoRoute(error.to_string())
+    } else {
+        Fault::Network(error.to_string())
+    }
+}
+
+enum Datagram {
+    Reply(Message),
+    /// The question has to go over TCP.
+    Elsewhere,
 }
 
 impl Core {
+    /// Asks one server, without a deadline of its own.
     pub(super) async fn exchange(
         &self,
         server: SocketAddr,
         question: &Question,
         bits: QueryBits,
-        patience: Duration,
+        manner: Manner,
         work: &Work,
-    ) -> Result<Message, Fault> {
+    ) -> Exchanged {
         let mut query = Query {
             question: question.clone(),
             bits,
-            edns: true,
-            id: rand::random(),
+            edns: manner.edns == Edns::Offered,
+            id: 0,
             case: rand::random(),
         };
-        let first = self.over_either(server, &query, patience).await;
-        let knows_no_edns = match &first {
-            Ok(message) => {
-                matches!(
-                    message.rcode,
-                    Rcode::FORMERR | Rcode::NOTIMP | Rcode::BADVERS
-                )
-            }
-            Err(_) => false,
-        };
+        let mut first = self
+            .over_either(server, &query, manner.transport, work)
+            .await;
+        let rejects_edns = first.outcome.as_ref().is_ok_and(|message| {
+            matches!(
+                message.rcode,
+                Rcode::FORMERR | Rcode::NOTIMP | Rcode::BADVERS
+            )
+        });
         // Of an upstream resolver DNSSEC is required, so plain DNS would not help.
-        if knows_no_edns && bits == QueryBits::Iterative {
-            work.budget.query().map_err(Fault::Budget)?;
+        if rejects_edns && query.edns && bits == QueryBits::Iterative {
+            if let Err(text) = work.budget.query() {
+                first.outcome = Err(Fault::Budget(text));
+                return first;
+            }
             query.edns = false;
-            query.id = rand::random();
-            return self.over_either(server, &query, patience).await;
+            let plain = self
+                .over_either(server, &query, manner.transport, work)
+                .await;
+            first.knows_no_edns = plain
+                .outcome
+                .as_ref()
+                .is_ok_and(|message| matches!(message.rcode, Rcode::NOERROR | Rcode::NXDOMAIN));
+            first.outcome = plain.outcome;
         }
         first
     }
@@ -130,65 +259,43 @@ impl Core {
         &self,
         server: SocketAddr,
         query: &Query,
-        patience: Duration,
-    ) -> Result<Message, Fault> {
-        let reply = timeout(patience, self.over_udp(server, query)).await;
-        let reply = reply.unwrap_or(Err(Fault::Silent))?;
-        match reply {
-            Some(message) if !message.truncated => Ok(message),
-            Some(_) | None => timeout(patience, self.over_tcp(server, query))
-                .await
-                .unwrap_or(Err(Fault::Silent)),
+        transport: Transport,
+        work: &Work,
+    ) -> Exchanged {
+        let only = |outcome| Exchanged {
+            outcome,
+            round_trip: None,
+            knows_no_edns: false,
+        };
+        if transport == Transport::Tcp {
+            return only(self.wires.over_tcp(server, query).await);
         }
-    }
-
-    /// `None` when too many strangers answered.
-    async fn over_udp(&self, server: SocketAddr, query: &Query) -> Result<Option<Message>, Fault> {
-        let socket = self
-            .dialer
-            .datagrams(server)
-            .map_err(|error| network(&error))?;
-        socket
-            .send(&query.to_wire())
-            .map_err(|error| network(&error))?;
-        let mut buffer = vec![0; 4_096];
-        for _ in 0..MOST_STRANGERS {
-            let length = poll_fn(|context| socket.poll_receive(context, &mut buffer)).await;
-            let length = length.map_err(|error| network(&error))?;
-            let reply = &buffer[..length];
-            if query.is_rejected_by(reply) {
-                return Message::parse(reply).ok_or(Fault::Malformed).map(Some);
+        let start = Instant::now();
+        let datagram = self.wires.over_udp(server, query).await;
+        let outcome = match datagram {
+            Err(fault) if fault.is_silence() => return only(Err(fault)),
+            Err(fault) => Err(fault),
+            Ok(Datagram::Reply(message)) => Ok(message),
+            Ok(Datagram::Elsewhere) => {
+                let round_trip = Some(start.elapsed());
+                let outcome = match work.budget.query() {
+                    Err(text) => Err(Fault::Budget(text)),
+                    Ok(()) => self.wires.over_tcp(server, query).await,
+                };
+                return Exchanged {
+                    outcome: outcome.map_err(|fault| match fault {
+                        Fault::Network(text) => Fault::Truncated(text),
+                        other => other,
+                    }),
+                    round_trip,
+                    knows_no_edns: false,
+                };
             }
-            match query.echoed_by(reply) {
-                Echo::Exact => return Message::parse(reply).ok_or(Fault::Malformed).map(Some),
-                // A server that does not preserve the case is asked over TCP, where nobody guesses.
-                Echo::OtherCase => return Ok(None),
-                Echo::None => {}
-            }
-        }
-        Ok(None)
-    }
-
-    async fn over_tcp(&self, server: SocketAddr, query: &Query) -> Result<Message, Fault> {
-        let fault = |error: std::io::Error| network(&error);
-        let mut stream = self.dialer.connect(server).await.map_err(fault)?;
-        let wire = query.to_wire();
-        // A query has a few hundred octets at most.
-        let length = u16::try_from(wire.len()).unwrap_or(u16::MAX).to_be_bytes();
-        stream
-            .write_all(&[&length, wire.as_slice()].concat())
-            .await
-            .map_err(fault)?;
-        stream.flush().await.map_err(fault)?;
-        let length = stream.read_u16().await.map_err(fault)?;
-        let mut reply = vec![0; length.into()];
-        stream.read_exact(&mut reply).await.map_err(fault)?;
-        if query.echoed_by(&reply) == Echo::None && !query.is_rejected_by(&reply) {
-            return Err(Fault::Malformed);
-        }
-        match Message::parse(&reply) {
-            Some(message) if !message.truncated => Ok(message),
-            _ => Err(Fault::Malformed),
+        };
+        Exchanged {
+            outcome,
+            round_trip: Some(start.elapsed()),
+            knows_no_edns: false,
         }
     }
 }

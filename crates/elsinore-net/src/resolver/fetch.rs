@@ -5,11 +5,12 @@ use super::Freshness;
 use super::config::Mode;
 use super::core::{Core, Found, Reply, Trouble, Work};
 use super::exchange::Fault;
+use super::servers::Errand;
 use super::wire::{Message, Name, QueryBits, Question, Rcode};
+use elsinore_dane::security::Cause;
 use std::future::Future;
 use std::net::SocketAddr;
 use std::sync::Arc;
-use tokio::sync::OnceCell;
 
 /// Longest reuse of a raw reply, in seconds: what is judged from it has caches of its own.
 const LONGEST_REPLY: u32 = 60;
@@ -138,7 +139,13 @@ impl Core {
         };
         let Reply { message, server } = self
             .joined(zone, servers, question, || {
-                self.ask_servers(servers, question, bits, work, &accept)
+                let errand = Errand {
+                    zone,
+                    question,
+                    bits,
+                    accept: &accept,
+                };
+                self.ask_servers(servers, errand, work)
             })
             .await?;
         Ok(Found {
@@ -161,18 +168,20 @@ impl Core {
         F: Future<Output = Result<Reply, Trouble>>,
     {
         let key = (zone.clone(), question.clone(), servers.len());
-        let cell = Arc::clone(
-            self.shared()
-                .in_flight
-                .entry(key.clone())
-                .or_insert_with(|| Arc::new(OnceCell::new())),
-        );
+        let cell = Arc::clone(self.under_way().entry(key.clone()).or_default());
         let waiting = Leave {
             core: self,
             key,
             cell,
         };
-        waiting.cell.get_or_init(ask).await.clone()
+        // A lookup that has spent its own budget leaves the question to the next who waits.
+        let shared = || async {
+            match ask().await {
+                Err(trouble) if trouble.cause == Cause::Limit => Err(trouble),
+                outcome => Ok(outcome),
+            }
+        };
+        waiting.cell.get_or_try_init(shared).await?.clone()
     }
 }
 
@@ -185,14 +194,13 @@ struct Leave<'a> {
 
 impl Drop for Leave<'_> {
     fn drop(&mut self) {
-        let mut shared = self.core.shared();
-        let is_mine = shared
-            .in_flight
+        let mut under_way = self.core.under_way();
+        let is_mine = under_way
             .get(&self.key)
             .is_some_and(|cell| Arc::ptr_eq(cell, &self.cell));
         // Two owners are the table and this very guard.
         if is_mine && (self.cell.initialized() || Arc::strong_count(&self.cell) <= 2) {
-            shared.in_flight.remove(&self.key);
+            under_way.remove(&self.key);
         }
     }
 }

@@ -1,22 +1,19 @@
 //! Iteration from the root: which zone's servers to ask next, and what their replies mean
 //! (RFC 1034 §5.3.3, RFC 9156).
 
+mod contact;
 mod referral;
 
 pub(super) use referral::{Delegation, ReferralProof, Source};
 
 use super::config::Minimisation;
 use super::core::{Core, Found, Reply as CoreReply, Trouble, Work};
-use super::exchange::Fault;
 use super::fetch::without;
-use super::nets::may_contact;
 use super::route::RouteKind;
-use super::servers::port_53;
-use super::validate::negative_ttl;
-use super::wire::{Message, Name, QueryBits, Question, Rcode, rtype};
+use super::wire::{Name, Question, Rcode, rtype};
 use elsinore_dane::security::Cause;
-use futures_util::future::{BoxFuture, join_all};
-use referral::{MOST_ADDRESSES, Reply, ServerAddresses};
+use futures_util::future::BoxFuture;
+use referral::Reply;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
@@ -24,8 +21,6 @@ use std::sync::Arc;
 const MINIMISED_ABOVE: usize = 2;
 /// Labels added one by one before the whole name is asked.
 const MINIMISED_STEPS: usize = 2;
-/// Names of servers without address that are resolved for one delegation.
-const RESOLVED_SERVERS: usize = 3;
 
 impl Core {
     /// Finds the reply to `question` at the servers of the zone it belongs to.
@@ -125,121 +120,6 @@ impl Core {
     pub(super) fn known_delegation(&self, zone: &Name) -> Option<Arc<Delegation>> {
         let found = self.cache.find::<Delegation>(zone);
         found.map(|(delegation, _)| delegation)
-    }
-
-    /// Asks the servers of a zone; whoever asks the same at the same time shares the reply.
-    async fn ask_zone(
-        &self,
-        zone: &Arc<Delegation>,
-        question: &Question,
-        avoid: &[SocketAddr],
-        work: &Work,
-        depth: u8,
-    ) -> Result<CoreReply, Trouble> {
-        let accept = |message: &Message| match message.rcode {
-            _ if message.is_answer() => match referral::classify(message, &zone.zone, question) {
-                Reply::Lame(text) => Err(Fault::Lame(text)),
-                Reply::Answer | Reply::Referral(_) => Ok(()),
-            },
-            other => Err(Fault::Refused(other, message.ede.clone())),
-        };
-        let (known, missing) = self.addresses(zone);
-        let known = without(&known, avoid);
-        let mut last = None;
-        if !known.is_empty() {
-            let asked = self.joined(&zone.zone, &known, question, || {
-                self.ask_servers(&known, question, QueryBits::Iterative, work, &accept)
-            });
-            match asked.await {
-                Ok(reply) => return Ok(reply),
-                Err(trouble) => last = Some(trouble),
-            }
-        }
-        let resolved = self.resolve_servers(&missing, work, depth).await;
-        let resolved = without(&resolved, avoid);
-        if resolved.is_empty() {
-            return Err(last.unwrap_or_else(|| {
-                Trouble::new(format!(
-                    "{question}: no name server of {} has an address that may be contacted",
-                    zone.zone
-                ))
-            }));
-        }
-        self.joined(&zone.zone, &resolved, question, || {
-            self.ask_servers(&resolved, question, QueryBits::Iterative, work, &accept)
-        })
-        .await
-    }
-
-    /// The addresses that came with the delegation, and the servers that need resolving.
-    fn addresses(&self, zone: &Delegation) -> (Vec<SocketAddr>, Vec<Name>) {
-        let known = zone
-            .servers
-            .iter()
-            .flat_map(|(_, addresses)| addresses)
-            .filter(|address| may_contact(**address, &self.config.allow_nets))
-            .map(|address| port_53(*address))
-            // Hints and routes are the administrator's word, not a stranger's.
-            .chain(zone.fixed.iter().copied())
-            .collect();
-        let missing = zone
-            .servers
-            .iter()
-            // A server below its own zone cannot be found without glue.
-            .filter(|(name, addresses)| addresses.is_empty() && !name.is_at_or_below(&zone.zone))
-            .map(|(name, _)| name.clone())
-            .take(RESOLVED_SERVERS)
-            .collect();
-        (known, missing)
-    }
-
-    async fn resolve_servers(&self, names: &[Name], work: &Work, depth: u8) -> Vec<SocketAddr> {
-        if depth >= work.budget.limits.depth {
-            return Vec::new();
-        }
-        let questions: Vec<Question> = names
-            .iter()
-            .flat_map(|name| {
-                [rtype::AAAA, rtype::A].map(|rtype| Question {
-                    name: name.clone(),
-                    rtype,
-                })
-            })
-            .collect();
-        let found = join_all(
-            questions
-                .iter()
-                .map(|question| self.server_addresses(question, work, depth + 1)),
-        )
-        .await;
-        let addresses = found.iter().flat_map(|list| list.0.iter().copied());
-        addresses
-            .filter(|address| may_contact(*address, &self.config.allow_nets))
-            .map(port_53)
-            .collect()
-    }
-
-    /// The addresses of a name server. Whom to ask needs no proof; these never answer a question.
-    async fn server_addresses(
-        &self,
-        question: &Question,
-        work: &Work,
-        depth: u8,
-    ) -> Arc<ServerAddresses> {
-        if let Some((known, _)) = self.cache.find::<ServerAddresses>(question) {
-            return known;
-        }
-        let Ok(found) = self.fetch_at_depth(question, work, depth).await else {
-            return Arc::default();
-        };
-        let message: &Message = &found.message;
-        let records = Message::rrset(&message.answer, &question.name, question.rtype);
-        let ttl = records.iter().map(|record| record.ttl).min();
-        let addresses = records.into_iter().filter_map(referral::address);
-        let addresses = Arc::new(ServerAddresses(addresses.take(MOST_ADDRESSES).collect()));
-        let ttl = ttl.unwrap_or_else(|| negative_ttl(message));
-        self.cache.keep(question, Arc::clone(&addresses), ttl);
-        addresses
     }
 
     /// The question as the servers of `zone` get to see it.

@@ -1,167 +1,168 @@
-//! Which server to ask first, and what is remembered of servers that fail. Servers are asked one
-//! after the other with a short delay between the starts, and the first good reply wins: a dead
-//! server costs a delay, not a timeout.
+//! Asking the servers of a zone: one after the other, each with the patience that its round-trip
+//! times call for, and the first good reply wins. A silent server costs that patience, and a server
+//! known to be dead costs nothing.
+
+mod book;
+
+pub(super) use book::ServerBook;
 
 use super::core::{Core, Reply, Trouble, Work};
-use super::exchange::Fault;
-use super::wire::{Message, QueryBits, Question};
+use super::exchange::{Exchanged, Fault, Manner, Transport};
+use super::wire::{Message, Name, QueryBits, Question, Rcode};
+use book::{Candidate, Death, Rank};
 use elsinore_dane::security::Cause;
 use futures_util::stream::{FuturesUnordered, StreamExt};
-use std::collections::HashMap;
+use std::collections::VecDeque;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
-use tokio::time::{Duration, Instant, sleep_until, timeout};
+use tokio::sync::OwnedSemaphorePermit;
+use tokio::time::{Duration, Instant, sleep_until, timeout_at};
 
-/// Servers asked for one question in the first round.
-const FIRST_ROUND: usize = 6;
-/// Servers asked again, with more patience, when all of the first round were silent.
-const SECOND_ROUND: usize = 3;
-/// Time between the start of one server and the next.
-const STAGGER: Duration = Duration::from_millis(400);
-/// Patience with one server, first and second round.
-const PATIENCE: [Duration; 2] = [Duration::from_millis(1_500), Duration::from_millis(3_000)];
+/// Servers asked for one question in the first round; silent ones are asked again, fewer each
+/// time, with twice the patience.
+const ROUNDS: [usize; 3] = [6, 3, 2];
+/// Silent servers asked by TCP at the end: some networks let nothing else through.
+const BY_TCP: usize = 2;
+/// Patience with a connection.
+const TCP_PATIENCE: Duration = Duration::from_millis(1_500);
+/// Patience with a server that was dead a while ago.
+const SUSPECT_PATIENCE: Duration = Duration::from_millis(1_000);
 /// Longest wait for one question at one set of servers.
 const LONGEST: Duration = Duration::from_secs(6);
-/// For how long a server that was silent is asked last.
-const SHUNNED: Duration = Duration::from_secs(60);
-/// Servers remembered.
-const MOST_SERVERS: usize = 8_192;
-
-#[derive(Debug, Clone, Copy)]
-struct Standing {
-    /// Smoothed round-trip time in milliseconds.
-    rtt: u32,
-    shunned_until: Option<Instant>,
-}
-
-/// What is known of servers.
-#[derive(Debug, Default)]
-pub(super) struct ServerBook {
-    standings: HashMap<SocketAddr, Standing>,
-}
-
-impl ServerBook {
-    fn note(&mut self, server: SocketAddr, outcome: Result<Duration, ()>, now: Instant) {
-        if self.standings.len() >= MOST_SERVERS && !self.standings.contains_key(&server) {
-            self.standings.clear();
-        }
-        let standing = self.standings.entry(server).or_insert(Standing {
-            rtt: 0,
-            shunned_until: None,
-        });
-        match outcome {
-            Ok(elapsed) => {
-                let sample = u32::try_from(elapsed.as_millis())
-                    .unwrap_or(u32::MAX)
-                    .min(10_000);
-                standing.rtt = if standing.rtt == 0 {
-                    sample
-                } else {
-                    (standing.rtt * 3 + sample) / 4
-                };
-                standing.shunned_until = None;
-            }
-            Err(()) => standing.shunned_until = Some(now + SHUNNED),
-        }
-    }
-
-    /// Best first: not shunned, then by round-trip time in steps of 32 ms, ties at random. Gives
-    /// the number of those that are not shunned.
-    fn sort(&self, servers: &mut [SocketAddr], now: Instant) -> usize {
-        let is_shunned = |server: &SocketAddr| {
-            self.standings
-                .get(server)
-                .and_then(|standing| standing.shunned_until)
-                .is_some_and(|until| until > now)
-        };
-        servers.sort_by_cached_key(|server| {
-            let rtt = self.standings.get(server).map_or(0, |s| s.rtt / 32);
-            (is_shunned(server), rtt, rand::random::<u32>())
-        });
-        servers.partition_point(|server| !is_shunned(server))
-    }
-}
-
-/// The same servers, IPv4 and IPv6 in turns as long as there are both: the first few then never
-/// lie all in a family that this host may have no route for.
-fn both_families(order: Vec<SocketAddr>) -> Vec<SocketAddr> {
-    let starts_with_v4 = order.first().is_some_and(SocketAddr::is_ipv4);
-    let (first, second): (Vec<_>, Vec<_>) = order
-        .into_iter()
-        .partition(|server| server.is_ipv4() == starts_with_v4);
-    let (mut first, mut second) = (first.into_iter(), second.into_iter());
-    let mut mixed = Vec::new();
-    loop {
-        let pair = (first.next(), second.next());
-        if pair == (None, None) {
-            return mixed;
-        }
-        mixed.extend(pair.0.into_iter().chain(pair.1));
-    }
-}
 
 /// Port 53 of an address.
 pub(super) const fn port_53(address: IpAddr) -> SocketAddr {
     SocketAddr::new(address, 53)
 }
 
+/// A question to the servers of one zone.
+#[derive(Clone, Copy)]
+pub(super) struct Errand<'a> {
+    pub(super) zone: &'a Name,
+    pub(super) question: &'a Question,
+    pub(super) bits: QueryBits,
+    /// Whether a reply is of use.
+    pub(super) accept: &'a (dyn Fn(&Message) -> Result<(), Fault> + Sync),
+}
+
+/// One server at one time.
+struct Attempt {
+    candidate: Candidate,
+    patience: Duration,
+}
+
+/// The attempts for one question, in their order.
+fn attempts(candidates: &[Candidate]) -> VecDeque<Attempt> {
+    let mut plan = VecDeque::new();
+    let eager = |c: &&Candidate| matches!(c.rank, Rank::Good | Rank::Doubtful);
+    for (round, size) in ROUNDS.into_iter().enumerate() {
+        for candidate in candidates.iter().filter(eager).take(size) {
+            plan.push_back(Attempt {
+                candidate: candidate.clone(),
+                patience: candidate.patience * (1 << round),
+            });
+        }
+    }
+    // Who was no good before gets one chance, after those who may be.
+    let rest = candidates.iter().filter(|c| !eager(c)).take(BY_TCP);
+    plan.extend(rest.map(|candidate| Attempt {
+        candidate: candidate.clone(),
+        patience: candidate.patience.max(SUSPECT_PATIENCE),
+    }));
+    for candidate in candidates.iter().filter(eager).take(BY_TCP) {
+        if candidate.manner.transport == Transport::Udp {
+            let mut candidate = candidate.clone();
+            candidate.manner.transport = Transport::Tcp;
+            plan.push_back(Attempt {
+                candidate,
+                patience: TCP_PATIENCE,
+            });
+        }
+    }
+    plan
+}
+
 impl Core {
-    /// Asks `servers` until one gives a reply that `accept` takes.
+    /// Asks `servers` until one gives a reply that is of use.
     pub(super) async fn ask_servers(
         &self,
         servers: &[SocketAddr],
-        question: &Question,
-        bits: QueryBits,
+        errand: Errand<'_>,
         work: &Work,
-        accept: &(dyn Fn(&Message) -> Result<(), Fault> + Sync),
     ) -> Result<Reply, Trouble> {
-        let mut order = servers.to_vec();
-        let good = self.shared().servers.sort(&mut order, Instant::now());
-        let shunned = both_families(order.split_off(good));
-        let mut order = both_families(order);
-        order.extend(shunned);
-        order.truncate(FIRST_ROUND);
-        let again: Vec<SocketAddr> = order.iter().copied().take(SECOND_ROUND).collect();
-        let mut waiting = order
-            .into_iter()
-            .map(|server| (server, PATIENCE[0]))
-            .chain(again.into_iter().map(|server| (server, PATIENCE[1])));
+        let question = errand.question;
+        let now = Instant::now();
+        let order = self.book().order(servers, errand.zone, question.rtype, now);
+        if let (true, Some((server, left, death))) = (order.candidates.is_empty(), order.dead) {
+            let how = match death {
+                Death::Silence => "has been saying nothing for a while (timeout)",
+                Death::Refusal => "could not be reached a moment ago",
+            };
+            let (server, left) = (server.ip(), left.as_millis());
+            let text = format!("{question}: {server} {how}; it is asked again in {left} ms");
+            return Err(Trouble::new(text));
+        }
+        let mut plan = attempts(&order.candidates);
         let mut running = FuturesUnordered::new();
+        let mut waited_for: Option<(SocketAddr, Duration)> = None;
         let mut worst: Option<(SocketAddr, Fault)> = None;
         let mut spoken_for: Vec<SocketAddr> = Vec::new();
-        let end = Instant::now() + LONGEST;
-        let mut next_start = Instant::now();
+        let end = now + LONGEST;
+        let mut next_start = now;
         loop {
-            if running.is_empty() || Instant::now() >= next_start {
-                // A server that has answered badly once is not asked twice.
-                if let Some((server, patience)) =
-                    waiting.find(|(server, _)| !spoken_for.contains(server))
-                {
-                    work.budget.query().map_err(|text| {
-                        Trouble::new(format!("{question}: {text}")).because(Cause::Limit)
-                    })?;
-                    running.push(self.ask_one(server, question, bits, patience, work, accept));
-                    next_start = Instant::now() + STAGGER;
-                } else if running.is_empty() {
-                    break;
-                } else {
-                    next_start = end;
+            if Instant::now() >= next_start {
+                if let Some((server, patience)) = waited_for.take() {
+                    self.book()
+                        .late(server, question.rtype, patience, Instant::now());
                 }
+                // A server that has answered badly once is not asked twice.
+                let next = loop {
+                    let attempt = plan.pop_front();
+                    let asked = |a: &Attempt| spoken_for.contains(&a.candidate.server);
+                    if attempt.as_ref().is_none_or(|a| !asked(a)) {
+                        break attempt;
+                    }
+                };
+                let Some(Attempt {
+                    candidate,
+                    patience,
+                }) = next
+                else {
+                    // The last one has had its time.
+                    break;
+                };
+                let Some(seat) = self.seat(&candidate, question.rtype, end).await else {
+                    continue;
+                };
+                work.budget.query().map_err(|text| {
+                    Trouble::new(format!("{question}: {text}")).because(Cause::Limit)
+                })?;
+                if candidate.rank == Rank::Suspect {
+                    self.book()
+                        .take_suspect(candidate.server, question.rtype, Instant::now());
+                }
+                waited_for = Some((candidate.server, patience));
+                next_start = Instant::now() + patience;
+                running.push(self.ask_one(candidate, seat, errand, work));
             }
             tokio::select! {
+                biased;
                 Some((server, outcome)) = running.next() => match outcome {
                     Ok(message) => {
                         let message = Arc::new(message);
                         return Ok(Reply { message, server });
                     }
                     Err(fault) => {
-                        if !fault.is_silence() {
+                        if !matches!(fault, Fault::Silent) {
                             spoken_for.push(server);
                         }
-                        if worst.as_ref().is_none_or(|(_, before)| fault.weight() > before.weight()) {
+                        if waited_for.is_some_and(|(last, _)| last == server) {
+                            waited_for = None;
+                            next_start = Instant::now();
+                        }
+                        if worst.as_ref().is_none_or(|(_, before)| fault.weight() >= before.weight()) {
                             worst = Some((server, fault));
                         }
-                        next_start = Instant::now();
                     }
                 },
                 () = sleep_until(next_start.min(end)) => {
@@ -171,95 +172,85 @@ impl Core {
                 }
             }
         }
-        Err(match worst {
+        if plan.is_empty() {
+            let mut book = self.book();
+            let silent = order.candidates.iter().map(|c| c.server);
+            for server in silent.filter(|server| !spoken_for.contains(server)) {
+                book.dead(server, question.rtype, Instant::now());
+            }
+        }
+        let silent = order.candidates.first().map(|c| (c.server, Fault::Silent));
+        Err(match worst.or(silent) {
             Some((server, fault)) => Trouble {
                 text: format!("{question}: {} says {fault}", server.ip()),
                 ede: fault.ede(),
                 cause: fault.cause(),
             },
-            None if servers.is_empty() => Trouble::new(format!("{question}: no server to ask")),
-            None => Trouble::new(format!("{question}: no server answered in time")),
+            None => Trouble::new(format!("{question}: no server to ask")),
         })
+    }
+
+    /// A place among the exchanges with a server. `None` when there was none before `end`, or when
+    /// the server was found dead meanwhile.
+    async fn seat(
+        &self,
+        candidate: &Candidate,
+        rtype: u16,
+        end: Instant,
+    ) -> Option<OwnedSemaphorePermit> {
+        let seats = &candidate.seats;
+        if let Ok(seat) = Arc::clone(seats).try_acquire_owned() {
+            return Some(seat);
+        }
+        let seat = timeout_at(end, Arc::clone(seats).acquire_owned()).await;
+        let seat = seat.ok()?.ok()?;
+        let is_dead = self.book().is_dead(candidate.server, rtype, Instant::now());
+        (!is_dead).then_some(seat)
     }
 
     async fn ask_one(
         &self,
-        server: SocketAddr,
-        question: &Question,
-        bits: QueryBits,
-        patience: Duration,
+        candidate: Candidate,
+        _seat: OwnedSemaphorePermit,
+        errand: Errand<'_>,
         work: &Work,
-        accept: &(dyn Fn(&Message) -> Result<(), Fault> + Sync),
     ) -> (SocketAddr, Result<Message, Fault>) {
-        // The semaphore is never closed; without a permit the exchange would still be right.
-        let _permit = self.exchanges.acquire().await.ok();
-        let start = Instant::now();
-        let reply = timeout(
-            patience * 2,
-            self.exchange(server, question, bits, patience, work),
-        );
-        let outcome = reply.await.unwrap_or(Err(Fault::Silent));
-        let standing = match &outcome {
-            Err(fault) if fault.is_silence() => Err(()),
-            _ => Ok(start.elapsed()),
-        };
-        self.shared().servers.note(server, standing, Instant::now());
-        let outcome = outcome.and_then(|message| accept(&message).map(|()| message));
+        let Candidate { server, manner, .. } = candidate;
+        let Exchanged {
+            outcome,
+            round_trip,
+            knows_no_edns,
+        } = self
+            .exchange(server, errand.question, errand.bits, manner, work)
+            .await;
+        let outcome = outcome.and_then(|message| (errand.accept)(&message).map(|()| message));
+        self.note(server, errand, &outcome, round_trip, manner);
+        if knows_no_edns {
+            self.book().knows_no_edns(server, Instant::now());
+        }
         (server, outcome)
     }
-}
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    /// Thirteen servers with both families on a host without IPv6: half of the first round is
-    /// IPv4 whatever the order, and the order within a family stays.
-    #[test]
-    fn families_take_turns() {
-        for (order, expected) in [
-            (&[][..], &[][..]),
-            (&["[::1]:53"], &["[::1]:53"]),
-            (
-                &[
-                    "[::1]:53",
-                    "[::2]:53",
-                    "[::3]:53",
-                    "1.1.1.1:53",
-                    "1.1.1.2:53",
-                ],
-                &[
-                    "[::1]:53",
-                    "1.1.1.1:53",
-                    "[::2]:53",
-                    "1.1.1.2:53",
-                    "[::3]:53",
-                ],
-            ),
-            (
-                &["1.1.1.1:53", "1.1.1.2:53", "[::1]:53"],
-                &["1.1.1.1:53", "[::1]:53", "1.1.1.2:53"],
-            ),
-        ] {
-            let parse = |list: &[&str]| -> Vec<SocketAddr> {
-                list.iter().map(|text| text.parse().unwrap()).collect()
-            };
-            assert_eq!(both_families(parse(order)), parse(expected));
+    fn note(
+        &self,
+        server: SocketAddr,
+        errand: Errand<'_>,
+        outcome: &Result<Message, Fault>,
+        round_trip: Option<Duration>,
+        manner: Manner,
+    ) {
+        let now = Instant::now();
+        let mut book = self.book();
+        match outcome {
+            Err(fault @ (Fault::Network(_) | Fault::NoRoute(_))) => {
+                book.unreachable(server, fault, now);
+                return;
+            }
+            Err(Fault::Silent | Fault::Budget(_)) => return,
+            Err(Fault::Lame(_)) => book.lame(server, errand.zone, now),
+            Err(Fault::Refused(Rcode::REFUSED, _)) => book.lame(server, errand.zone, now),
+            Ok(_) | Err(_) => {}
         }
-    }
-
-    #[test]
-    fn shunned_last() {
-        let (now, dead, good): (_, SocketAddr, SocketAddr) = (
-            Instant::now(),
-            "[::1]:53".parse().unwrap(),
-            "1.1.1.1:53".parse().unwrap(),
-        );
-        let mut book = ServerBook::default();
-        book.note(dead, Err(()), now);
-        let mut order = [dead, good];
-        assert_eq!(book.sort(&mut order, now), 1);
-        assert_eq!(order, [good, dead]);
-        assert_eq!(book.sort(&mut order, now + SHUNNED), 2);
+        book.answered(server, errand.question.rtype, round_trip, manner, now);
     }
 }

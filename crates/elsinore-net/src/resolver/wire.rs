@@ -7,7 +7,7 @@ pub(super) mod presentation;
 mod rdata;
 mod reader;
 
-pub(super) use message::{Echo, Message, Query, QueryBits, Question, Rcode, Record};
+pub(super) use message::{Message, Query, QueryBits, Question, Rcode, Record};
 pub(super) use name::Name;
 pub(super) use rdata::{Ds, Nsec, Nsec3, Rrsig, record_data};
 

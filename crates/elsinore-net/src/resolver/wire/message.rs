@@ -91,44 +91,6 @@ impl Query {
         }
         wire
     }
-
-    /// Whether `reply` is to this query: identifier, QR, opcode and question. A reply without
-    /// question section is none.
-    pub(in crate::resolver) fn echoed_by(&self, reply: &[u8]) -> Echo {
-        let mut name = [0; 255];
-        let name = self.cased_name(&mut name);
-        let fits = reply.len() >= 12 + name.len() + 4
-            && reply[..2] == self.id.to_be_bytes()
-            && reply[2] & 0xf8 == 0x80
-            && reply[4..6] == [0, 1]
-            && reply[12..][..name.len()].eq_ignore_ascii_case(name)
-            && reply[12 + name.len()..][..2] == self.question.rtype.to_be_bytes()
-            && reply[12 + name.len() + 2..][..2] == [0, 1];
-        match fits {
-            true if reply[12..].starts_with(name) => Echo::Exact,
-            true => Echo::OtherCase,
-            false => Echo::None,
-        }
-    }
-
-    /// Whether `reply` is a header-only error for this query, as old servers answer EDNS.
-    pub(in crate::resolver) fn is_rejected_by(&self, reply: &[u8]) -> bool {
-        reply.len() == 12
-            && reply[..2] == self.id.to_be_bytes()
-            && reply[2] & 0xf8 == 0x80
-            && matches!(reply[3] & 0x0f, 1 | 4)
-    }
-}
-
-/// How a reply repeats the question.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(in crate::resolver) enum Echo {
-    /// In the very letter case that was sent.
-    Exact,
-    /// In another case: a guess, or a server that does not preserve it. Proves nothing over UDP.
-    OtherCase,
-    /// Not at all.
-    None,
 }
 
 /// A response code, extended by EDNS.
