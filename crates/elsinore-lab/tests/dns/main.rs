@@ -3,6 +3,7 @@
 #![allow(missing_docs, reason = "a test binary has no public items")]
 
 mod ad;
+mod anchors;
 mod attacks;
 mod broken;
 mod caching;
