@@ -98,8 +98,8 @@ fn malformed(text: String) -> End {
     End::Failed(bogus(Fault::new(Cause::Malformed, text)))
 }
 
-/// Types of one name that an answer to ANY is judged with.
-const MOST_TYPES: usize = 64;
+/// Types of one name that an answer to ANY is judged with, and shows; each costs a signature.
+const MOST_TYPES: usize = 24;
 
 /// What is the matter with data that does not validate.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -193,17 +193,8 @@ impl Core {
     /// All that stands at `name`, as one: as secure as its weakest RRset. Nothing when the answer
     /// has no record there.
     async fn judge_any(&self, name: &Name, message: &Message, work: &Work) -> Option<End> {
-        let mut types: Vec<u16> = Vec::new();
-        for record in &message.answer {
-            let is_new = record.owner == *name
-                && record.rtype != rtype::RRSIG
-                && !types.contains(&record.rtype);
-            if is_new && types.len() < MOST_TYPES {
-                types.push(record.rtype);
-            }
-        }
         let (mut data, mut worst): (Vec<RecordData>, Option<(Status, u32)>) = (Vec::new(), None);
-        for rtype in types {
+        for rtype in types_at(&message.answer, name) {
             let set = Signed::find(&message.answer, name, rtype)?;
             let (status, ttl) = match self.judge_set(&set, message, work).await {
                 Ok(judged) => judged,
@@ -417,6 +408,10 @@ impl Core {
                 Cause::Malformed,
                 format!("{question}: the answer is neither data nor a denial"),
             ),
+            None if message.is_unsigned() => Fault::new(
+                Cause::SignatureMissing,
+                format!("{question}: denied without any signature"),
+            ),
             None => Fault::new(
                 Cause::DenialMissing,
                 format!("{question}: denied without proof"),
@@ -546,6 +541,19 @@ fn redirected(end: &End, question: &Question, found: &Found) -> Option<(Name, Na
     };
     let target = record.target().filter(|_| is_judged)?;
     Some((dname.owner, target))
+}
+
+/// The types that stand at `name`, as far as an answer to ANY goes.
+pub(super) fn types_at(answer: &[Record], name: &Name) -> Vec<u16> {
+    let mut types: Vec<u16> = Vec::new();
+    for record in answer {
+        let is_new =
+            record.owner == *name && record.rtype != rtype::RRSIG && !types.contains(&record.rtype);
+        if is_new && types.len() < MOST_TYPES {
+            types.push(record.rtype);
+        }
+    }
+    types
 }
 
 /// Whether a CNAME is what a server made of the DNAME above it.

@@ -6,6 +6,7 @@ use super::chain::{Followed, Manner};
 use super::config::Mode;
 use super::core::{Core, Work};
 use super::evidence::{Evidence, Records, ResourceRecord, ZoneServers};
+use super::step::types_at;
 use super::trust::Trust;
 use super::validate::{Signed, verify};
 use super::wire::{Name, Record, rtype};
@@ -145,7 +146,9 @@ impl Resolver {
         if query.checking == Checking::Disabled && is_failed {
             followed = core.answer_in(&question, manner).await;
         }
-        core.remember_servers(&followed);
+        for evidence in followed.links.iter().chain([&followed.end]).flatten() {
+            core.remember_servers(evidence);
+        }
         let transcript = core.write_down(query, &followed).await;
         let is_unknown = transcript.status.cause() == Cause::NotCached;
         if query.recursion == Recursion::CacheOnly && is_unknown && followed.links.is_empty() {
@@ -211,9 +214,12 @@ pub struct RestsOn {
 struct Section(Vec<ResourceRecord>);
 
 impl Section {
-    fn add(&mut self, evidence: &Evidence, records: &[&Record]) {
+    /// Adds records that live at most for `most` seconds more: nothing outlives the signature it
+    /// was judged by.
+    fn add(&mut self, evidence: &Evidence, records: &[&Record], most: u32) {
         for record in records {
-            let record = ResourceRecord::new(record, evidence.left_of(record.ttl));
+            let ttl = evidence.left_of(record.ttl).min(most);
+            let record = ResourceRecord::new(record, ttl);
             let is_known = self.0.iter().any(|other| {
                 other.owner == record.owner
                     && other.record_type == record.record_type
@@ -245,7 +251,7 @@ impl Core {
         for (link, evidence) in followed.answer.chain.iter().zip(&followed.links) {
             if let Some(evidence) = evidence {
                 add_link(&mut answer, link, evidence);
-                self.add_authority(&mut authority, evidence, Wanted::Proofs)
+                self.add_authority(&mut authority, evidence, Wanted::Proofs, link.ttl)
                     .await;
             }
         }
@@ -260,19 +266,24 @@ impl Core {
         let end = Name::from_domain(followed.answer.final_name());
         if let Some(evidence) = &followed.end {
             match &followed.answer.last {
-                Last::Data(_) => {
-                    add_data(&mut answer, &end, query.record_type.code(), evidence);
+                Last::Data(set) => {
+                    let rtype = query.record_type.code();
+                    add_data(&mut answer, &end, rtype, evidence, set.ttl);
                     let wanted = match query.sections {
                         Sections::Minimal => Wanted::Proofs,
                         Sections::Full => Wanted::Everything,
                     };
-                    self.add_authority(&mut authority, evidence, wanted).await;
-                }
-                Last::Denied(_) => {
-                    self.add_authority(&mut authority, evidence, Wanted::Everything)
+                    self.add_authority(&mut authority, evidence, wanted, u32::MAX)
                         .await;
                 }
-                Last::Failed(_) if rcode == YXDOMAIN => add_dname(&mut answer, &end, evidence),
+                Last::Denied(denial) => {
+                    let wanted = Wanted::Everything;
+                    self.add_authority(&mut authority, evidence, wanted, denial.ttl)
+                        .await;
+                }
+                Last::Failed(_) if rcode == YXDOMAIN => {
+                    add_redirection(&mut answer, &end, evidence, u32::MAX);
+                }
                 Last::Failed(_) => {}
             }
         }
@@ -289,14 +300,12 @@ impl Core {
         }
     }
 
-    /// Keeps the NS RRsets that stood beside the answers, for referrals.
-    fn remember_servers(&self, followed: &Followed) {
-        for evidence in followed.links.iter().chain([&followed.end]).flatten() {
-            for set in evidence.authority() {
-                if let Some(first) = set.first().filter(|first| first.rtype == rtype::NS) {
-                    let servers = ZoneServers(Evidence::clone(evidence));
-                    self.cache.keep(&first.owner, Arc::new(servers), first.ttl);
-                }
+    /// Keeps the NS RRsets beside an answer, for referrals.
+    pub(super) fn remember_servers(&self, evidence: &Evidence) {
+        for set in evidence.authority() {
+            if let Some(first) = set.first().filter(|first| first.rtype == rtype::NS) {
+                let servers = ZoneServers(Evidence::clone(evidence));
+                self.cache.keep(&first.owner, Arc::new(servers), first.ttl);
             }
         }
     }
@@ -307,19 +316,18 @@ impl Core {
         let name = Name::from_domain(&query.name);
         let is_ds = query.record_type.code() == rtype::DS;
         let deepest = name.label_count().checked_sub(usize::from(is_ds))?;
-        let known = (0..=deepest).rev().find_map(|count| {
+        let (zone, evidence) = (0..=deepest).rev().find_map(|count| {
             let zone = name.suffix(count);
             let (servers, _) = self.cache.find::<ZoneServers>(&zone)?;
             Some((zone, servers))
-        });
-        let (zone, servers) = known?;
-        let (evidence, mut authority) = (&servers.0, Section::default());
+        })?;
+        let (evidence, mut authority) = (&evidence.0, Section::default());
         let set = Signed::find(&evidence.message().authority, &zone, rtype::NS)?;
         let status = self.status_of(&set).await;
         for set in evidence.authority() {
             let is_it = |first: &&Record| first.rtype == rtype::NS && first.owner == zone;
             if set.first().is_some_and(is_it) {
-                authority.add(evidence, &set);
+                authority.add(evidence, &set, u32::MAX);
             }
         }
         let is_known = matches!(status.security(), Security::Secure | Security::Insecure);
@@ -339,7 +347,7 @@ impl Core {
             let (mut records, mut proofs) = (Section::default(), Section::default());
             if let Some(evidence) = evidence {
                 add_link(&mut records, link, evidence);
-                self.add_authority(&mut proofs, evidence, Wanted::Proofs)
+                self.add_authority(&mut proofs, evidence, Wanted::Proofs, u32::MAX)
                     .await;
             }
             links.push(RestsOn {
@@ -352,25 +360,26 @@ impl Core {
             let end = Name::from_domain(followed.answer.final_name());
             let rtype = followed.answer.question.record_type.code();
             match &followed.answer.last {
-                Last::Data(_) => {
-                    add_data(&mut records, &end, rtype, evidence);
-                    self.add_authority(&mut proofs, evidence, Wanted::Proofs)
+                Last::Data(set) => {
+                    add_data(&mut records, &end, rtype, evidence, set.ttl);
+                    self.add_authority(&mut proofs, evidence, Wanted::Proofs, u32::MAX)
                         .await;
                 }
-                Last::Denied(_) => {
-                    self.add_authority(&mut proofs, evidence, Wanted::Denial)
+                Last::Denied(denial) => {
+                    self.add_authority(&mut proofs, evidence, Wanted::Denial, denial.ttl)
                         .await;
                 }
                 Last::Failed(_) => {
-                    add_data(&mut records, &end, rtype, evidence);
-                    records.add(evidence, &evidence.answer(&end, rtype::CNAME));
-                    add_dname(&mut records, &end, evidence);
+                    let most = u32::MAX;
+                    add_data(&mut records, &end, rtype, evidence, most);
+                    records.add(evidence, &evidence.answer(&end, rtype::CNAME), most);
+                    add_redirection(&mut records, &end, evidence, most);
                     for set in evidence.authority() {
                         if set
                             .first()
                             .is_some_and(|first| Wanted::Denial.takes(first.rtype))
                         {
-                            proofs.add(evidence, &set);
+                            proofs.add(evidence, &set, most);
                         }
                     }
                 }
@@ -384,11 +393,17 @@ impl Core {
     }
 
     /// The authority section of one reply, without what its zone's signatures do not cover.
-    async fn add_authority(&self, section: &mut Section, evidence: &Evidence, wanted: Wanted) {
+    async fn add_authority(
+        &self,
+        section: &mut Section,
+        evidence: &Evidence,
+        wanted: Wanted,
+        most: u32,
+    ) {
         for set in evidence.authority() {
             let Some(first) = set.first() else { continue };
             if wanted.takes(first.rtype) && self.is_fit(first, evidence).await {
-                section.add(evidence, &set);
+                section.add(evidence, &set, most);
             }
         }
     }
@@ -453,49 +468,47 @@ impl Wanted {
     }
 }
 
-fn add_link(section: &mut Section, link: &AliasLink, evidence: &Arc<Evidence>) {
+fn add_link(section: &mut Section, link: &AliasLink, evidence: &Evidence) {
     let owner = Name::from_domain(&link.owner);
     match link.kind {
-        AliasKind::Cname => section.add(evidence, &evidence.answer(&owner, rtype::CNAME)),
-        AliasKind::Dname => {
-            let ttl = add_dname_of(section, &owner, evidence);
-            section.0.push(ResourceRecord {
-                owner: link.owner.clone(),
-                record_type: RecordType::Cname,
-                ttl: ttl.unwrap_or(link.ttl),
-                rdata: Name::from_domain(&link.target).wire().to_vec(),
-            });
+        AliasKind::Cname => {
+            section.add(evidence, &evidence.answer(&owner, rtype::CNAME), link.ttl);
         }
+        AliasKind::Dname => add_redirection(section, &owner, evidence, link.ttl),
     }
 }
 
-fn add_dname(section: &mut Section, name: &Name, evidence: &Evidence) {
-    add_dname_of(section, name, evidence);
+/// Adds the DNAME above `name`, and the CNAME made from it, which lives as long (RFC 6672 §3.1)
+/// and is left out where it would be too long.
+fn add_redirection(section: &mut Section, name: &Name, evidence: &Evidence, most: u32) {
+    let Some(owner) = evidence.dname_above(name) else {
+        return;
+    };
+    let records = evidence.answer(&owner, rtype::DNAME);
+    section.add(evidence, &records, most);
+    let Some(dname) = records.first() else { return };
+    let target = dname.target().and_then(|to| name.rebased(&owner, &to));
+    if let Some(target) = target {
+        section.0.push(ResourceRecord {
+            owner: name.to_domain(),
+            record_type: RecordType::Cname,
+            ttl: evidence.left_of(dname.ttl).min(most),
+            rdata: target.wire().to_vec(),
+        });
+    }
 }
 
-/// Adds the DNAME above `name`; gives its TTL, which is that of the CNAME made from it
-/// (RFC 6672 §3.1).
-fn add_dname_of(section: &mut Section, name: &Name, evidence: &Evidence) -> Option<u32> {
-    let dname = evidence.dname_above(name)?;
-    let records = evidence.answer(&dname, rtype::DNAME);
-    section.add(evidence, &records);
-    records.first().map(|record| evidence.left_of(record.ttl))
-}
-
-fn add_data(section: &mut Section, name: &Name, rtype: u16, evidence: &Evidence) {
+fn add_data(section: &mut Section, name: &Name, rtype: u16, evidence: &Evidence, most: u32) {
     if rtype == rtype::ANY {
-        let all: Vec<&Record> = evidence
-            .message()
-            .answer
-            .iter()
-            .filter(|record| record.owner == *name)
-            .collect();
-        return section.add(evidence, &all);
+        for rtype in types_at(&evidence.message().answer, name) {
+            section.add(evidence, &evidence.answer(name, rtype), most);
+        }
+        return;
     }
     let records = evidence.answer(name, rtype);
     let is_signed = records.iter().any(|record| record.rtype == rtype::RRSIG);
-    if rtype == rtype::CNAME && !is_signed {
-        add_dname_of(section, name, evidence);
+    if rtype == rtype::CNAME && !is_signed && evidence.dname_above(name).is_some() {
+        return add_redirection(section, name, evidence, most);
     }
-    section.add(evidence, &records);
+    section.add(evidence, &records, most);
 }

@@ -6,6 +6,7 @@ use super::anchors::{Anchor, Start};
 use super::cache::{Kept, Kind, LONGEST, LONGEST_DENIAL, LONGEST_FAILURE, Weigh};
 use super::config::Mode;
 use super::core::{Core, Found, Work};
+use super::evidence::{Evidence, Records};
 use super::iterate::ReferralProof;
 use super::retry::Bogus;
 use super::transcript::Recursion;
@@ -493,6 +494,9 @@ impl Core {
             };
             let fault = match outcome {
                 (KeyOutcome::Secure(keys), _) => {
+                    if work.records == Records::Kept {
+                        self.remember_servers(&Evidence::new(&found.message, &found.bailiwick));
+                    }
                     let ttl = keys.ttl;
                     return (Cut::Keys(Arc::new(keys)), ttl);
                 }

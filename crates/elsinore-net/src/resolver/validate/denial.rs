@@ -100,7 +100,14 @@ impl<'a> Proofs<'a> {
         for set in sets.into_iter().take(MOST_PROOF_SETS) {
             let verified = match verify(&set, keys, now, budget) {
                 Ok(verified) if verified.expanded_from.is_none() => verified,
-                Ok(_) => continue,
+                Ok(_) => {
+                    // RFC 4035 §5.4: it stands for the wildcard, not for this name.
+                    let text = format!("an NSEC or NSEC3 at {} made from a wildcard", set.owner);
+                    proofs
+                        .fault
+                        .get_or_insert(Fault::new(Cause::DenialWrong, text));
+                    continue;
+                }
                 Err(fault) => {
                     proofs.fault.get_or_insert(fault);
                     continue;

@@ -275,6 +275,12 @@ impl Message {
         }
     }
 
+    /// Whether no signature stands in its answer and authority sections.
+    pub(in crate::resolver) fn is_unsigned(&self) -> bool {
+        let mut records = self.answer.iter().chain(&self.authority);
+        !records.any(|record| record.rtype == rtype::RRSIG)
+    }
+
     /// Whether it is NOERROR without data and without the SOA that a denial has (RFC 2308 §2.2).
     pub(in crate::resolver) fn is_empty_answer(&self) -> bool {
         self.rcode == Rcode::NOERROR
