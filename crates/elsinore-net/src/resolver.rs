@@ -31,8 +31,8 @@ mod zone_text;
 
 pub use anchors::{AnchorError, TrustAnchors};
 pub use config::{
-    AdTrust, AggressiveDenial, ConfigError, Minimisation, Mode, ResolverConfig, Sha1Signatures,
-    raise_file_limit,
+    AdTrust, AggressiveDenial, AlgorithmDowngrade, ConfigError, Minimisation, Mode, ResolverConfig,
+    Sha1Signatures, raise_file_limit,
 };
 pub use evidence::ResourceRecord;
 pub use hints::{HintsError, RootHints};

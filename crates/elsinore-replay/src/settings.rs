@@ -7,8 +7,8 @@ use crate::verifier::OldAlgorithms;
 use elsinore_dane::name::DomainName;
 use elsinore_dane::time::UnixTime;
 use elsinore_net::resolver::{
-    Limits, Minimisation, Mode, Net, ResolverConfig, RootHints, Route, RouteKind, Sections,
-    TrustAnchors,
+    AggressiveDenial, AlgorithmDowngrade, Limits, Minimisation, Mode, Net, ResolverConfig,
+    RootHints, Route, RouteKind, Sections, TrustAnchors,
 };
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
@@ -339,6 +339,20 @@ impl Reading {
                     Minimisation::Relaxed
                 } else {
                     Minimisation::Off
+                };
+            }
+            "aggressive-nsec" => {
+                self.config.aggressive_denial = if switch(setting)? {
+                    AggressiveDenial::Synthesised
+                } else {
+                    AggressiveDenial::Asked
+                };
+            }
+            "harden-algo-downgrade" => {
+                self.config.algorithm_downgrade = if switch(setting)? {
+                    AlgorithmDowngrade::Refused
+                } else {
+                    AlgorithmDowngrade::Accepted
                 };
             }
             "minimal-responses" => {

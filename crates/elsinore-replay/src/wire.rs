@@ -72,9 +72,9 @@ pub(crate) fn reply(packet: &Packet, adjust: Adjustments, query: &[u8]) -> Vec<u
         Some(octets) => octets.clone(),
         None => composed(packet, asked.filter(|_| adjust.copy_query)),
     };
-    if let (true, [high, low, ..], [first, second, ..]) =
-        (adjust.copy_id, query, reply.as_mut_slice())
-    {
+    // Unbound's program hands a reply to the question it is for whatever its identifier; here the
+    // identifier is what brings it there.
+    if let ([high, low, ..], [first, second, ..]) = (query, reply.as_mut_slice()) {
         (*first, *second) = (*high, *low);
     }
     if let Some(asked) = asked

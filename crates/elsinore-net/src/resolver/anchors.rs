@@ -53,7 +53,8 @@ impl Anchor {
         .unwrap_or(0)
     }
 
-    fn is_usable(&self, cryptography: &dyn Cryptography) -> bool {
+    /// Whether anything could be validated by it.
+    pub(super) fn is_usable(&self, cryptography: &dyn Cryptography) -> bool {
         match self {
             Self::Ds(rdata) => Ds::parse(rdata).is_some_and(|ds| is_usable(&ds, cryptography)),
             Self::Dnskey(rdata) => rdata.get(3).is_some_and(|a| cryptography.supports(*a)),

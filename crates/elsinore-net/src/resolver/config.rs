@@ -66,6 +66,17 @@ pub enum AggressiveDenial {
     Asked,
 }
 
+/// What a zone that is signed with several algorithms must show (RFC 6840 §5.11).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum AlgorithmDowngrade {
+    /// One valid signature of any algorithm will do, as a validator should have it.
+    #[default]
+    Accepted,
+    /// Every algorithm of the DS set or the trust anchors must have a valid signature, so that
+    /// breaking the weakest of them is not enough. Zones amid a change of algorithm may fail.
+    Refused,
+}
+
 /// Everything a [`Resolver`](super::Resolver) is built from.
 #[derive(Debug, Clone)]
 pub struct ResolverConfig {
@@ -94,6 +105,8 @@ pub struct ResolverConfig {
     /// Sockets open at one time, at most. By default half of the files that the process may open
     /// when the configuration is made.
     pub sockets: usize,
+    /// Whether one of several algorithms of a zone will do.
+    pub algorithm_downgrade: AlgorithmDowngrade,
     /// How long one lookup may take, all included.
     pub deadline: Duration,
     /// Bounds on the work of one lookup.
@@ -119,6 +132,7 @@ impl Default for ResolverConfig {
             allow_nets: Vec::new(),
             cryptography: Arc::new(OpenSsl::default()),
             sockets: open_files() / 2,
+            algorithm_downgrade: AlgorithmDowngrade::Accepted,
             deadline: Duration::from_secs(10),
             limits: Limits::default(),
             aggressive_denial: AggressiveDenial::Synthesised,

@@ -10,7 +10,9 @@ use super::evidence::{Evidence, Records};
 use super::iterate::ReferralProof;
 use super::retry::Bogus;
 use super::transcript::Recursion;
-use super::validate::{DsProof, Fault, KeyOutcome, Proof, Signed, ZoneKeys, signers, verify};
+use super::validate::{
+    DsProof, Fault, KeyOutcome, Policy, Proof, Signed, ZoneKeys, signers, verify,
+};
 use super::wire::{Message, Name, Question, Record, rtype};
 use elsinore_dane::answer::Failure;
 use elsinore_dane::security::{Cause, Security};
@@ -215,19 +217,20 @@ impl Core {
         }
     }
 
+    fn policy(&self) -> Policy<'_> {
+        Policy {
+            cryptography: &self.config.cryptography,
+            downgrade: self.config.algorithm_downgrade,
+        }
+    }
+
     async fn anchored_keys(&self, zone: &Name, anchors: &[Anchor], work: &Work) -> Cut {
         if let Some((cut, _)) = self.cache.find::<Cut>(zone) {
             return Cut::clone(&cut);
         }
         let outcome = self
             .keys_of(zone, work, |set| {
-                ZoneKeys::from_anchors(
-                    set,
-                    anchors,
-                    &self.config.cryptography,
-                    self.now(),
-                    &work.budget,
-                )
+                ZoneKeys::from_anchors(set, anchors, self.policy(), self.now(), &work.budget)
             })
             .await;
         let (cut, ttl) = outcome;
@@ -365,8 +368,7 @@ impl Core {
         let ds: Vec<&[u8]> = ds.iter().map(Vec::as_slice).collect();
         let (cut, left) = self
             .keys_of(name, work, |set| {
-                let cryptography = &self.config.cryptography;
-                ZoneKeys::from_ds(set, &ds, cryptography, self.now(), &work.budget)
+                ZoneKeys::from_ds(set, &ds, self.policy(), self.now(), &work.budget)
             })
             .await;
         (cut, left.min(ttl))

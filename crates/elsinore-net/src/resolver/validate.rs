@@ -13,6 +13,6 @@ mod rrset;
 pub use crypto::{Cryptography, OpenSsl};
 pub(super) use denial::{DsProof, Proof, Proofs, negative_ttl, signers};
 pub(super) use fault::Fault;
-pub(super) use keys::{KeyOutcome, ZoneKeys, is_usable, key_tag};
+pub(super) use keys::{KeyOutcome, Policy, ZoneKeys, is_usable, key_tag};
 pub(super) use nsec3::{nsec3_hash, nsec3_is_for, nsec3_owner_hash};
 pub(super) use rrset::{Signed, Verified, verify};

@@ -3,8 +3,9 @@
 
 use super::RootKeys;
 use crate::resolver::anchors::{Anchor, TrustAnchors};
+use crate::resolver::config::AlgorithmDowngrade;
 use crate::resolver::limits::{Budget, Limits};
-use crate::resolver::validate::{Cryptography, KeyOutcome, Signed, ZoneKeys};
+use crate::resolver::validate::{Cryptography, KeyOutcome, Policy, Signed, ZoneKeys};
 use crate::resolver::wire::{Ds, Name, rtype};
 use elsinore_dane::time::UnixTime;
 use std::fmt;
@@ -272,7 +273,11 @@ impl RootAnchors {
         };
         let budget = Budget::new(Limits::default());
         let mut changes = self.revoke(&set, now, cryptography, &budget);
-        match ZoneKeys::from_anchors(&set, &self.anchors(), cryptography, now, &budget) {
+        let policy = Policy {
+            cryptography,
+            downgrade: AlgorithmDowngrade::Accepted,
+        };
+        match ZoneKeys::from_anchors(&set, &self.anchors(), policy, now, &budget) {
             KeyOutcome::Secure(_) => {}
             KeyOutcome::Insecure(fault) | KeyOutcome::Bogus(fault) => {
                 self.fail(now);

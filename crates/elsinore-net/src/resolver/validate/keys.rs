@@ -5,6 +5,7 @@ use super::fault::Fault;
 use super::rrset::{Signed, verify};
 use crate::resolver::anchors::Anchor;
 use crate::resolver::cache::{Weigh, block, shared_block};
+use crate::resolver::config::AlgorithmDowngrade;
 use crate::resolver::limits::Budget;
 use crate::resolver::wire::{Ds, Name, rtype};
 use elsinore_dane::security::Cause;
@@ -31,7 +32,31 @@ pub(in crate::resolver) struct ZoneKeys {
     /// Seconds for which they may be reused.
     pub(in crate::resolver) ttl: u32,
     keys: Vec<ZoneKey>,
+    /// Algorithms of which every RRset needs a valid signature; when empty one of any will do.
+    demanded: Vec<u8>,
     cryptography: Arc<dyn Cryptography>,
+}
+
+/// How the keys of a zone are to be judged.
+#[derive(Debug, Clone, Copy)]
+pub(in crate::resolver) struct Policy<'a> {
+    pub(in crate::resolver) cryptography: &'a Arc<dyn Cryptography>,
+    pub(in crate::resolver) downgrade: AlgorithmDowngrade,
+}
+
+impl Policy<'_> {
+    /// What signatures are needed in a zone whose DS records or anchors are of `algorithms`.
+    fn demanded(&self, algorithms: impl Iterator<Item = u8>) -> Vec<u8> {
+        match self.downgrade {
+            AlgorithmDowngrade::Accepted => Vec::new(),
+            AlgorithmDowngrade::Refused => {
+                let mut demanded: Vec<u8> = algorithms.collect();
+                demanded.sort_unstable();
+                demanded.dedup();
+                demanded
+            }
+        }
+    }
 }
 
 impl Weigh for ZoneKeys {
@@ -42,7 +67,8 @@ impl Weigh for ZoneKeys {
             .map(|key| block(key.public.capacity()))
             .sum();
         let list = block(self.keys.capacity() * size_of::<ZoneKey>());
-        shared_block(size_of::<Self>()) + self.zone.heap() + list + keys
+        let demanded = block(self.demanded.capacity());
+        shared_block(size_of::<Self>()) + self.zone.heap() + list + keys + demanded
     }
 }
 
@@ -58,6 +84,11 @@ pub(in crate::resolver) enum KeyOutcome {
 impl ZoneKeys {
     pub(super) fn cryptography(&self) -> &dyn Cryptography {
         &*self.cryptography
+    }
+
+    /// Algorithms of which every RRset needs a valid signature.
+    pub(super) fn demanded(&self) -> &[u8] {
+        &self.demanded
     }
 
     pub(super) fn matching(&self, tag: u16, algorithm: u8) -> impl Iterator<Item = &ZoneKey> {
@@ -108,18 +139,20 @@ impl ZoneKeys {
     pub(in crate::resolver) fn from_ds(
         set: &Signed<'_>,
         ds_rdata: &[&[u8]],
-        cryptography: &Arc<dyn Cryptography>,
+        policy: Policy<'_>,
         now: UnixTime,
         budget: &Budget,
     ) -> KeyOutcome {
+        let cryptography = policy.cryptography;
         let usable = match Self::usable_ds(&set.owner, ds_rdata, &**cryptography) {
             Ok(usable) => usable,
             Err(fault) => return KeyOutcome::Insecure(fault),
         };
+        let demanded = policy.demanded(usable.iter().map(|ds| ds.algorithm));
         Self::judge(
             set,
             "a DS record",
-            cryptography,
+            (cryptography, demanded),
             now,
             budget,
             |rdata, key| {
@@ -134,14 +167,19 @@ impl ZoneKeys {
     pub(in crate::resolver) fn from_anchors(
         set: &Signed<'_>,
         anchors: &[Anchor],
-        cryptography: &Arc<dyn Cryptography>,
+        policy: Policy<'_>,
         now: UnixTime,
         budget: &Budget,
     ) -> KeyOutcome {
+        let cryptography = policy.cryptography;
+        let usable = anchors
+            .iter()
+            .filter(|anchor| anchor.is_usable(&**cryptography));
+        let demanded = policy.demanded(usable.map(Anchor::algorithm));
         Self::judge(
             set,
             "a trust anchor",
-            cryptography,
+            (cryptography, demanded),
             now,
             budget,
             |rdata, key| {
@@ -173,6 +211,7 @@ impl ZoneKeys {
                 algorithm: *algorithm,
                 public: public.to_vec(),
             }],
+            demanded: Vec::new(),
             cryptography: Arc::clone(cryptography),
         };
         verify(set, &alone, now, budget).is_ok()
@@ -186,7 +225,7 @@ impl ZoneKeys {
     fn judge(
         set: &Signed<'_>,
         by_whom: &str,
-        cryptography: &Arc<dyn Cryptography>,
+        (cryptography, demanded): (&Arc<dyn Cryptography>, Vec<u8>),
         now: UnixTime,
         budget: &Budget,
         vouched: impl Fn(&[u8], &ZoneKey) -> bool,
@@ -215,6 +254,7 @@ impl ZoneKeys {
             zone: zone.clone(),
             ttl: 0,
             keys: entry,
+            demanded,
             cryptography: Arc::clone(cryptography),
         };
         match verify(set, &entry, now, budget) {
@@ -222,6 +262,7 @@ impl ZoneKeys {
                 zone,
                 ttl: verified.ttl,
                 keys: all.into_iter().map(|(_, key)| key).collect(),
+                demanded: entry.demanded,
                 cryptography: entry.cryptography,
             }),
             Err(fault) => KeyOutcome::Bogus(fault),
@@ -352,6 +393,7 @@ mod tests {
             zone: name("e"),
             ttl: 0,
             keys: vec![zone_key(&[1, 1, 3, 13, 7]).unwrap()],
+            demanded: Vec::new(),
             cryptography: Arc::new(OpenSsl::default()),
         };
         let tag = keys.keys[0].tag;
@@ -409,6 +451,76 @@ mod tests {
         ] {
             let text = check(owner, labels, inception, expiration, signer).text;
             assert!(text.contains(part), "{owner} {labels} {signer}: {text}");
+        }
+    }
+
+    /// Takes every signature for valid.
+    #[derive(Debug)]
+    struct Willing;
+
+    impl Cryptography for Willing {
+        fn supports(&self, _: u8) -> bool {
+            true
+        }
+
+        fn verify(&self, _: u8, _: &[u8], _: &[u8], _: &[u8]) -> Result<(), String> {
+            Ok(())
+        }
+
+        fn digest(&self, _: u8, octets: &[u8]) -> Option<Vec<u8>> {
+            Some(octets.to_vec())
+        }
+    }
+
+    /// RFC 6840 §5.11: any algorithm will do, unless each of them was asked for.
+    #[test]
+    fn demanded_algorithms() {
+        let all: Vec<ZoneKey> = [8, 13]
+            .iter()
+            .filter_map(|algorithm| zone_key(&[1, 1, 3, *algorithm, 7]))
+            .collect();
+        let record = Record {
+            owner: name("mx.e"),
+            rtype: rtype::A,
+            ttl: 60,
+            rdata: vec![192, 0, 2, 1],
+        };
+        for (signed_with, demanded, holds) in [
+            (&[13][..], &[][..], true),
+            (&[13], &[13], true),
+            (&[13], &[8, 13], false),
+            (&[8, 13], &[8, 13], true),
+            (&[13, 13], &[8, 13], false),
+            (&[], &[], false),
+        ] {
+            let keys = ZoneKeys {
+                zone: name("e"),
+                ttl: 0,
+                keys: all.clone(),
+                demanded: demanded.to_vec(),
+                cryptography: Arc::new(Willing),
+            };
+            let signatures = signed_with.iter().map(|algorithm| Rrsig {
+                covered: rtype::A,
+                algorithm: *algorithm,
+                labels: 2,
+                original_ttl: 60,
+                expiration: 1_000,
+                inception: 0,
+                key_tag: key_tag(&[1, 1, 3, *algorithm, 7]),
+                signer: name("e"),
+                signature: vec![0; 64],
+                head: vec![0; 20],
+            });
+            let set = Signed {
+                owner: name("mx.e"),
+                rtype: rtype::A,
+                records: vec![&record],
+                signatures: signatures.collect(),
+            };
+            let budget = Budget::new(Limits::default());
+            let verified = verify(&set, &keys, UnixTime(500), &budget);
+            assert_eq!(verified.is_ok(), holds, "{signed_with:?} {demanded:?}");
         }
     }
 }

@@ -110,7 +110,9 @@ pub(in crate::resolver) fn verify(
         fault.get_or_insert(Fault::new(cause, text));
     };
     let mut tried = 0;
-    for rrsig in &set.signatures {
+    let mut missing = keys.demanded().to_vec();
+    let mut verified: Option<Verified> = None;
+    'signatures: for rrsig in &set.signatures {
         if rrsig.signer != keys.zone || !keys.cryptography().supports(rrsig.algorithm) {
             continue;
         }
@@ -173,19 +175,31 @@ pub(in crate::resolver) fn verify(
                     .verify(key.algorithm, &key.public, &signed, &rrsig.signature);
             if let Err(text) = checked {
                 why = text;
-            } else {
-                return Ok(Verified {
-                    expanded_from: (labels < own_labels).then(|| set.owner.suffix(labels)),
-                    ttl: set.ttl().min(rrsig.original_ttl).min(left),
-                    key_tag: key.tag,
-                    algorithm: key.algorithm,
-                });
+                continue;
             }
+            let valid = verified.get_or_insert(Verified {
+                expanded_from: (labels < own_labels).then(|| set.owner.suffix(labels)),
+                ttl: set.ttl().min(rrsig.original_ttl).min(left),
+                key_tag: key.tag,
+                algorithm: key.algorithm,
+            });
+            missing.retain(|algorithm| *algorithm != key.algorithm);
+            if missing.is_empty() {
+                return Ok(valid.clone());
+            }
+            continue 'signatures;
         }
         blame(
             Cause::BadSignature,
             format!("{label}, key {}: {why}", rrsig.key_tag),
         );
+    }
+    if let (Some(_), Some(algorithm)) = (&verified, missing.first()) {
+        let text = format!(
+            "{label}: no valid signature of algorithm {algorithm}, with which {} is to be signed",
+            keys.zone
+        );
+        return Err(Fault::new(Cause::BadSignature, text));
     }
     Err(fault.unwrap_or_else(|| {
         let text = if set.signatures.is_empty() {
