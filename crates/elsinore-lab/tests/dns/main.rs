@@ -9,11 +9,16 @@ mod broken;
 mod caching;
 mod corpus;
 mod kinds;
+#[path = "../../../../fuzz/checks/mutation.rs"]
+mod mutated;
+mod mutation;
 mod net;
 mod operations;
 #[allow(dead_code, reason = "the tests of the authority use all of it")]
 #[path = "../authority/peer.rs"]
 mod peer;
+#[path = "../../../../fuzz/checks/reply.rs"]
+mod reply;
 mod retries;
 mod rollover;
 mod routes;

@@ -440,24 +440,25 @@ fn sources() -> Vec<ZoneSource> {
 /// The world as it ought to be, signed once for all tests.
 pub(crate) fn authority() -> Authority {
     static BUILT: OnceLock<Authority> = OnceLock::new();
-    BUILT
-        .get_or_init(|| {
-            let tree = SignedTree::build(&sources(), 7, NOW).expect("the world is sound");
-            let mut authority = Authority::new(tree);
-            for (apex, address) in [
-                ("halfdead.test", "192.0.2.6"),
-                ("glueless.test", "192.0.2.6"),
-                ("deadsix.test", "192.0.2.6"),
-                ("onlysix.test", "2001:db8::6"),
-                ("farsix.test", "2001:db8::6"),
-                ("deadfour.test", "2001:db8::6"),
-            ] {
-                authority.serve_also(address.parse().expect("address"), &name(apex));
-            }
-            crate::servers::misbehave(&mut authority);
-            authority
-        })
-        .clone()
+    BUILT.get_or_init(|| authority_at(NOW)).clone()
+}
+
+/// The world as it was or will be at another time, with the same keys.
+pub(crate) fn authority_at(now: UnixTime) -> Authority {
+    let tree = SignedTree::build(&sources(), 7, now).expect("the world is sound");
+    let mut authority = Authority::new(tree);
+    for (apex, address) in [
+        ("halfdead.test", "192.0.2.6"),
+        ("glueless.test", "192.0.2.6"),
+        ("deadsix.test", "192.0.2.6"),
+        ("onlysix.test", "2001:db8::6"),
+        ("farsix.test", "2001:db8::6"),
+        ("deadfour.test", "2001:db8::6"),
+    ] {
+        authority.serve_also(address.parse().expect("address"), &name(apex));
+    }
+    crate::servers::misbehave(&mut authority);
+    authority
 }
 
 /// Whether the server at `address` serves the zone at `apex`.
