@@ -101,13 +101,13 @@ pub(super) enum Start {
 }
 
 /// Every point at which trust starts or stops, ready to be searched.
-#[derive(Debug)]
+#[derive(Debug, PartialEq, Eq)]
 pub(super) struct Starts {
     /// The deepest first; at one name a negative anchor before the others.
     points: Vec<(Name, Point)>,
 }
 
-#[derive(Debug)]
+#[derive(Debug, PartialEq, Eq)]
 enum Point {
     /// A negative trust anchor.
     Negative,

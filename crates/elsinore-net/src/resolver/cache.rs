@@ -191,6 +191,14 @@ impl Cache {
         let _gone = self.shard(hash).remove(hash as u32, &key);
     }
 
+    /// Drops everything.
+    pub(super) fn clear(&self) {
+        for shard in &self.shards {
+            lock(shard).clear();
+        }
+        lock(&self.denials).clear();
+    }
+
     /// Octets in use.
     pub(super) fn octets(&self) -> usize {
         let shards: usize = self.shards.iter().map(|shard| lock(shard).octets()).sum();

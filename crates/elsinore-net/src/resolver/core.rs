@@ -153,11 +153,14 @@ impl Core {
         Arc::clone(&self.starts.read().unwrap_or_else(PoisonError::into_inner))
     }
 
-    /// Puts other anchors in force. What was judged under the anchors before stays in the cache for
-    /// its TTL.
+    /// Puts other anchors in force. What was judged under the anchors before is forgotten.
     pub(super) fn replace_anchors(&self, anchors: &TrustAnchors) {
         let starts = Starts::new(anchors, &self.negative_anchors, &*self.config.cryptography);
-        *self.starts.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(starts);
+        let mut current = self.starts.write().unwrap_or_else(PoisonError::into_inner);
+        if **current != starts {
+            *current = Arc::new(starts);
+            self.cache.clear();
+        }
     }
 
     /// The deepest negative trust anchor at or above `name`, if any (RFC 7646).

@@ -107,6 +107,12 @@ impl Denials {
         }
     }
 
+    /// Drops everything.
+    pub(super) fn clear(&mut self) {
+        self.store.clear();
+        self.zones.clear();
+    }
+
     pub(super) fn octets(&self) -> usize {
         self.store.octets()
     }

@@ -135,6 +135,11 @@ impl<K: Eq, V> Store<K, V> {
         }
     }
 
+    /// Drops everything.
+    pub(super) fn clear(&mut self) {
+        *self = Self::new(self.budget);
+    }
+
     /// The value of `key` and the whole seconds it may still be used.
     pub(super) fn find(&mut self, hash: u32, key: &K, now: Moment) -> Option<(&V, u32)> {
         let index = self.index_of(hash, key)?;
