@@ -50,6 +50,7 @@ fn answer(question: &Question, mx_host: &DomainName) -> Answer {
         question: question.clone(),
         chain: Vec::new(),
         last,
+        oddities: Vec::new(),
     }
 }
 

@@ -116,6 +116,33 @@ pub struct Answer {
     pub chain: Vec<AliasLink>,
     /// What stood at the last name. A failure after some links keeps the links.
     pub last: Last,
+    /// What servers did wrong on the way without changing the answer. Seen when servers were
+    /// asked; an answer from a cache has none.
+    pub oddities: Vec<Oddity>,
+}
+
+/// A fault of servers that a resolver has worked around, and others may not.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub enum Oddity {
+    /// The servers of `zone` say that `name` does not exist, though it has names below it: the
+    /// names below are lost to resolvers that believe them (RFC 8020 §2).
+    EmptyNonTerminalDenied {
+        /// The name that was denied.
+        name: DomainName,
+        /// The zone whose servers denied it.
+        zone: DomainName,
+    },
+}
+
+impl fmt::Display for Oddity {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::EmptyNonTerminalDenied { name, zone } => write!(
+                f,
+                "the servers of {zone} deny {name}, though there are names below it"
+            ),
+        }
+    }
 }
 
 impl Answer {

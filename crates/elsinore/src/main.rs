@@ -16,6 +16,7 @@ fn main() -> ExitCode {
         Ok(arguments) => arguments,
         Err(error) => return exit::clap_error(&error),
     };
+    elsinore_net::resolver::raise_file_limit();
     match cli::run(arguments) {
         Ok(code) => code,
         Err(error) => exit::failure(&error),

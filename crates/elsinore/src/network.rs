@@ -13,7 +13,8 @@ use elsinore_net::dialer::{Dialer, DirectDialer, MappedDialer};
 use elsinore_net::doctor::{Doctor, DoctorConfig, Rollover};
 use elsinore_net::resolver::rollover::{self, AnchorStore, LoadedAnchors, RefreshError, Refreshed};
 use elsinore_net::resolver::{
-    Mode, Net, OpenSsl, Resolver, ResolverConfig, RootHints, Sha1Signatures, TrustAnchors,
+    Minimisation, Mode, Net, OpenSsl, Resolver, ResolverConfig, RootHints, Sha1Signatures,
+    TrustAnchors,
 };
 use elsinore_net::tls::webpki::WebPkiRoots;
 use elsinore_smtp::command::GreetingName;
@@ -45,7 +46,23 @@ pub(crate) fn clock() -> Arc<dyn Clock> {
 /// # Errors
 /// A configuration error when hints or anchors cannot be read, or the mode cannot work.
 pub(crate) fn resolver(settings: &Settings) -> Result<Arc<Resolver>> {
-    let mut config = resolver_config(settings)?;
+    resolver_from(settings, resolver_config(settings)?)
+}
+
+/// The same resolver at the cost of more questions: it asks label by label, and so notices servers
+/// that deny empty non-terminals.
+///
+/// # Errors
+/// As [`resolver`].
+pub(crate) fn searching_resolver(settings: &Settings) -> Result<Arc<Resolver>> {
+    let config = ResolverConfig {
+        minimisation: Minimisation::Everywhere,
+        ..resolver_config(settings)?
+    };
+    resolver_from(settings, config)
+}
+
+fn resolver_from(settings: &Settings, mut config: ResolverConfig) -> Result<Arc<Resolver>> {
     if let Some(store) = anchor_store(settings) {
         let loaded = store.load();
         if let Some(problem) = &loaded.problem {

@@ -73,6 +73,7 @@ pub(crate) fn data(question: &Question, records: Vec<RecordData>, security: Secu
             status: status(security),
             ttl: 300,
         }),
+        oddities: Vec::new(),
     }
 }
 
@@ -85,6 +86,7 @@ pub(crate) fn denied(question: &Question, kind: DenialKind, security: Security) 
             status: status(security),
             ttl: 300,
         }),
+        oddities: Vec::new(),
     }
 }
 
@@ -96,6 +98,7 @@ pub(crate) fn failed(question: &Question, security: Security) -> Answer {
             status: status(security),
             ede: None,
         }),
+        oddities: Vec::new(),
     }
 }
 
@@ -114,6 +117,7 @@ pub(crate) fn via(owner: &DomainName, security: Security, rest: Answer) -> Answe
         question: Question::new(owner.clone(), rest.question.record_type),
         chain,
         last: rest.last,
+        oddities: Vec::new(),
     }
 }
 

@@ -397,6 +397,7 @@ impl Attack {
                     question: question.clone(),
                     chain,
                     last: forged.last,
+                    oddities: Vec::new(),
                 })
             }
         }

@@ -2,9 +2,9 @@
 
 use crate::net::{MemoryNet, question_of, summary};
 use crate::world::{Bench, ROOT_SERVER, authority, config, name, server_of};
-use elsinore_dane::answer::RecordType;
+use elsinore_dane::answer::{Oddity, RecordType};
 use elsinore_lab::authority::{Act, Authority, Behaviour, Names, Reaction, Transport, When};
-use elsinore_net::resolver::{Limits, Mode, ResolverConfig};
+use elsinore_net::resolver::{Limits, Minimisation, Mode, ResolverConfig};
 use std::net::SocketAddr;
 use std::sync::Mutex;
 
@@ -122,6 +122,50 @@ async fn the_extended_error_is_passed_on() {
     };
     let ede = failure.ede.expect("an extended error");
     assert_eq!((ede.code, ede.text.as_str()), (23, "no upstream"));
+}
+
+/// A server that denies an empty non-terminal hides nothing below it, and is found out where
+/// names are asked for label by label. A sound one raises no remark.
+#[tokio::test(start_paused = true)]
+async fn empty_non_terminal_denied() {
+    let authority = authority();
+    for (minimisation, question, zone) in [
+        (Minimisation::Off, "_25._tcp.mx.ent.test TLSA", None),
+        (Minimisation::Relaxed, "_25._tcp.mx.ent.test TLSA", None),
+        (
+            Minimisation::Everywhere,
+            "_25._tcp.mx.ent.test TLSA",
+            Some("ent.test"),
+        ),
+        (Minimisation::Everywhere, "_25._tcp.mx.nsec.test TLSA", None),
+    ] {
+        let config = ResolverConfig {
+            minimisation,
+            ..config(Mode::Recursive, &authority)
+        };
+        let bench = Bench::with(config, crate::world::net(&authority));
+        let answer = bench.ask(question).await;
+        assert_eq!(summary(&answer), "- data S", "{minimisation:?}: {answer:?}");
+        let expected: Vec<Oddity> = zone
+            .map(|zone| Oddity::EmptyNonTerminalDenied {
+                name: name("_tcp.mx.ent.test"),
+                zone: name(zone),
+            })
+            .into_iter()
+            .collect();
+        assert_eq!(answer.oddities, expected, "{minimisation:?}");
+    }
+    // What does not exist is denied rightly.
+    let everywhere = ResolverConfig {
+        minimisation: Minimisation::Everywhere,
+        ..config(Mode::Recursive, &authority)
+    };
+    let bench = Bench::with(everywhere, crate::world::net(&authority));
+    let answer = bench.ask("a.b.nowhere.nsec.test A").await;
+    assert_eq!(
+        (summary(&answer).as_str(), answer.oddities),
+        ("- nxdomain S", vec![])
+    );
 }
 
 /// When the servers of a parent do not answer DS queries, what came with the referral decides.

@@ -52,6 +52,7 @@ impl Core {
             checking: Checking::Enabled,
             records: Records::Dropped,
             wanted_keys,
+            oddities: std::sync::Mutex::default(),
         };
         let deadline = self.config.deadline;
         let answer = timeout(deadline, self.ask_and_judge(question, &key, &work)).await;
@@ -135,6 +136,7 @@ impl Core {
             question: question.clone(),
             chain,
             last,
+            oddities: Vec::new(),
         }
     }
 
@@ -321,6 +323,7 @@ fn failure(question: &answer::Question, chain: Vec<AliasLink>, trouble: Trouble)
         question: question.clone(),
         chain,
         last: Last::Failed(trouble.into_failure()),
+        oddities: Vec::new(),
     }
 }
 

@@ -93,6 +93,7 @@ impl Core {
             checking: manner.checking,
             records: manner.records,
             wanted_keys,
+            oddities: Mutex::default(),
         };
         let chain = Mutex::new(Vec::new());
         let lookup = async {
@@ -116,6 +117,7 @@ impl Core {
                 question: question.clone(),
                 chain,
                 last,
+                oddities: work.take_oddities(),
             },
             links,
             end: evidence,

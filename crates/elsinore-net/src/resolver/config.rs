@@ -51,9 +51,14 @@ pub enum Minimisation {
     Off,
     /// The servers of the root and of top-level zones see one label more than their own zone. An
     /// error or a denial of the shortened name is not believed: the whole name is asked then, so
-    /// that a server that denies empty non-terminals hides nothing below them (RFC 9156 §2.3).
+    /// that a server that denies empty non-terminals hides nothing below them.
     #[default]
     Relaxed,
+    /// As `Relaxed`, but at every zone: servers below top-level zones, too, see a name label by
+    /// label. It hides little more, for the whole name goes to the same servers in the end, and
+    /// costs queries; what it brings to light is servers that deny empty non-terminals
+    /// ([`Oddity`](elsinore_dane::answer::Oddity)).
+    Everywhere,
 }
 
 /// What validated NSEC and NSEC3 records are used for beyond the reply they came in.

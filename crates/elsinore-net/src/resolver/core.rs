@@ -13,7 +13,7 @@ use super::transcript::{Checking, Recursion};
 use super::wire::{Message, Name, Question};
 use crate::clock::Clock;
 use crate::dialer::Dialer;
-use elsinore_dane::answer::{ExtendedError, Failure};
+use elsinore_dane::answer::{ExtendedError, Failure, Oddity};
 use elsinore_dane::security::{Cause, Status};
 use elsinore_dane::time::UnixTime;
 use std::collections::HashMap;
@@ -182,9 +182,27 @@ pub(super) struct Work {
     pub(super) records: Records,
     /// Zones whose keys will be needed, to be fetched while the answer is on its way.
     pub(super) wanted_keys: mpsc::UnboundedSender<Name>,
+    /// Faults of servers that were worked around.
+    pub(super) oddities: Mutex<Vec<Oddity>>,
 }
 
+/// Oddities kept per lookup.
+const MOST_ODDITIES: usize = 8;
+
 impl Work {
+    /// Notes a fault that was worked around, once.
+    pub(super) fn note(&self, oddity: Oddity) {
+        let mut oddities = self.oddities.lock().unwrap_or_else(PoisonError::into_inner);
+        if oddities.len() < MOST_ODDITIES && !oddities.contains(&oddity) {
+            oddities.push(oddity);
+        }
+    }
+
+    /// The faults noted so far.
+    pub(super) fn take_oddities(&self) -> Vec<Oddity> {
+        std::mem::take(&mut *self.oddities.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
     /// Whether a packet may be sent for `question`.
     ///
     /// # Errors
@@ -208,6 +226,7 @@ impl Work {
             checking: Checking::Enabled,
             records: Records::Dropped,
             wanted_keys: mpsc::unbounded_channel().0,
+            oddities: Mutex::default(),
         }
     }
 }

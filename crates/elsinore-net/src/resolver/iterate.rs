@@ -11,6 +11,7 @@ use super::core::{Core, Found, Reply as CoreReply, Trouble, Work};
 use super::fetch::without;
 use super::route::RouteKind;
 use super::wire::{Name, Question, Rcode, rtype};
+use elsinore_dane::answer::Oddity;
 use elsinore_dane::security::Cause;
 use futures_util::future::BoxFuture;
 use referral::Reply;
@@ -19,8 +20,12 @@ use std::sync::Arc;
 
 /// Zones of fewer labels than this see only as much of the name as they need.
 const MINIMISED_ABOVE: usize = 2;
-/// Labels added one by one before the whole name is asked.
+/// Labels added one by one, at one zone, before the whole name is asked; where every zone sees
+/// as little as possible, the ten of RFC 9156 §2.3.
 const MINIMISED_STEPS: usize = 2;
+const MINIMISED_STEPS_EVERYWHERE: usize = 10;
+/// More than either.
+const NO_MORE_STEPS: usize = usize::MAX;
 
 impl Core {
     /// Finds the reply to `question` at the servers of the zone it belongs to.
@@ -41,6 +46,7 @@ impl Core {
             }
             let mut shown = zone.zone.label_count() + 1;
             let mut steps = 0;
+            let mut denied: Option<(Name, Name)> = None;
             for _ in 0..work.budget.limits.referrals {
                 let asked = self.minimised(question, &zone.zone, shown, steps);
                 let whole = asked == *question;
@@ -54,11 +60,20 @@ impl Core {
                         return Err(trouble);
                     }
                     Err(_) => {
-                        steps = MINIMISED_STEPS;
+                        steps = NO_MORE_STEPS;
                         continue;
                     }
                 };
-                match referral::classify(&message, &zone.zone, &asked) {
+                let sense = referral::classify(&message, &zone.zone, &asked);
+                let exists = matches!(sense, Reply::Referral(_))
+                    || (whole && message.rcode == Rcode::NOERROR);
+                if exists && let Some((name, zone)) = denied.take() {
+                    work.note(Oddity::EmptyNonTerminalDenied {
+                        name: name.to_domain(),
+                        zone: zone.to_domain(),
+                    });
+                }
+                match sense {
                     Reply::Referral(next) => {
                         if next.has_ds() {
                             // The lookup may be over; then nobody needs the keys any more.
@@ -76,8 +91,13 @@ impl Core {
                         });
                     }
                     // A broken server may deny an empty non-terminal: only the whole name counts.
-                    Reply::Lame(_) => steps = MINIMISED_STEPS,
-                    Reply::Answer if message.rcode != Rcode::NOERROR => steps = MINIMISED_STEPS,
+                    Reply::Lame(_) => steps = NO_MORE_STEPS,
+                    Reply::Answer if message.rcode != Rcode::NOERROR => {
+                        if message.rcode == Rcode::NXDOMAIN && depth == 0 {
+                            denied = Some((asked.name, zone.zone.clone()));
+                        }
+                        steps = NO_MORE_STEPS;
+                    }
                     Reply::Answer => {
                         shown += 1;
                         steps += 1;
@@ -125,11 +145,13 @@ impl Core {
     /// The question as the servers of `zone` get to see it.
     fn minimised(&self, question: &Question, zone: &Name, shown: usize, steps: usize) -> Question {
         let labels = question.name.label_count();
-        if self.config.minimisation == Minimisation::Off
-            || zone.label_count() >= MINIMISED_ABOVE
-            || steps >= MINIMISED_STEPS
-            || shown >= labels
-        {
+        let most_steps = match self.config.minimisation {
+            Minimisation::Off => 0,
+            Minimisation::Relaxed if zone.label_count() >= MINIMISED_ABOVE => 0,
+            Minimisation::Relaxed => MINIMISED_STEPS,
+            Minimisation::Everywhere => MINIMISED_STEPS_EVERYWHERE,
+        };
+        if steps >= most_steps || shown >= labels {
             return question.clone();
         }
         Question {

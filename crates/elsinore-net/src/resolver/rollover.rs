@@ -85,6 +85,7 @@ impl Resolver {
             checking: Checking::Enabled,
             records: Records::Dropped,
             wanted_keys,
+            oddities: std::sync::Mutex::default(),
         };
         let deadline = self.core.config.deadline;
         let found = timeout(deadline, self.core.fetch_answer(&question, &work))

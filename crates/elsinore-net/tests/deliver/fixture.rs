@@ -59,6 +59,7 @@ impl SecureResolver for Table {
                     status: Status::insecure("fixture"),
                     ttl: 60,
                 }),
+                oddities: Vec::new(),
             });
         Box::pin(async move { answer })
     }
@@ -317,6 +318,7 @@ impl World {
                 status: Status::assertion(Authority::Fixture, "fixture"),
                 ttl: 300,
             }),
+            oddities: Vec::new(),
         };
         self.table.known.insert(question, answer);
         self

@@ -54,6 +54,7 @@ impl SecureResolver for Addresses {
             question: question.clone(),
             chain: Vec::new(),
             last,
+            oddities: Vec::new(),
         };
         Box::pin(async move { answer })
     }

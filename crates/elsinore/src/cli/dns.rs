@@ -8,7 +8,7 @@ use crate::output::{self, JsonLayout, printable};
 use anyhow::Result;
 use clap::Args;
 use elsinore_dane::answer::{
-    AliasKind, AliasLink, Answer, DenialKind, Last, Question, RecordData, RecordType,
+    AliasKind, AliasLink, Answer, DenialKind, Last, Oddity, Question, RecordData, RecordType,
 };
 use elsinore_dane::name::DomainName;
 use elsinore_dane::security::{Cause, Status};
@@ -41,7 +41,7 @@ pub(crate) fn run(arguments: DnsArguments, settings: &Settings) -> Result<ExitCo
             "dns: {text:?} is not a record type that can be asked for"
         ))
     })?;
-    let resolver = network::resolver(settings)?;
+    let resolver = network::searching_resolver(settings)?;
     let question = Question::new(arguments.name, record_type);
     let explained = network::block_on(async {
         let work = async {
@@ -114,6 +114,32 @@ struct Shown {
     question: ShownQuestion,
     chain: Vec<ShownLink>,
     answer: ShownEnd,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    oddities: Vec<ShownOddity>,
+}
+
+/// A fault of servers that did not change the answer.
+#[derive(Debug, Serialize)]
+struct ShownOddity {
+    kind: &'static str,
+    name: String,
+    zone: String,
+    #[serde(skip)]
+    sentence: String,
+}
+
+impl From<&Oddity> for ShownOddity {
+    fn from(oddity: &Oddity) -> Self {
+        let sentence = printable(&oddity.to_string());
+        match oddity {
+            Oddity::EmptyNonTerminalDenied { name, zone } => Self {
+                kind: "empty-non-terminal-denied",
+                name: name.to_string(),
+                zone: zone.to_string(),
+                sentence,
+            },
+        }
+    }
 }
 
 #[derive(Debug, Serialize)]
@@ -221,6 +247,7 @@ impl Shown {
                 .map(|(link, rests_on)| ShownLink::new(link, rests_on))
                 .collect(),
             answer: ShownEnd::new(answer, explained.end.as_ref()),
+            oddities: answer.oddities.iter().map(ShownOddity::from).collect(),
         }
     }
 
@@ -266,6 +293,9 @@ impl Shown {
         }
         if let Some(evidence) = &end.evidence {
             evidence.narrate(&mut text);
+        }
+        for oddity in &self.oddities {
+            let _ = writeln!(text, "    note: {}", oddity.sentence);
         }
         text
     }

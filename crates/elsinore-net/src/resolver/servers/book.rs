@@ -28,7 +28,7 @@ const MOST_LAME_ZONES: usize = 16;
 /// Servers remembered in each of two generations.
 const MOST_SERVERS: usize = 16_384;
 /// Exchanges under way with one server at a time; more wait for their turn.
-const MOST_EXCHANGES: usize = 256;
+const MOST_EXCHANGES: usize = 2_048;
 /// Silent servers of an address family in a row, without any that speaks, after which the family
 /// is asked last.
 const SILENT_FAMILY: u32 = 8;
