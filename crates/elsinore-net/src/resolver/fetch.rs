@@ -128,9 +128,12 @@ impl Core {
         work: &Work,
     ) -> Result<Found, Trouble> {
         let accept = |message: &Message| match message.rcode {
-            // Who does not recurse has looked nothing up: an empty reply of his denies nothing.
+            // Who does not recurse has looked nothing up: an empty reply of his denies nothing,
+            // unless it proves what it denies.
             Rcode::NOERROR | Rcode::NXDOMAIN
-                if !message.recursion_available && message.answer.is_empty() =>
+                if !message.recursion_available
+                    && message.answer.is_empty()
+                    && !message.has_proof() =>
             {
                 Err(Fault::Lame("no recursion available"))
             }

@@ -304,6 +304,11 @@ impl Core {
         let zone = &keys.zone;
         let signed = format!("signed by {zone}, key {}", verified.key_tag);
         let Some(encloser) = &verified.expanded_from else {
+            // Proofs that come unasked, as beside an alias into an unsigned zone, save questions
+            // later on; here they decide nothing.
+            if message.has_proof() {
+                self.proofs(&message.authority, keys, &work.budget);
+            }
             return Ok((
                 Status::assertion(Authority::Validator, signed),
                 verified.ttl,
@@ -386,6 +391,19 @@ impl Core {
                 }
                 Err(wrong) => fault = fault.or(Some(wrong)),
             }
+        }
+        // Who stands under no anchor can neither be believed nor refuted when he denies that there is
+        // an anchored zone at all (RFC 4033 §5, indeterminate).
+        let above = signers(&message.authority)
+            .into_iter()
+            .find(|signer| self.is_above_anchors(signer, name));
+        if let Some(zone) = above.filter(|_| claimed == DenialKind::NxDomain) {
+            let text =
+                format!("{question}: denied by {zone}, which stands above the trust anchors");
+            return Err(Failure {
+                status: Status::indeterminate(text).because(Cause::NoAnchor),
+                ede: None,
+            });
         }
         // Whoever denies without proof must at least claim a zone that holds the name.
         let stranger = message

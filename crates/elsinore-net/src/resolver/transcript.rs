@@ -261,6 +261,9 @@ impl Core {
             Last::Denied(denial) if denial.kind == DenialKind::NxDomain => NXDOMAIN,
             Last::Denied(_) => 0,
             Last::Failed(failure) if failure.status.cause() == Cause::AliasTooLong => YXDOMAIN,
+            // Nobody vouches for it and nobody has to: it is passed on without AD
+            // (RFC 4033 §5, indeterminate).
+            Last::Failed(failure) if failure.status.cause() == Cause::NoAnchor => NXDOMAIN,
             Last::Failed(_) => SERVFAIL,
         };
         let end = Name::from_domain(followed.answer.final_name());
@@ -283,6 +286,10 @@ impl Core {
                 }
                 Last::Failed(_) if rcode == YXDOMAIN => {
                     add_redirection(&mut answer, &end, evidence, u32::MAX);
+                }
+                Last::Failed(_) if rcode == NXDOMAIN => {
+                    self.add_authority(&mut authority, evidence, Wanted::Everything, u32::MAX)
+                        .await;
                 }
                 Last::Failed(_) => {}
             }

@@ -217,6 +217,16 @@ impl Core {
         }
     }
 
+    /// Whether `signer` stands under no anchor, above a zone with one that holds `name`.
+    pub(super) fn is_above_anchors(&self, signer: &Name, name: &Name) -> bool {
+        match (self.starts().of(name), self.starts().of(signer)) {
+            (Start::Keys(start, _), Start::Never(fault)) => {
+                start.is_below(signer) && fault.cause == Cause::NoAnchor
+            }
+            _ => false,
+        }
+    }
+
     fn policy(&self) -> Policy<'_> {
         Policy {
             cryptography: &self.config.cryptography,

@@ -145,10 +145,6 @@ pub(super) fn classify(message: &Message, zone: &Name, question: &Question) -> R
     if has_soa {
         return Reply::Answer;
     }
-    let has_proof = message
-        .authority
-        .iter()
-        .any(|record| matches!(record.rtype, rtype::NSEC | rtype::NSEC3));
     let cut = message
         .authority
         .iter()
@@ -161,7 +157,7 @@ pub(super) fn classify(message: &Message, zone: &Name, question: &Question) -> R
         Some(cut) => Reply::Referral(referral(message, zone, cut)),
         None if message.authoritative => Reply::Answer,
         // Whoever denies with a proof need not say that he may: the proof is judged.
-        None if has_proof => Reply::Answer,
+        None if message.has_proof() => Reply::Answer,
         None => Reply::Lame("no answer, no referral, no authority"),
     }
 }

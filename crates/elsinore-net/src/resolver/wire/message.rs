@@ -232,6 +232,12 @@ impl Message {
         [&self.answer, &self.authority, &self.additional]
     }
 
+    /// Whether the authority section has something to prove a denial with, valid or not.
+    pub(in crate::resolver) fn has_proof(&self) -> bool {
+        let is_proof = |record: &Record| matches!(record.rtype, rtype::NSEC | rtype::NSEC3);
+        self.authority.iter().any(is_proof)
+    }
+
     fn read_record(&mut self, reader: &mut Reader<'_>, section: usize) -> Option<()> {
         let owner = reader.name()?;
         let rtype = reader.u16()?;
