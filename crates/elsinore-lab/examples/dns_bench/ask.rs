@@ -7,7 +7,7 @@ use elsinore_dane::security::Security;
 use elsinore_net::clock::SystemClock;
 use elsinore_net::dialer::DirectDialer;
 use elsinore_net::resolver::{
-    Freshness, Resolver, ResolverConfig, RootHints, SecureResolver, TrustAnchors,
+    Freshness, Resolver, ResolverConfig, RootHints, SecureResolver, TrustAnchors, raise_file_limit,
 };
 use futures_util::stream::{FuturesUnordered, StreamExt};
 use std::error::Error;
@@ -35,6 +35,7 @@ pub(crate) fn run(
     in_flight: usize,
     cache: &str,
 ) -> Result<(), Box<dyn Error>> {
+    raise_file_limit();
     let questions = read(&fs::read_to_string(questions)?)?;
     let mut config = ResolverConfig {
         hints: RootHints::parse(&fs::read_to_string(folder.join("root-hints"))?)?,

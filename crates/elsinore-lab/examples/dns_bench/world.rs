@@ -18,7 +18,7 @@ const TOP: [&str; 2] = ["nsec", "nsec3"];
 /// Operators of name servers, half of them below each top-level domain.
 const OPERATORS: usize = 64;
 /// Addresses of the slow servers, which answer late: lookups pile up.
-const SLOW_ADDRESSES: usize = 16;
+const SLOW_ADDRESSES: usize = 128;
 /// Domains at slow servers: as many as are to be in flight.
 const SLOW_DOMAINS: usize = 20_000;
 /// One domain in so many has a name server of an operator below the other top-level domain, so

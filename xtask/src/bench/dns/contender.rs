@@ -201,3 +201,22 @@ impl Drop for Contender {
         let _ = self.child.wait();
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lines() {
+        let (tally, latency) =
+            told("tally 1 2 3 4 5 6 7 wrong 8 p50 9 p99 10 max 11 failure 12\n").unwrap();
+        assert_eq!(tally.outcomes, [1, 2, 3, 4, 5, 6, 7]);
+        assert_eq!(tally.wrong, 8);
+        assert_eq!(latency, [9, 10, 11, 12]);
+        let (tally, latency) = told("tally 1 2 3 4 5 6 7 wrong 8\n").unwrap();
+        assert_eq!((tally.wrong, latency.len()), (8, 0));
+        for bad in ["", "tally 1 2\n", "error 1 2 3 4 5 6 7 8 9\n"] {
+            assert!(told(bad).is_err(), "{bad}");
+        }
+    }
+}

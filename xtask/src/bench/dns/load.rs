@@ -236,3 +236,46 @@ pub(super) fn timed<T>(work: impl FnOnce() -> Result<T>) -> Result<(T, Duration)
     let start = Instant::now();
     Ok((work()?, start.elapsed()))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn queries() {
+        let wire = query(0x0102, "a.bc", 52);
+        let expected = b"\x01\x02\x01\x00\0\x01\0\0\0\0\0\x01\x01a\x02bc\0\0\x34\0\x01\
+            \0\0\x29\x04\xd0\0\0\x80\0\0\0";
+        assert_eq!(wire, expected);
+    }
+
+    #[test]
+    fn outcomes() {
+        for (flags, answers, expected) in [
+            (0x81a0_u16, 1, "SD"),
+            (0x8180, 2, "ID"),
+            (0x81a0, 0, "SN"),
+            (0x8180, 0, "IN"),
+            (0x81a3, 0, "SX"),
+            (0x8183, 0, "IX"),
+            // An alias whose end does not exist: records in the answer, and still no name.
+            (0x81a3, 1, "SX"),
+            (0x8182, 0, "F"),
+            (0x8185, 0, "F"),
+        ] {
+            let [high, low] = flags.to_be_bytes();
+            let reply = [0, 1, high, low, 0, 1, 0, answers, 0, 0, 0, 0];
+            assert_eq!(OUTCOMES[outcome(&reply)], expected, "{flags:x} {answers}");
+        }
+    }
+
+    #[test]
+    fn questions() {
+        let questions = read("mx.d.nsec 1 ID\n").unwrap();
+        assert_eq!(questions.len(), 1);
+        assert_eq!(questions[0].rtype, 1);
+        for bad in ["mx.d.nsec 1\n", "mx.d.nsec A ID\n"] {
+            assert!(read(bad).is_err(), "{bad}");
+        }
+    }
+}

@@ -7,7 +7,7 @@ use std::io::Write;
 use std::net::{SocketAddr, UdpSocket};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
-use std::sync::mpsc;
+use std::sync::{Arc, mpsc};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -19,8 +19,11 @@ const SERVERS: [(&str, &str, &str); 3] = [
 ];
 /// Where the domains of the dead server are delegated to.
 const DEAD: &str = "198.18.4.1:53";
-/// Servers that answer late, and whose answers they give.
-const SLOW: std::ops::RangeInclusive<u8> = 1..=16;
+/// Servers that answer late, and whose answers they give. There are many, because the kernel's
+/// buffer of one socket holds a few hundred queries that come at once.
+const SLOW: std::ops::RangeInclusive<u8> = 1..=128;
+/// Threads that answer for them.
+const SLOW_THREADS: usize = 4;
 const BEHIND_SLOW: &str = "198.18.3.1:53";
 /// How late.
 pub(super) const LATENESS: Duration = Duration::from_secs(1);
@@ -85,9 +88,7 @@ impl Servers {
         }
         // Nobody ever reads from it: what is sent there is neither answered nor refused.
         let dead = UdpSocket::bind(DEAD).context("the dead server")?;
-        for last in SLOW {
-            slow(&format!("198.18.5.{last}:53"))?;
-        }
+        start_slow()?;
         for (name, address, zone) in SERVERS {
             wait_for(address, zone).with_context(|| format!("nsd {name}"))?;
         }
@@ -105,39 +106,61 @@ impl Drop for Servers {
     }
 }
 
-/// A server that gives the answers of another, late.
-fn slow(address: &str) -> Result<()> {
-    let socket = UdpSocket::bind(address).with_context(|| format!("slow server {address}"))?;
-    let replies = socket.try_clone()?;
-    let behind = UdpSocket::bind("198.18.3.1:0")?;
-    behind.connect(BEHIND_SLOW)?;
-    behind.set_read_timeout(Some(Duration::from_secs(1)))?;
-    let (sender, receiver) = mpsc::channel::<(Instant, SocketAddr, Vec<u8>)>();
-    thread::spawn(move || {
-        let mut buffer = [0; 2_048];
-        while let Ok((length, client)) = socket.recv_from(&mut buffer) {
-            let due = Instant::now() + LATENESS;
-            if sender
-                .send((due, client, buffer[..length].to_vec()))
-                .is_err()
-            {
-                return;
-            }
-        }
-    });
-    thread::spawn(move || {
-        let mut buffer = [0; 2_048];
-        for (due, client, query) in receiver {
-            thread::sleep(due.saturating_duration_since(Instant::now()));
-            // A datagram that is lost is asked for again by whoever misses it.
-            if behind.send(&query).is_ok()
-                && let Ok(length) = behind.recv(&mut buffer)
-            {
-                let _ = replies.send_to(&buffer[..length], client);
-            }
-        }
-    });
+/// A query that waits: when it is to be answered, through which server's socket, to whom.
+struct Waiting {
+    due: Instant,
+    server: Arc<UdpSocket>,
+    client: SocketAddr,
+    query: Vec<u8>,
+}
+
+/// Starts the servers that give the answers of another, late.
+fn start_slow() -> Result<()> {
+    let mut answering = Vec::new();
+    for _ in 0..SLOW_THREADS {
+        let behind = UdpSocket::bind("198.18.3.1:0")?;
+        behind.connect(BEHIND_SLOW)?;
+        behind.set_read_timeout(Some(Duration::from_secs(1)))?;
+        let (sender, receiver) = mpsc::channel();
+        thread::spawn(move || answer_late(receiver, &behind));
+        answering.push(sender);
+    }
+    for (last, sender) in SLOW.zip(answering.iter().cycle()) {
+        let address = format!("198.18.5.{last}:53");
+        let socket = UdpSocket::bind(&address).with_context(|| format!("slow {address}"))?;
+        let socket = Arc::new(socket);
+        let sender = sender.clone();
+        thread::spawn(move || receive_slow(&socket, &sender));
+    }
     Ok(())
+}
+
+fn receive_slow(socket: &Arc<UdpSocket>, sender: &mpsc::Sender<Waiting>) {
+    let mut buffer = [0; 2_048];
+    while let Ok((length, client)) = socket.recv_from(&mut buffer) {
+        let waiting = Waiting {
+            due: Instant::now() + LATENESS,
+            server: Arc::clone(socket),
+            client,
+            query: buffer[..length].to_vec(),
+        };
+        if sender.send(waiting).is_err() {
+            return;
+        }
+    }
+}
+
+fn answer_late(receiver: mpsc::Receiver<Waiting>, behind: &UdpSocket) {
+    let mut buffer = [0; 2_048];
+    for waiting in receiver {
+        thread::sleep(waiting.due.saturating_duration_since(Instant::now()));
+        // A datagram that is lost is asked for again by whoever misses it.
+        if behind.send(&waiting.query).is_ok()
+            && let Ok(length) = behind.recv(&mut buffer)
+        {
+            let _ = waiting.server.send_to(&buffer[..length], waiting.client);
+        }
+    }
 }
 
 fn wait_for(server: &str, zone: &str) -> Result<()> {
