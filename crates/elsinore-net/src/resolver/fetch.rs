@@ -6,7 +6,7 @@ use super::config::Mode;
 use super::core::{Core, Found, Reply, Trouble, Work};
 use super::exchange::Fault;
 use super::servers::Errand;
-use super::wire::{Message, Name, QueryBits, Question, Rcode};
+use super::wire::{Message, Name, QueryBits, Question, Rcode, rtype};
 use elsinore_dane::security::Cause;
 use std::future::Future;
 use std::net::SocketAddr;
@@ -128,12 +128,12 @@ impl Core {
         work: &Work,
     ) -> Result<Found, Trouble> {
         let accept = |message: &Message| match message.rcode {
-            // Who does not recurse has looked nothing up: an empty reply of his denies nothing,
-            // unless it proves what it denies.
+            // Who does not recurse has looked nothing up: an empty reply of his denies nothing, but
+            // for one that brings its own proof to where proofs are checked.
             Rcode::NOERROR | Rcode::NXDOMAIN
                 if !message.recursion_available
                     && message.answer.is_empty()
-                    && !message.has_proof() =>
+                    && !(bits == QueryBits::Unchecked && brings_proof(message)) =>
             {
                 Err(Fault::Lame("no recursion available"))
             }
@@ -186,6 +186,15 @@ impl Core {
         };
         waiting.cell.get_or_try_init(shared).await?.clone()
     }
+}
+
+/// Whether an empty reply brings the proof of what it denies, and is no referral.
+fn brings_proof(message: &Message) -> bool {
+    let is_referral = message
+        .authority
+        .iter()
+        .any(|record| record.rtype == rtype::NS);
+    message.has_proof() && !is_referral
 }
 
 /// Takes the entry out of the table when its question is answered or nobody waits any more.
