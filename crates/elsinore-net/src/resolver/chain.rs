@@ -1,6 +1,7 @@
 //! A whole lookup with our own validation: alias by alias to the end, under one deadline.
 
 use super::Freshness;
+use super::anchors::Start;
 use super::config::Mode;
 use super::core::{Core, Found, Trouble, Work};
 use super::evidence::{Evidence, Records};
@@ -136,9 +137,13 @@ impl Core {
             return std::future::pending().await;
         }
         let mut running = FuturesUnordered::new();
-        running.push(self.fetch_keys(Name::root(), work).boxed());
+        let name = Name::from_domain(&question.name);
+        if let Start::Keys(start, _) = self.starts().of(&name)
+            && start.is_root()
+        {
+            running.push(self.fetch_keys(start, work).boxed());
+        }
         if self.config.mode == Mode::Forward {
-            let name = Name::from_domain(&question.name);
             for count in 1..=name.label_count().min(AHEAD) {
                 running.push(self.fetch_cut(name.suffix(count), work).boxed());
             }
