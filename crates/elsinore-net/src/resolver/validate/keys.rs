@@ -421,6 +421,7 @@ mod tests {
                 rtype: rtype::A,
                 records: vec![&record],
                 signatures: vec![rrsig],
+                signature_ttl: 60,
             };
             let budget = Budget::new(Limits::default());
             verify(&set, &keys, UnixTime(NOW.into()), &budget).unwrap_err()
@@ -517,6 +518,7 @@ mod tests {
                 rtype: rtype::A,
                 records: vec![&record],
                 signatures: signatures.collect(),
+                signature_ttl: 60,
             };
             let budget = Budget::new(Limits::default());
             let verified = verify(&set, &keys, UnixTime(500), &budget);

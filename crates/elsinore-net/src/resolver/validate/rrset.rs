@@ -14,6 +14,8 @@ pub(in crate::resolver) struct Signed<'a> {
     pub(in crate::resolver) rtype: u16,
     pub(in crate::resolver) records: Vec<&'a Record>,
     pub(in crate::resolver) signatures: Vec<Rrsig>,
+    /// The smallest TTL of the records that hold the signatures.
+    pub(in crate::resolver) signature_ttl: u32,
 }
 
 impl<'a> Signed<'a> {
@@ -27,17 +29,23 @@ impl<'a> Signed<'a> {
         if records.is_empty() {
             return None;
         }
+        let mut signature_ttl = u32::MAX;
         let signatures = section
             .iter()
             .filter(|record| record.rtype == rtype::RRSIG && record.owner == *owner)
-            .filter_map(|record| Rrsig::parse(&record.rdata))
-            .filter(|rrsig| rrsig.covered == rtype)
+            .filter_map(|record| Some((record.ttl, Rrsig::parse(&record.rdata)?)))
+            .filter(|(_, rrsig)| rrsig.covered == rtype)
+            .map(|(ttl, rrsig)| {
+                signature_ttl = signature_ttl.min(ttl);
+                rrsig
+            })
             .collect();
         Some(Self {
             owner: owner.clone(),
             rtype,
             records,
             signatures,
+            signature_ttl,
         })
     }
 
@@ -81,7 +89,8 @@ impl<'a> Signed<'a> {
 pub(in crate::resolver) struct Verified {
     /// The closest encloser whose wildcard was expanded, when one was (RFC 4035 §5.3.4).
     pub(in crate::resolver) expanded_from: Option<Name>,
-    /// Seconds of reuse: the smallest of TTL, original TTL and what the signature has left.
+    /// Seconds of reuse: the smallest of the TTLs of records and signatures, the original TTL and
+    /// what the signature has left (RFC 4035 §5.3.3).
     pub(in crate::resolver) ttl: u32,
     /// The key that verified.
     pub(in crate::resolver) key_tag: u16,
@@ -179,7 +188,11 @@ pub(in crate::resolver) fn verify(
             }
             let valid = verified.get_or_insert(Verified {
                 expanded_from: (labels < own_labels).then(|| set.owner.suffix(labels)),
-                ttl: set.ttl().min(rrsig.original_ttl).min(left),
+                ttl: set
+                    .ttl()
+                    .min(set.signature_ttl)
+                    .min(rrsig.original_ttl)
+                    .min(left),
                 key_tag: key.tag,
                 algorithm: key.algorithm,
             });
