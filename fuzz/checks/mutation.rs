@@ -224,7 +224,7 @@ impl Tampering {
                 let name = &key.1[..key.1.len() - 2];
                 section[index].owner = name.to_vec();
             }),
-            10 => reply.flags[1] = reply.flags[1] & 0xf0 | a % 16,
+            10 => reply.flags[1] = reply.flags[1] & 0xf0 | (a % 16),
             11 => reply.flags[0] ^= a & 0x87,
             12 => reply.sections[usize::from(a) % 3].clear(),
             // Everything of another reply, in place of this or in addition.

@@ -18,6 +18,7 @@ use domain::base::iana::Rtype;
 use elsinore_dane::name::DomainName;
 use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::sync::Arc;
 
 pub use attack::Attack;
 pub use behaviour::{Act, Behaviour, Names, When};
@@ -59,7 +60,8 @@ impl Reaction {
 /// All name servers of a world.
 #[derive(Debug, Clone)]
 pub struct Authority {
-    tree: SignedTree,
+    /// Shared: signed zones are large, and clones only differ in their servers.
+    tree: Arc<SignedTree>,
     servers: BTreeMap<IpAddr, Server>,
 }
 
@@ -84,6 +86,7 @@ impl Authority {
                     .push(zone.apex.clone());
             }
         }
+        let tree = Arc::new(tree);
         Self { tree, servers }
     }
 
@@ -138,7 +141,7 @@ impl Authority {
 
     /// The zones behind the servers.
     #[must_use]
-    pub const fn tree(&self) -> &SignedTree {
+    pub fn tree(&self) -> &SignedTree {
         &self.tree
     }
 

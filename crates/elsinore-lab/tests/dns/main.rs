@@ -8,6 +8,7 @@ mod attacks;
 mod broken;
 mod caching;
 mod corpus;
+mod forgeries;
 mod kinds;
 #[path = "../../../../fuzz/checks/mutation.rs"]
 mod mutated;
@@ -17,6 +18,7 @@ mod operations;
 #[allow(dead_code, reason = "the tests of the authority use all of it")]
 #[path = "../authority/peer.rs"]
 mod peer;
+mod poison;
 #[path = "../../../../fuzz/checks/reply.rs"]
 mod reply;
 mod retries;

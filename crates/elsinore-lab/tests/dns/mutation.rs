@@ -11,6 +11,9 @@ use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 
+/// Queries by server and question.
+type Queries = BTreeMap<(IpAddr, Vec<u8>), Vec<u8>>;
+
 /// Attacks of one run; `ELSINORE_MUTATIONS` asks for more, `ELSINORE_MUTATION_SEED` for others.
 const ATTACKS: u64 = 4_000;
 
@@ -103,7 +106,7 @@ fn world_written() {
     let now = Arc::new(authority());
     let long_ago = Arc::new(authority_at(NOW.plus_seconds(-400 * 86_400)));
     assert_eq!(now.tree().trust_anchor(), long_ago.tree().trust_anchor());
-    let asked: Arc<Mutex<BTreeMap<(IpAddr, Vec<u8>), Vec<u8>>>> = Arc::default();
+    let asked: Arc<Mutex<Queries>> = Arc::default();
     for mode in MODES {
         for text in LOOKUPS {
             let (asked, world) = (Arc::clone(&asked), Arc::clone(&now));

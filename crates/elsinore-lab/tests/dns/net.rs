@@ -14,6 +14,7 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
+type Flood = dyn Fn(&[u8]) -> Vec<Vec<u8>> + Send + Sync;
 type React = dyn Fn(SocketAddr, Transport, &[u8]) -> Reaction + Send + Sync;
 
 /// The network.
@@ -23,6 +24,8 @@ pub(crate) struct MemoryNet {
     asked: Arc<Mutex<Vec<String>>>,
     /// Virtual time between a datagram and its reply.
     round_trip: Duration,
+    /// Datagrams that arrive before the reply to a query, from somebody who forges the sender.
+    flood: Option<Arc<Flood>>,
 }
 
 impl fmt::Debug for MemoryNet {
@@ -39,6 +42,7 @@ impl MemoryNet {
             react: Arc::new(react),
             asked: Arc::default(),
             round_trip: Duration::ZERO,
+            flood: None,
         }
     }
 
@@ -58,6 +62,17 @@ impl MemoryNet {
                     other => other,
                 }
             }),
+            ..self
+        }
+    }
+
+    /// The same network, where these datagrams arrive before each reply.
+    pub(crate) fn flooded(
+        self,
+        flood: impl Fn(&[u8]) -> Vec<Vec<u8>> + Send + Sync + 'static,
+    ) -> Self {
+        Self {
+            flood: Some(Arc::new(flood)),
             ..self
         }
     }
@@ -147,6 +162,9 @@ struct MemorySocket {
 
 impl Datagrams for MemorySocket {
     fn send(&self, datagram: &[u8]) -> io::Result<()> {
+        for forged in self.net.flood.iter().flat_map(|flood| flood(datagram)) {
+            self.replies.push(tokio::time::Instant::now(), forged);
+        }
         match self.net.ask(self.peer, Transport::Udp, datagram) {
             Reaction::Reply(reply) => {
                 let arrives = tokio::time::Instant::now() + self.net.round_trip;
