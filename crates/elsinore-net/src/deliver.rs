@@ -30,6 +30,7 @@ pub use report::{
 
 use crate::clock::Clock;
 use crate::dialer::Dialer;
+use crate::doctor::triage::Triage;
 use crate::resolver::SecureResolver;
 use crate::sts::{PolicyCache, PolicyFetcher};
 use crate::tls::TlsConnector;
@@ -76,6 +77,7 @@ pub struct Sender {
     policies: Arc<PolicyCache>,
     fetcher: PolicyFetcher,
     failed_fetches: Mutex<HashMap<(DomainName, String), Instant>>,
+    triage: Option<Arc<Triage>>,
     rungs: Mutex<HashMap<SocketAddr, (Rung, Instant)>>,
 }
 
@@ -113,7 +115,19 @@ impl Sender {
             policies,
             fetcher,
             failed_fetches: Mutex::new(HashMap::new()),
+            triage: None,
             rungs: Mutex::new(HashMap::new()),
+        }
+    }
+
+    /// The same sender, which says of a lookup that failed whether it is the domain's fault. It is
+    /// asked only about recipients for whom nothing is left to try, so no mail that can go waits for
+    /// it.
+    #[must_use]
+    pub fn with_triage(self, triage: Arc<Triage>) -> Self {
+        Self {
+            triage: Some(triage),
+            ..self
         }
     }
 

@@ -4,7 +4,7 @@
 //! system gives. Input and output are thin: what was seen becomes data (`doctor/observe.rs`,
 //! `doctor/roots.rs`, `doctor/own.rs`, `doctor/mail.rs`), and pure functions beside it make
 //! [`Check`]s of the data. The same pieces answer a smaller question while mail is sent: when a
-//! lookup fails, is it their DNS or ours?
+//! lookup fails, is it their DNS or ours ([`triage`], [`watch`])?
 
 mod anchors;
 mod ask;
@@ -19,6 +19,8 @@ mod observe;
 mod own;
 mod resolv_conf;
 mod roots;
+pub mod triage;
+pub mod watch;
 
 pub use anchors::Rollover;
 pub use check::{Area, Check, Examination, Fitness, Verdict};

@@ -10,6 +10,7 @@ use elsinore_dane::plan::TlsVersion;
 use elsinore_net::clock::{Clock, SystemClock};
 use elsinore_net::deliver::{LegacyTls, Limits, Sender, SenderConfig, StateFolder};
 use elsinore_net::dialer::{Dialer, DirectDialer, MappedDialer};
+use elsinore_net::doctor::triage::{Triage, TriageConfig};
 use elsinore_net::doctor::{Doctor, DoctorConfig, Rollover};
 use elsinore_net::resolver::rollover::{self, AnchorStore, LoadedAnchors, RefreshError, Refreshed};
 use elsinore_net::resolver::{
@@ -75,6 +76,38 @@ fn resolver_from(settings: &Settings, mut config: ResolverConfig) -> Result<Arc<
     Ok(Arc::new(resolver))
 }
 
+/// Tells failures of the domains' DNS from failures of ours, for one run of a command: it looks once,
+/// when it is asked for the first time.
+///
+/// # Errors
+/// As [`resolver`].
+pub(crate) fn triage(settings: &Settings, resolver: &Arc<Resolver>) -> Result<Triage> {
+    let (dns, _) = resolver_config_in_force(settings)?;
+    let config = TriageConfig {
+        secure: settings.doctor.names.secure.clone(),
+        keep: ONE_RUN,
+        ..TriageConfig::new(dns)
+    };
+    let resolver = Arc::<Resolver>::clone(resolver);
+    Ok(Triage::new(config, resolver, dialer(settings)?, clock()))
+}
+
+/// Longer than any run of a command that is not a service.
+const ONE_RUN: Duration = Duration::from_secs(86_400);
+
+/// `[dns]` with the anchors learnt so far, and whether they are followed.
+fn resolver_config_in_force(settings: &Settings) -> Result<(ResolverConfig, Rollover)> {
+    let mut dns = resolver_config(settings)?;
+    let Some(store) = anchor_store(settings) else {
+        return Ok((dns, Rollover::Fixed));
+    };
+    let LoadedAnchors {
+        anchors, problem, ..
+    } = store.load();
+    dns.anchors = anchors.trust_anchors();
+    Ok((dns, Rollover::Followed { anchors, problem }))
+}
+
 /// A doctor for this machine; `adjust` says which resolvers to look at.
 ///
 /// # Errors
@@ -83,15 +116,7 @@ pub(crate) fn doctor(
     settings: &Settings,
     adjust: impl FnOnce(&mut DoctorConfig),
 ) -> Result<Doctor> {
-    let mut dns = resolver_config(settings)?;
-    let mut rollover = Rollover::Fixed;
-    if let Some(store) = anchor_store(settings) {
-        let LoadedAnchors {
-            anchors, problem, ..
-        } = store.load();
-        dns.anchors = anchors.trust_anchors();
-        rollover = Rollover::Followed { anchors, problem };
-    }
+    let (dns, rollover) = resolver_config_in_force(settings)?;
     let mut config = DoctorConfig {
         rollover,
         names: settings.doctor.names.clone(),
@@ -273,8 +298,9 @@ pub(crate) fn sender(
         limits: Limits::default(),
         state: state(settings)?,
     };
-    let resolver = Arc::clone(resolver);
-    Ok(Sender::new(config, resolver, dialer(settings)?, clock()))
+    let triage = Arc::new(triage(settings, resolver)?);
+    let resolver = Arc::<Resolver>::clone(resolver);
+    Ok(Sender::new(config, resolver, dialer(settings)?, clock()).with_triage(triage))
 }
 
 /// Where learnt state is kept, named after the trust it was learnt under, so that nothing learnt

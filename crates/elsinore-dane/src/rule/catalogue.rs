@@ -128,6 +128,14 @@ rules! {
          be one to wait for. The message is returned at once with 5.1.10.",
         "example.org. MX 0 .   gives   556 5.1.10 recipient address has null MX";
 
+    /// Lookups fail because our own DNS is out of order.
+    OurDnsFails: "OUR-DNS-FAILS", 7672 "2.1.2",
+        "Our own DNS is out of order: every domain is affected",
+        "A lookup failed, and lookups of names that are known to be good fail as well. The network, \
+         the resolver, the clock or the trust anchors of this machine are at fault, not the \
+         recipient's domain. The message waits like any other; elsinore doctor says what to mend.",
+        "No root server answers; or the clock is a year behind and every signature looks invalid.";
+
     /// This relay is among the MX hosts.
     OwnHost: "OWN-HOST", 5321 "5.1",
         "This host is among the MX hosts: it and all worse ones are dropped",
@@ -135,6 +143,14 @@ rules! {
          better than itself, because they would send the message back. When no better host is \
          left, the message is returned with 5.4.6.",
         "MX 10 mx1, MX 20 this host, MX 30 mx3: only mx1 is tried.";
+
+    /// Lookups fail because the domain's DNS is out of order.
+    TheirDnsFails: "THEIR-DNS-FAILS", 7672 "2.1.2",
+        "The domain's own DNS is out of order; ours works",
+        "A lookup failed, and a moment later a good name of somebody else was looked up and found \
+         secure. So the servers or the signatures of the recipient's domain are at fault, and only \
+         its operators can mend them. The message waits until they do.",
+        "example.org MX: SERVFAIL, and ietf.org A: secure.";
 
     /// More MX hosts than are considered.
     TooManyHosts: "TOO-MANY-HOSTS", 5321 "5.1",

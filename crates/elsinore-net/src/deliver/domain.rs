@@ -25,6 +25,7 @@ use super::envelope::{Envelope, Message};
 use super::evidence;
 use super::inquiry::{Inquiry, NextHost};
 use super::report::{Attempt, Outcome, RecipientReport, ReplyText, SessionFacts};
+use crate::doctor::triage::Blame;
 use crate::session::SessionResult;
 use elsinore_dane::discovery::{AskFreshness, DiscoveryPolicy};
 use elsinore_dane::finding::Finding;
@@ -151,7 +152,33 @@ impl<'a> DomainRun<'a> {
         {
             pass = again;
         }
-        self.finish(pass)
+        let blame = self.blame(&pass).await;
+        self.finish(pass, &blame)
+    }
+
+    /// Whose fault it is that lookups failed; asked only when mail stays behind because of them.
+    async fn blame(&self, pass: &Pass) -> Blame {
+        let Some(triage) = &self.sender.triage else {
+            return Blame::Unknown;
+        };
+        let waits = matches!(pass, Pass::Tried | Pass::Ended(Outcome::Deferred, _));
+        if self.is_done() || !waits || !self.lookups_failed() {
+            return Blame::Unknown;
+        }
+        triage.blame().await
+    }
+
+    fn lookups_failed(&self) -> bool {
+        let of_attempts = self.attempts.iter().flat_map(|attempt| &attempt.findings);
+        (self.findings.iter().chain(of_attempts)).any(|finding| {
+            matches!(
+                finding.rule,
+                Rule::MxLookupFailed
+                    | Rule::AddressLookupFailed
+                    | Rule::TlsaLookupFailed
+                    | Rule::ZoneStatusUnknown
+            )
+        })
     }
 
     fn is_done(&self) -> bool {

@@ -12,6 +12,7 @@ use elsinore_dane::answer::{
 };
 use elsinore_dane::name::DomainName;
 use elsinore_dane::security::{Cause, Status};
+use elsinore_net::doctor::triage::Blame;
 use elsinore_net::resolver::{Explained, Freshness, ResourceRecord, RestsOn, SecureResolver};
 use serde::Serialize;
 use std::fmt::Write as _;
@@ -43,7 +44,8 @@ pub(crate) fn run(arguments: DnsArguments, settings: &Settings) -> Result<ExitCo
     })?;
     let resolver = network::searching_resolver(settings)?;
     let question = Question::new(arguments.name, record_type);
-    let explained = network::block_on(async {
+    let triage = network::triage(settings, &resolver)?;
+    let (explained, blame) = network::block_on(async {
         let work = async {
             if arguments.records {
                 resolver.explain(&question, Freshness::Cached).await
@@ -51,10 +53,21 @@ pub(crate) fn run(arguments: DnsArguments, settings: &Settings) -> Result<ExitCo
                 Explained::from(resolver.lookup(&question, Freshness::Cached).await)
             }
         };
+        let work = async {
+            let explained = work.await;
+            let blame = match explained.answer.last {
+                Last::Failed(_) => triage.blame().await,
+                Last::Data(_) | Last::Denied(_) => Blame::Unknown,
+            };
+            (explained, blame)
+        };
         Ok(network::beside_rollover(settings, &resolver, work).await)
     })?;
     let answer = &explained.answer;
-    let shown = Shown::new(&explained);
+    let shown = Shown {
+        fault: ShownFault::new(&blame),
+        ..Shown::new(&explained)
+    };
     match settings.format {
         Format::Human => output::print(&shown.narrative())?,
         Format::Json => output::print_json(&shown, JsonLayout::Indented)?,
@@ -116,6 +129,26 @@ struct Shown {
     answer: ShownEnd,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     oddities: Vec<ShownOddity>,
+    /// Of a lookup that failed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    fault: Option<ShownFault>,
+}
+
+/// Whose fault a failure is, where that was found out.
+#[derive(Debug, Serialize)]
+struct ShownFault {
+    /// `theirs` or `ours`.
+    whose: &'static str,
+    remark: String,
+}
+
+impl ShownFault {
+    fn new(blame: &Blame) -> Option<Self> {
+        Some(Self {
+            whose: blame.word(),
+            remark: printable(&blame.remark()?),
+        })
+    }
 }
 
 /// A fault of servers that did not change the answer.
@@ -248,6 +281,7 @@ impl Shown {
                 .collect(),
             answer: ShownEnd::new(answer, explained.end.as_ref()),
             oddities: answer.oddities.iter().map(ShownOddity::from).collect(),
+            fault: None,
         }
     }
 
@@ -296,6 +330,9 @@ impl Shown {
         }
         for oddity in &self.oddities {
             let _ = writeln!(text, "    note: {}", oddity.sentence);
+        }
+        if let Some(fault) = &self.fault {
+            let _ = writeln!(text, "  {}", fault.remark);
         }
         text
     }

@@ -8,6 +8,7 @@
     reason = "a test that cannot set up its world must fail"
 )]
 
+mod blame;
 #[path = "../peers/daemon.rs"]
 #[allow(dead_code, reason = "the other tests that share it use all of it")]
 mod daemon;

@@ -50,7 +50,8 @@ fn sources() -> Vec<ZoneSource> {
         ZoneSource::signed(name("test"), test, SigningPlan::nsec3()),
         ZoneSource::signed(name("good.test"), leaf, SigningPlan::default()),
         ZoneSource::signed(name("forged.test"), leaf, SigningPlan::default())
-            .with_fault(Fault::CorruptSignatures(Target::of_type(RecordType::A))),
+            .with_fault(Fault::CorruptSignatures(Target::of_type(RecordType::A)))
+            .with_fault(Fault::CorruptSignatures(Target::of_type(RecordType::Mx))),
         ZoneSource::unsigned(name("plain.test"), leaf),
     ]
 }

@@ -3,6 +3,7 @@
 use super::{Answer, DomainRun, Pass};
 use crate::deliver::inquiry::Verdict;
 use crate::deliver::report::{Outcome, RecipientReport, ReplyText, SaidBy};
+use crate::doctor::triage::Blame;
 use elsinore_dane::discovery::MessageTls;
 use elsinore_dane::ladder::{Conclusion, exhausted, require_tls_unmet};
 use elsinore_dane::plan::{EnhancedCode, Refusal};
@@ -65,8 +66,16 @@ impl DomainRun<'_> {
         Some(ours(550, &code.to_string(), text))
     }
 
-    pub(super) fn finish(self, pass: Pass) -> Vec<(usize, RecipientReport)> {
-        let verdict = self.verdict(pass);
+    pub(super) fn finish(mut self, pass: Pass, blame: &Blame) -> Vec<(usize, RecipientReport)> {
+        let mut verdict = self.verdict(pass);
+        self.findings
+            .extend(blame.finding(&self.next_hop.to_string()));
+        // What a server said stays as it said it.
+        if let (Some(reply), Some(remark)) = (&mut verdict.reply, blame.remark())
+            && reply.said_by == SaidBy::Elsinore
+        {
+            reply.text = format!("{} ({remark})", reply.text);
+        }
         let attempts = Arc::new(self.attempts);
         let findings = Arc::new(self.findings);
         self.recipients
