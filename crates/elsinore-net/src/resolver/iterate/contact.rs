@@ -160,6 +160,10 @@ impl Core {
         if let Some((known, _)) = self.cache.find::<ServerAddresses>(question) {
             return known;
         }
+        let glue = self.glue(&question.name, question.rtype);
+        if !glue.0.is_empty() {
+            return Arc::new(glue);
+        }
         let mut asked = question.clone();
         let mut ttl = u32::MAX;
         for _ in 0..=SERVER_ALIASES {
@@ -183,6 +187,30 @@ impl Core {
             return addresses;
         }
         Arc::default()
+    }
+}
+
+impl Core {
+    /// The addresses that came with the delegation of the zone which the server itself is in: what
+    /// is good enough for that zone saves a question here.
+    fn glue(&self, server: &Name, rtype: u16) -> ServerAddresses {
+        let delegations = (1..=server.label_count()).rev();
+        let known = delegations.filter_map(|count| self.known_delegation(&server.suffix(count)));
+        let mut addresses = Vec::new();
+        for delegation in known {
+            for (name, glue) in &delegation.servers {
+                if name == server {
+                    let fitting = glue
+                        .iter()
+                        .filter(|address| address.is_ipv4() == (rtype == rtype::A));
+                    addresses.extend(fitting.copied());
+                }
+            }
+            if !addresses.is_empty() {
+                break;
+            }
+        }
+        ServerAddresses(addresses)
     }
 }
 
