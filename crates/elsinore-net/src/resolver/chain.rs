@@ -75,8 +75,7 @@ impl Core {
             rtype: question.record_type.code(),
         };
         let reply = self.cache.find::<Found>(&asked);
-        let evidence =
-            reply.map(|(found, _)| Arc::new(Evidence::new(&found.message, &found.bailiwick)));
+        let evidence = reply.map(|(found, _)| Arc::new(Evidence::new(&found, &asked)));
         Followed {
             links: vec![evidence.clone(); answer.chain.len()],
             answer,

@@ -218,11 +218,11 @@ impl Work {
     }
 
     /// Work beside a lookup: to look at what is known once more.
-    pub(super) fn quiet(limits: Limits) -> Self {
+    pub(super) fn beside(limits: Limits, recursion: Recursion) -> Self {
         Self {
             budget: Budget::new(limits),
             freshness: Freshness::Cached,
-            recursion: Recursion::CacheOnly,
+            recursion,
             checking: Checking::Enabled,
             records: Records::Dropped,
             wanted_keys: mpsc::unbounded_channel().0,

@@ -3,12 +3,14 @@
 //! them.
 
 use super::cache::{Kept, Kind, Weigh, shared_block};
+use super::core::Found;
 use super::step::dname_above;
-use super::wire::{Message, Name, Record, Rrsig, presentation, rtype};
-use elsinore_dane::answer::RecordType;
+use super::wire::{Message, Name, Question, Record, Rrsig, presentation, rtype};
+use elsinore_dane::answer::{Answer, RecordType};
 use elsinore_dane::name::DomainName;
 use std::fmt;
 use std::mem::size_of;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 use tokio::time::Instant;
 
@@ -49,6 +51,9 @@ impl fmt::Display for ResourceRecord {
     }
 }
 
+/// The server of a reply that nobody was asked for.
+const NOBODY: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::UNSPECIFIED), 0);
+
 /// Whether a lookup keeps what its answer rests on. The way of mail does not: it never shows it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Records {
@@ -60,6 +65,8 @@ pub(super) enum Records {
 #[derive(Debug, Clone)]
 pub(super) struct Evidence {
     message: Arc<Message>,
+    /// What it was asked for.
+    asked: Question,
     /// The zone whose servers gave it: only records at or below count.
     bailiwick: Name,
     received: Instant,
@@ -68,21 +75,41 @@ pub(super) struct Evidence {
 impl Weigh for Evidence {
     fn heap(&self) -> usize {
         let message = shared_block(size_of::<Message>()) + self.message.heap();
-        shared_block(size_of::<Self>()) + message + self.bailiwick.heap()
+        let names = self.bailiwick.heap() + self.asked.name.heap();
+        shared_block(size_of::<Self>()) + message + names
     }
 }
 
 impl Evidence {
-    pub(super) fn new(message: &Arc<Message>, bailiwick: &Name) -> Self {
+    pub(super) fn new(found: &Found, asked: &Question) -> Self {
         Self {
-            message: Arc::clone(message),
-            bailiwick: bailiwick.clone(),
+            message: Arc::clone(&found.message),
+            asked: asked.clone(),
+            bailiwick: found.bailiwick.clone(),
             received: Instant::now(),
         }
     }
 
     pub(super) fn message(&self) -> &Message {
         &self.message
+    }
+
+    /// The reply as it was found; by whom is not known any more.
+    pub(super) fn found(&self) -> Found {
+        Found {
+            message: Arc::clone(&self.message),
+            bailiwick: self.bailiwick.clone(),
+            server: NOBODY,
+        }
+    }
+
+    /// Whether it is the reply to a question of that very lookup: what an alias that was learnt by
+    /// another question came with is about other names.
+    pub(super) fn was_asked_by(&self, answer: &Answer) -> bool {
+        let mut targets = answer.chain.iter().map(|link| &link.target);
+        let own = |name: &DomainName| Name::from_domain(name) == self.asked.name;
+        self.asked.rtype == answer.question.record_type.code()
+            && (own(&answer.question.name) || targets.any(own))
     }
 
     /// What is left of `ttl`.
@@ -96,21 +123,32 @@ impl Evidence {
         with_signatures(&self.message.answer, owner, rtype)
     }
 
+    /// Whether the records of `owner` and `rtype` were made from a wildcard (RFC 4035 §5.3.4).
+    pub(super) fn is_expanded(&self, owner: &Name, rtype: u16) -> bool {
+        let own = owner.label_count() - usize::from(owner.is_wildcard());
+        self.answer(owner, rtype).into_iter().any(|record| {
+            record.rtype == rtype::RRSIG
+                && Rrsig::parse(&record.rdata).is_some_and(|rrsig| usize::from(rrsig.labels) < own)
+        })
+    }
+
     /// The owner of the DNAME that stands above `name` in the answer section.
     pub(super) fn dname_above(&self, name: &Name) -> Option<Name> {
         dname_above(&self.message.answer, name, &self.bailiwick).map(|set| set.owner)
     }
 
-    /// The RRsets of the authority section within the bailiwick, each with its signatures.
+    /// Whether it came from a server that has a say in `owner`.
+    pub(super) fn is_from(&self, owner: &Name) -> bool {
+        owner.is_at_or_below(&self.bailiwick)
+    }
+
+    /// The RRsets of the authority section, each with its signatures.
     pub(super) fn authority(&self) -> Vec<Vec<&Record>> {
         let mut seen: Vec<(&Name, u16)> = Vec::new();
         let mut sets = Vec::new();
         for record in &self.message.authority {
             let key = (&record.owner, record.rtype);
-            if record.rtype == rtype::RRSIG
-                || seen.contains(&key)
-                || !record.owner.is_at_or_below(&self.bailiwick)
-            {
+            if record.rtype == rtype::RRSIG || seen.contains(&key) {
                 continue;
             }
             seen.push(key);

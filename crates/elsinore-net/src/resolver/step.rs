@@ -132,7 +132,7 @@ impl Core {
         let step = Step {
             end,
             evidence: match work.records {
-                Records::Kept => Some(Arc::new(Evidence::new(&found.message, &found.bailiwick))),
+                Records::Kept => Some(Arc::new(Evidence::new(found, question))),
                 Records::Dropped => None,
             },
         };

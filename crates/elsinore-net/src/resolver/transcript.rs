@@ -6,13 +6,13 @@ use super::chain::{Followed, Manner};
 use super::config::Mode;
 use super::core::{Core, Work};
 use super::evidence::{Evidence, Records, ResourceRecord, ZoneServers};
-use super::step::types_at;
+use super::step::{End, types_at};
 use super::trust::Trust;
 use super::validate::{Signed, verify};
-use super::wire::{Name, Record, rtype};
+use super::wire::{Name, Question as Asked, Rcode, Record, rtype};
 use super::{Freshness, Resolver};
 use elsinore_dane::answer::{
-    AliasKind, AliasLink, Answer, DenialKind, ExtendedError, Last, Question, RecordType,
+    AliasKind, AliasLink, Answer, DenialKind, ExtendedError, Last, Question, RecordData, RecordType,
 };
 use elsinore_dane::name::DomainName;
 use elsinore_dane::security::{Authority, Cause, Security, Status};
@@ -256,7 +256,9 @@ impl Core {
             }
         }
         let status = followed.answer.overall().clone();
+        let denied_target = self.denied_target(query, followed).await;
         let rcode = match &followed.answer.last {
+            Last::Data(_) if denied_target => NXDOMAIN,
             Last::Data(_) => 0,
             Last::Denied(denial) if denial.kind == DenialKind::NxDomain => NXDOMAIN,
             Last::Denied(_) => 0,
@@ -272,16 +274,19 @@ impl Core {
                 Last::Data(set) => {
                     let rtype = query.record_type.code();
                     add_data(&mut answer, &end, rtype, evidence, set.ttl);
+                    let is_about_it = evidence.was_asked_by(&followed.answer)
+                        || evidence.is_expanded(&end, rtype);
                     let wanted = match query.sections {
-                        Sections::Minimal => Wanted::Proofs,
-                        Sections::Full => Wanted::Everything,
+                        _ if !is_about_it => Wanted::Nothing,
+                        Sections::Minimal if !denied_target => Wanted::Proofs,
+                        Sections::Minimal | Sections::Full => Wanted::Everything,
                     };
                     self.add_authority(&mut authority, evidence, wanted, u32::MAX)
                         .await;
                 }
-                Last::Denied(denial) => {
+                Last::Denied(_) => {
                     let wanted = Wanted::Everything;
-                    self.add_authority(&mut authority, evidence, wanted, denial.ttl)
+                    self.add_authority(&mut authority, evidence, wanted, u32::MAX)
                         .await;
                 }
                 Last::Failed(_) if rcode == YXDOMAIN => {
@@ -330,7 +335,7 @@ impl Core {
         })?;
         let (evidence, mut authority) = (&evidence.0, Section::default());
         let set = Signed::find(&evidence.message().authority, &zone, rtype::NS)?;
-        let status = self.status_of(&set).await;
+        let (status, _) = self.status_of(&set).await;
         for set in evidence.authority() {
             let is_it = |first: &&Record| first.rtype == rtype::NS && first.owner == zone;
             if set.first().is_some_and(is_it) {
@@ -372,8 +377,8 @@ impl Core {
                     self.add_authority(&mut proofs, evidence, Wanted::Proofs, u32::MAX)
                         .await;
                 }
-                Last::Denied(denial) => {
-                    self.add_authority(&mut proofs, evidence, Wanted::Denial, denial.ttl)
+                Last::Denied(_) => {
+                    self.add_authority(&mut proofs, evidence, Wanted::Denial, u32::MAX)
                         .await;
                 }
                 Last::Failed(_) => {
@@ -399,6 +404,32 @@ impl Core {
         (links, end)
     }
 
+    /// Whether the reply to a question for an alias itself also showed that there is nothing at its
+    /// end, as a server may that holds both zones; the code is about the end then (RFC 6604 §3).
+    async fn denied_target(&self, query: &TranscriptQuery, followed: &Followed) -> bool {
+        let (Last::Data(set), Some(evidence)) = (&followed.answer.last, &followed.end) else {
+            return false;
+        };
+        let [RecordData::Name(target)] = set.records.as_slice() else {
+            return false;
+        };
+        let is_about_it = query.record_type == RecordType::Cname
+            && evidence.was_asked_by(&followed.answer)
+            && evidence.message().rcode == Rcode::NXDOMAIN;
+        if !is_about_it {
+            return false;
+        }
+        let asked = Asked {
+            name: Name::from_domain(target),
+            rtype: rtype::CNAME,
+        };
+        let work = Work::beside(self.config.limits, query.recursion);
+        let step = self.judge(&asked, &evidence.found(), &work).await;
+        matches!(&step.end, End::Denied(denial)
+            if denial.kind == DenialKind::NxDomain
+                && denial.status.security() <= Security::Insecure)
+    }
+
     /// The authority section of one reply, without what its zone's signatures do not cover.
     async fn add_authority(
         &self,
@@ -409,44 +440,50 @@ impl Core {
     ) {
         for set in evidence.authority() {
             let Some(first) = set.first() else { continue };
-            if wanted.takes(first.rtype) && self.is_fit(first, evidence).await {
-                section.add(evidence, &set, most);
+            if wanted.takes(first.rtype)
+                && let Some(ttl) = self.fit_for(first, evidence).await
+            {
+                section.add(evidence, &set, ttl.min(most));
             }
         }
     }
 
-    /// Whether an RRset of the authority section may be shown: signed where its zone is.
-    async fn is_fit(&self, first: &Record, evidence: &Evidence) -> bool {
+    /// For how many seconds an RRset of the authority section may be shown, if at all: signed
+    /// where its zone is, and elsewhere from a server that has a say in it.
+    async fn fit_for(&self, first: &Record, evidence: &Evidence) -> Option<u32> {
         let authority = &evidence.message().authority;
-        let Some(set) = Signed::find(authority, &first.owner, first.rtype) else {
-            return false;
-        };
-        let status = self.status_of(&set).await;
-        matches!(status.security(), Security::Secure | Security::Insecure)
+        let set = Signed::find(authority, &first.owner, first.rtype)?;
+        let (status, ttl) = self.status_of(&set).await;
+        match status.security() {
+            Security::Secure => Some(ttl),
+            Security::Insecure => evidence.is_from(&first.owner).then_some(ttl),
+            Security::Indeterminate | Security::Bogus => None,
+        }
     }
 
-    /// The security of an RRset beside the answer, by what is in the cache.
-    async fn status_of(&self, set: &Signed<'_>) -> Status {
+    /// The security of an RRset beside the answer, by what is in the cache, and the seconds for
+    /// which it holds.
+    async fn status_of(&self, set: &Signed<'_>) -> (Status, u32) {
         if self.config.mode == Mode::Ad {
-            return Status::insecure("the resolver that is believed vouches for answers only")
-                .because(Cause::NoAdBit);
+            let text = "the resolver that is believed vouches for answers only";
+            return (Status::insecure(text).because(Cause::NoAdBit), set.ttl());
         }
-        let work = Work::quiet(self.config.limits);
+        let work = Work::beside(self.config.limits, Recursion::CacheOnly);
         let signer = set.signers().into_iter().next();
-        match self
-            .trust(signer.as_ref().unwrap_or(&set.owner), &work)
-            .await
-        {
+        let trust = self.trust(signer.as_ref().unwrap_or(&set.owner), &work);
+        let status = match trust.await {
             Trust::Secure(keys) => match verify(set, &keys, self.now(), &work.budget) {
                 Ok(verified) => {
                     let reason = format!("signed by {}, key {}", keys.zone, verified.key_tag);
-                    Status::assertion(Authority::Validator, reason)
+                    let status = Status::assertion(Authority::Validator, reason);
+                    return (status, verified.ttl);
                 }
                 Err(fault) => fault.bogus(),
             },
             Trust::Insecure(fault) => fault.insecure(),
             Trust::Failed(failure) => failure.status,
-        }
+        };
+        (status, set.ttl())
     }
 }
 
@@ -458,6 +495,7 @@ fn understands_ad(query: &TranscriptQuery) -> bool {
 /// What is taken over from an authority section.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Wanted {
+    Nothing,
     /// NSEC and NSEC3 records.
     Proofs,
     /// These and the SOA.
@@ -468,6 +506,7 @@ enum Wanted {
 impl Wanted {
     const fn takes(self, rtype: u16) -> bool {
         match self {
+            Self::Nothing => false,
             Self::Proofs => matches!(rtype, rtype::NSEC | rtype::NSEC3),
             Self::Denial => matches!(rtype, rtype::NSEC | rtype::NSEC3 | rtype::SOA),
             Self::Everything => true,

@@ -507,7 +507,7 @@ impl Core {
             let fault = match outcome {
                 (KeyOutcome::Secure(keys), _) => {
                     if work.records == Records::Kept {
-                        self.remember_servers(&Evidence::new(&found.message, &found.bailiwick));
+                        self.remember_servers(&Evidence::new(&found, &question));
                     }
                     let ttl = keys.ttl;
                     return (Cut::Keys(Arc::new(keys)), ttl);
