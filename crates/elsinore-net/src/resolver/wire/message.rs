@@ -27,7 +27,7 @@ impl fmt::Display for Question {
 /// The header bits of a query.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(in crate::resolver) enum QueryBits {
-    /// To an authoritative server: DO only.
+    /// To an authoritative server: CD and DO (RFC 6840 §5.9 wants CD on every query of a validator).
     Iterative,
     /// To a resolver whose answers are validated here: RD, CD, DO.
     Unchecked,
@@ -68,7 +68,7 @@ impl Query {
     /// The octets to send; the UDP payload size offered is 1232 (the value agreed on in 2020).
     pub(in crate::resolver) fn to_wire(&self) -> Vec<u8> {
         let flags: u16 = match self.bits {
-            QueryBits::Iterative => 0,
+            QueryBits::Iterative => 0x0010,
             QueryBits::Unchecked => 0x0110,
             QueryBits::Checked => 0x0120,
         };
