@@ -12,12 +12,13 @@ fn main() -> Result<(), Box<dyn Error>> {
     let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
     match arguments.as_slice() {
         ["world", folder, domains] => world::write(Path::new(folder), domains.parse()?),
-        ["ask", folder, questions, in_flight, cache] => ask::run(
+        ["ask", folder, questions, in_flight, cache, threads] => ask::run(
             Path::new(folder),
             Path::new(questions),
             in_flight.parse()?,
             cache,
+            threads.parse()?,
         ),
-        _ => Err("dns_bench world FOLDER DOMAINS | ask FOLDER QUESTIONS IN-FLIGHT CACHE-MB".into()),
+        _ => Err("world FOLDER DOMAINS | ask FOLDER QUESTIONS IN-FLIGHT CACHE-MB THREADS".into()),
     }
 }

@@ -13,8 +13,13 @@ use std::process::Command;
 
 /// Lookups that are to be under way at one time when servers are slow.
 const MANY: usize = 20_000;
-/// The memory setting whose cost is measured, in MB.
-const CACHE: &str = "128";
+/// What else is measured of this project's resolver: MB of cache and threads. 128 MB is the default.
+const VARIANTS: [(&str, &str, usize); 4] = [
+    ("unbounded", "unbounded", 1),
+    ("128 MB", "128", 1),
+    ("16 MB", "16", 1),
+    ("128 MB 2 threads", "128", 2),
+];
 
 /// The contenders, in the order of the table.
 const CONTENDERS: [&str; 3] = ["elsinore", "unbound", "libunbound"];
@@ -82,13 +87,24 @@ impl Run<'_> {
     }
 
     fn elsinore(&self, questions: &str, in_flight: usize, cache: &str) -> Result<Contender> {
+        self.elsinore_in(questions, in_flight, cache, 1)
+    }
+
+    fn elsinore_in(
+        &self,
+        questions: &str,
+        in_flight: usize,
+        cache: &str,
+        threads: usize,
+    ) -> Result<Contender> {
         Contender::piped(
             Command::new(&self.places.example)
                 .arg("ask")
                 .arg(&self.places.world)
                 .arg(self.world(questions))
                 .arg(in_flight.to_string())
-                .arg(cache),
+                .arg(cache)
+                .arg(threads.to_string()),
         )
     }
 
@@ -148,24 +164,23 @@ impl Run<'_> {
         Ok(())
     }
 
-    /// What a bounded cache costs.
+    /// What a bounded cache costs, and what a second thread brings.
     fn bounded(&self) -> Result<()> {
         let questions = self.options.domains * 4;
         let mut rows = Vec::new();
-        for cache in ["unbounded", CACHE] {
-            let name = format!("cache {cache}");
-            step(&name, || {
+        for (name, cache, threads) in VARIANTS {
+            step(name, || {
                 let mut costs = Vec::new();
                 for _ in 0..self.options.rounds {
-                    let mut contender =
-                        self.elsinore("questions", self.options.in_flight, cache)?;
+                    let in_flight = self.options.in_flight;
+                    let mut contender = self.elsinore_in("questions", in_flight, cache, threads)?;
                     costs.push(right("elsinore", contender.pass()?)?);
                 }
-                rows.push(Row::new(&name, questions, &costs));
+                rows.push(Row::new(name, questions, &costs));
                 Ok(())
             })?;
         }
-        println!("elsinore, cold, by the megabytes its cache may have");
+        println!("elsinore, cold, by the megabytes that its cache may take");
         table::print("", &rows);
         Ok(())
     }

@@ -37,7 +37,7 @@ impl Row {
     }
 }
 
-/// Prints the rows, then each but the first in proportion to the first.
+/// Prints the rows, then the first in proportion to each other.
 pub(super) fn print(title: &str, rows: &[Row]) {
     println!(
         "{title:20} {:>10} {:>8} {:>10} {:>10} {:>8} {:>8}",
@@ -56,7 +56,7 @@ pub(super) fn print(title: &str, rows: &[Row]) {
         let ratio = |ours: f64, theirs: f64| ours / theirs.max(0.001);
         println!(
             "{:20} {:>10.2} {:>8.2} {:>10.2} {:>10.2} {:>8} {:>8.2}",
-            format!("  ratio to {}", row.name),
+            format!("  / {}", row.name),
             ratio(first.per_core, row.per_core),
             ratio(first.cpu, row.cpu),
             ratio(first.wall, row.wall),
