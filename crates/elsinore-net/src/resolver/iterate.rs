@@ -55,8 +55,11 @@ impl Core {
                 let CoreReply { message, server } = match outcome {
                     Ok(reply) => reply,
                     Err(trouble) if whole => {
-                        // The servers may have moved since the delegation was learnt.
-                        self.cache.forget::<Delegation>(&zone.zone);
+                        // The servers may have moved since the delegation was learnt; that no other
+                        // server is left says nothing of the kind.
+                        if avoid.is_empty() {
+                            self.cache.forget::<Delegation>(&zone.zone);
+                        }
                         return Err(trouble);
                     }
                     Err(_) => {
