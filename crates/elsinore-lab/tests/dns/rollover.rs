@@ -2,12 +2,14 @@
 
 use crate::net::{MemoryNet, summary};
 use crate::world::{Bench, NOW, authority, config, net};
+use elsinore_dane::time::UnixTime;
 use elsinore_lab::authority::Reaction;
-use elsinore_net::resolver::Mode;
+use elsinore_net::clock::Clock;
 use elsinore_net::resolver::TrustAnchors;
 use elsinore_net::resolver::rollover::{
-    AnchorStore, KeyState, Origin, RefreshError, Refreshed, RootAnchors, refresh,
+    AnchorStore, KeyState, Origin, RefreshError, Refreshed, RootAnchors, keep_current, refresh,
 };
+use elsinore_net::resolver::{Mode, Resolver};
 use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
@@ -106,5 +108,51 @@ async fn no_key_left() {
     for question in ["mx.nsec.test A", "mx.plain.test A"] {
         let answer = bench.ask(question).await;
         assert_eq!(summary(&answer), "- failed B", "{answer:?}");
+    }
+}
+
+/// The wall clock of a machine whose timers run on the paused clock of the runtime.
+#[derive(Debug)]
+struct Running(tokio::time::Instant);
+
+impl Clock for Running {
+    fn now(&self) -> UnixTime {
+        let elapsed = i64::try_from(self.0.elapsed().as_secs()).expect("not that long");
+        NOW.plus_seconds(elapsed)
+    }
+}
+
+/// A command that runs for days looks at the keys again and again, no more often than it has to.
+#[tokio::test(start_paused = true)]
+async fn kept_current() {
+    let folder = tempfile::tempdir().expect("folder");
+    let store = store(folder.path());
+    let network = net(&authority());
+    let clock = Arc::new(Running(tokio::time::Instant::now()));
+    let resolver = Resolver::new(
+        config(Mode::Recursive, &authority()),
+        Arc::new(network.clone()),
+        Arc::clone(&clock) as Arc<dyn Clock>,
+    )
+    .expect("config");
+    let mut times = Vec::new();
+    let (done, mut enough) = tokio::sync::mpsc::unbounded_channel();
+    let running = keep_current(&resolver, &store, |outcome| {
+        assert!(matches!(outcome, Ok(Refreshed::Done(_))), "{outcome:?}");
+        times.push(clock.now());
+        if times.len() == 3 {
+            done.send(()).expect("the test waits");
+        }
+    });
+    tokio::select! {
+        () = running => unreachable!("it never ends by itself"),
+        _ = enough.recv() => {}
+    }
+    let asked = network.take_log();
+    let keys = asked.iter().filter(|line| line.starts_with(". DNSKEY"));
+    assert_eq!(keys.count(), 3, "{asked:?}");
+    for pair in times.windows(2) {
+        let between = pair[1].0 - pair[0].0;
+        assert!((3_600..=15 * 86_400).contains(&between), "{between} s");
     }
 }
