@@ -24,6 +24,9 @@ const TURNS: usize = 2_000;
 /// How long, on the paused clock, an answer or a question is waited for.
 const PATIENCE: Duration = Duration::from_secs(600);
 
+/// The time between two looks at what has come, on the paused clock.
+const PAUSE: Duration = Duration::from_millis(50);
+
 /// Questions without an answer in the script that a report names, at most.
 const NAMED: usize = 6;
 
@@ -237,7 +240,7 @@ impl Player {
             if self.asked.is_empty() {
                 break;
             }
-            tokio::time::sleep(Duration::from_millis(10)).await;
+            tokio::time::sleep(PAUSE).await;
         }
         let details = self.network.unanswered();
         Err(Mishap {
@@ -252,7 +255,7 @@ impl Player {
             if Instant::now() >= end || self.asked.is_empty() {
                 return Err("no question waits for an answer".to_owned().into());
             }
-            tokio::time::sleep(Duration::from_millis(10)).await;
+            tokio::time::sleep(PAUSE).await;
             self.settle().await;
         }
         Ok(())
