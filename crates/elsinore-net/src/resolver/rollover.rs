@@ -148,7 +148,7 @@ pub async fn refresh(
                 resolver.put_in_force(&anchors);
             }
             match fault {
-                Some(text) => Err(RefreshError::Invalid(text)),
+                Some(text) => Err(RefreshError::Invalid(with_changes(text, &changes))),
                 None => Ok(Refreshed::Done(changes)),
             }
         }
@@ -176,6 +176,13 @@ pub async fn keep_current(
         let seconds = u64::try_from(left.clamp(60, LONGEST_SLEEP)).unwrap_or(60);
         sleep(Duration::from_secs(seconds)).await;
     }
+}
+
+/// A key may revoke itself in a set that nobody else signed: that must be told too.
+fn with_changes(text: String, changes: &[Change]) -> String {
+    changes
+        .iter()
+        .fold(text, |text, change| format!("{text}; {change}"))
 }
 
 /// File work, off the threads that serve the network.

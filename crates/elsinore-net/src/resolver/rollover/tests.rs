@@ -468,3 +468,46 @@ fn newly_shipped() {
     anchors.add_shipped(&newer);
     assert_eq!(keys.summary(&anchors), "A revoked, B valid, C valid");
 }
+
+/// Any octet of the file that is another one shows, or makes no difference; no text makes a panic.
+#[test]
+fn every_damage_shows() {
+    let keys = Keys::new();
+    let mut anchors = RootAnchors::new(&keys.shipped());
+    for (at, published, signers) in [(0, "A B", "A"), (31, "A B", "A"), (32, "A! B C", "B A!")] {
+        let _ = anchors.observe(
+            &keys.set(published, signers, day(at)),
+            day(at),
+            &cryptography(),
+        );
+    }
+    assert_eq!(keys.summary(&anchors), "A revoked, B valid, C add-pending");
+    let starts = ["0011223344556677".to_owned()];
+    let good = super::text::encode(&anchors, &starts[0]);
+    assert_eq!(super::text::decode(&good, &starts), Ok(anchors.clone()));
+    for place in 0..good.len() {
+        let mut octets = good.clone().into_bytes();
+        octets[place] ^= 1;
+        let changed = String::from_utf8(octets).unwrap();
+        assert!(super::text::decode(&changed, &starts).is_err(), "{place}");
+        assert!(
+            super::text::decode(&good[..place], &starts).is_err(),
+            "{place}"
+        );
+    }
+}
+
+proptest::proptest! {
+    /// Lines that follow the digest but make no sense.
+    #[test]
+    fn no_line_makes_a_panic(
+        word in "(start|checked|attempted|next|retry|key|#|[a-z]{0,5})",
+        rest in "[ -~]{0,80}",
+    ) {
+        let body = format!("{word} {rest}\n");
+        let digest = crate::resolver::anchors::hex_text(&openssl::sha::sha256(body.as_bytes()));
+        let text = format!("elsinore root anchors 1\nsha256 {digest}\n{body}");
+        let decoded = super::text::decode(&text, &["0".to_owned()]);
+        proptest::prop_assert!(decoded.is_err());
+    }
+}
