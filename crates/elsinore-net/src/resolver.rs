@@ -25,6 +25,7 @@ mod step;
 mod synthesis;
 mod transcript;
 mod trust;
+mod upstream;
 mod validate;
 mod wire;
 mod zone_text;

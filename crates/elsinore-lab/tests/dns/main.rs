@@ -27,6 +27,7 @@ mod routes;
 mod servers;
 mod tampering;
 mod unbound;
+mod upstreams;
 #[allow(dead_code, reason = "the tests of the authority use all of it")]
 #[path = "../authority/wire.rs"]
 mod wire;

@@ -166,7 +166,8 @@ async fn joined_in_flight() {
     assert_eq!(log.len(), sorted.len(), "{log:#?}");
 }
 
-/// What a cold question costs: the root, the top-level zone, the zone, and the keys of each. The
+/// What a cold question costs: the root, the top-level zone, the zone, and the keys of each; once
+/// for all, the root is asked who serves it (RFC 9609). The
 /// root sees one label, the top-level zone two.
 #[tokio::test(start_paused = true)]
 async fn questions_of_a_cold_lookup() {
@@ -177,6 +178,7 @@ async fn questions_of_a_cold_lookup() {
     let zone = crate::world::server_of("nsec.test");
     let mut expected = vec![
         ". DNSKEY @192.0.2.1".to_owned(),
+        ". NS @192.0.2.1".to_owned(),
         "test A @192.0.2.1".to_owned(),
         "test DNSKEY @192.0.2.2".to_owned(),
         "nsec.test A @192.0.2.2".to_owned(),

@@ -1,9 +1,9 @@
 //! One server forges, others do not: what is bogus here is asked for again there, a few times.
 
 use crate::net::{MemoryNet, question_of, summary};
-use crate::world::{Bench, ROOT_SERVER, authority, config};
+use crate::world::{Bench, ROOT_SERVER, authority, config, name};
 use elsinore_lab::authority::{ForwardMode, Forwarder, Reaction};
-use elsinore_net::resolver::{Mode, ResolverConfig, RootHints};
+use elsinore_net::resolver::{Mode, ResolverConfig, Route, RouteKind};
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
@@ -46,15 +46,22 @@ fn net(victim: &'static str, forgers: usize) -> MemoryNet {
 }
 
 fn setting(mode: Mode) -> ResolverConfig {
-    let hints: String = (0..SERVERS.len())
-        .map(|count| format!(". NS {count}.root.\n{count}.root. A {}\n", SERVERS[count]))
+    let servers: Vec<SocketAddr> = SERVERS
+        .iter()
+        .map(|address| format!("{address}:53").parse().expect("address"))
         .collect();
+    // A stub, so that these stay the root's servers whatever the root says.
+    let root = Route {
+        zone: name("."),
+        kind: RouteKind::Stub,
+        servers: servers.clone(),
+    };
     ResolverConfig {
-        hints: RootHints::parse(&hints).expect("hints"),
-        upstreams: SERVERS
-            .iter()
-            .map(|address| format!("{address}:53").parse().expect("address"))
-            .collect(),
+        routes: match mode {
+            Mode::Recursive => vec![root],
+            Mode::Forward | Mode::Ad => Vec::new(),
+        },
+        upstreams: servers,
         ..config(mode, &authority())
     }
 }

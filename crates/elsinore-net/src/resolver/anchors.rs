@@ -234,6 +234,11 @@ impl TrustAnchors {
         Ok(Self { zones })
     }
 
+    /// The uppermost anchored zone: the root, as a rule.
+    pub(super) fn uppermost(&self) -> Option<&Name> {
+        self.zones.keys().next()
+    }
+
     pub(super) fn is_empty(&self) -> bool {
         self.zones.values().all(Vec::is_empty)
     }

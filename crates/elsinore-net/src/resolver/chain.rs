@@ -136,6 +136,7 @@ impl Core {
             return std::future::pending().await;
         }
         let mut running = FuturesUnordered::new();
+        running.push(self.prime(work).boxed());
         let name = Name::from_domain(&question.name);
         if let Start::Keys(start, _) = self.starts().of(&name)
             && start.is_root()

@@ -10,6 +10,7 @@ use super::limits::{Budget, Limits};
 use super::route::Routes;
 use super::servers::ServerBook;
 use super::transcript::{Checking, Recursion};
+use super::upstream::Upstreams;
 use super::wire::{Message, Name, Question};
 use crate::clock::Clock;
 use crate::dialer::Dialer;
@@ -86,8 +87,8 @@ impl Trouble {
 /// One question under way at one set of servers; whoever asks the same joins.
 pub(super) type InFlight = Arc<OnceCell<Result<Reply, Trouble>>>;
 
-/// The questions under way.
-pub(super) type UnderWay = HashMap<(Name, Question, usize), InFlight>;
+/// The questions under way, by zone, question and a hash of the servers asked.
+pub(super) type UnderWay = HashMap<(Name, Question, u64), InFlight>;
 
 /// The resolver itself.
 #[derive(Debug)]
@@ -101,6 +102,7 @@ pub(super) struct Core {
     clock: Arc<dyn Clock>,
     servers: Mutex<ServerBook>,
     under_way: Mutex<UnderWay>,
+    pub(super) upstreams: Upstreams,
 }
 
 impl Core {
@@ -122,6 +124,7 @@ impl Core {
             starts: RwLock::new(Arc::new(starts)),
             servers: Mutex::default(),
             under_way: Mutex::default(),
+            upstreams: Upstreams::default(),
             cache: Cache::new(&config, Arc::clone(&clock)),
             wires: Wires::new(dialer, config.sockets),
             routes: Routes::new(&config.routes),

@@ -9,6 +9,7 @@ use super::servers::Errand;
 use super::wire::{Message, Name, QueryBits, Question, Rcode, rtype};
 use elsinore_dane::security::Cause;
 use std::future::Future;
+use std::hash::{DefaultHasher, Hash, Hasher};
 use std::net::SocketAddr;
 use std::sync::Arc;
 
@@ -94,19 +95,6 @@ impl Core {
         }
     }
 
-    /// Asks the configured upstream resolvers.
-    async fn ask_upstream(
-        &self,
-        question: &Question,
-        bits: QueryBits,
-        avoid: &[SocketAddr],
-        work: &Work,
-    ) -> Result<Found, Trouble> {
-        let upstreams = without(&self.config.upstreams, avoid);
-        self.ask_resolvers(&Name::root(), &upstreams, question, bits, work)
-            .await
-    }
-
     /// Asks the recursive resolvers that names below `zone` are routed to.
     pub(super) async fn ask_recursive(
         &self,
@@ -119,7 +107,7 @@ impl Core {
             .await
     }
 
-    async fn ask_resolvers(
+    pub(super) async fn ask_resolvers(
         &self,
         zone: &Name,
         servers: &[SocketAddr],
@@ -159,7 +147,7 @@ impl Core {
     }
 
     /// Runs `ask`, or waits for the one who already does. When that one is dropped half-way, the
-    /// next takes over. Who avoids some of the servers does not join those who do not.
+    /// next takes over. Who asks other servers does not join.
     pub(super) async fn joined<F>(
         &self,
         zone: &Name,
@@ -170,7 +158,9 @@ impl Core {
     where
         F: Future<Output = Result<Reply, Trouble>>,
     {
-        let key = (zone.clone(), question.clone(), servers.len());
+        let mut hasher = DefaultHasher::new();
+        servers.hash(&mut hasher);
+        let key = (zone.clone(), question.clone(), hasher.finish());
         let cell = Arc::clone(self.under_way().entry(key.clone()).or_default());
         let waiting = Leave {
             core: self,
@@ -200,7 +190,7 @@ fn brings_proof(message: &Message) -> bool {
 /// Takes the entry out of the table when its question is answered or nobody waits any more.
 struct Leave<'a> {
     core: &'a Core,
-    key: (Name, Question, usize),
+    key: (Name, Question, u64),
     cell: super::core::InFlight,
 }
 

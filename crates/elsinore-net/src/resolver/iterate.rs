@@ -2,6 +2,7 @@
 //! (RFC 1034 §5.3.3, RFC 9156).
 
 mod contact;
+mod priming;
 mod referral;
 
 pub(super) use referral::{Delegation, ReferralProof, Source};
@@ -60,7 +61,13 @@ impl Core {
                         if avoid.is_empty() {
                             self.cache.forget::<Delegation>(&zone.zone);
                         }
-                        return Err(trouble);
+                        return Err(match zone.source {
+                            Source::Hints => Trouble {
+                                text: format!("no root server answers ({})", trouble.text),
+                                ..trouble
+                            },
+                            Source::Referral | Source::Route(_) => trouble,
+                        });
                     }
                     Err(_) => {
                         steps = NO_MORE_STEPS;
@@ -133,10 +140,11 @@ impl Core {
                 return delegation;
             }
         }
-        route.map_or_else(
-            || Arc::new(Delegation::root(self.config.hints.addresses())),
-            Arc::clone,
-        )
+        if let Some(route) = route {
+            return Arc::clone(route);
+        }
+        self.known_delegation(&Name::root())
+            .unwrap_or_else(|| Arc::new(self.hinted_root()))
     }
 
     /// The known delegation of `zone` itself.

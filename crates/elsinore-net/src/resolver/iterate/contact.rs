@@ -112,7 +112,7 @@ impl Core {
     }
 
     /// The addresses that came with the delegation.
-    fn addresses(&self, zone: &Delegation) -> Vec<SocketAddr> {
+    pub(super) fn addresses(&self, zone: &Delegation) -> Vec<SocketAddr> {
         zone.servers
             .iter()
             .flat_map(|(_, addresses)| addresses)

@@ -141,7 +141,7 @@ pub(super) fn classify(message: &Message, zone: &Name, question: &Question) -> R
     let has_soa = message
         .authority
         .iter()
-        .any(|record| record.rtype == rtype::SOA);
+        .any(|record| record.rtype == rtype::SOA && name.is_at_or_below(&record.owner));
     if has_soa {
         return Reply::Answer;
     }
@@ -165,25 +165,7 @@ pub(super) fn classify(message: &Message, zone: &Name, question: &Question) -> R
 fn referral(message: &Message, parent: &Name, cut: &Name) -> Delegation {
     let ns = Message::rrset(&message.authority, cut, rtype::NS);
     let ttl = ns.iter().map(|record| record.ttl).min().unwrap_or(0);
-    let servers = ns
-        .iter()
-        .take(MOST_SERVERS)
-        .filter_map(|record| record.target())
-        .map(|server| {
-            // Glue counts only for names that the speaking zone has a say in.
-            let glue = if server.is_at_or_below(parent) {
-                [rtype::A, rtype::AAAA]
-                    .into_iter()
-                    .flat_map(|rtype| Message::rrset(&message.additional, &server, rtype))
-                    .filter_map(address)
-                    .take(MOST_ADDRESSES)
-                    .collect()
-            } else {
-                Vec::new()
-            };
-            (server, glue)
-        })
-        .collect();
+    let servers = servers_named(&ns, message, parent);
     let security = message
         .authority
         .iter()
@@ -205,6 +187,32 @@ fn referral(message: &Message, parent: &Name, cut: &Name) -> Delegation {
         // A TTL of zero would have every step ask from the root again.
         ttl: ttl.max(5),
     }
+}
+
+/// The servers that NS records name, each with the addresses that came along. Glue counts only for
+/// names that the speaking zone, `bailiwick`, has a say in.
+pub(super) fn servers_named(
+    ns: &[&Record],
+    message: &Message,
+    bailiwick: &Name,
+) -> Vec<(Name, Vec<IpAddr>)> {
+    ns.iter()
+        .take(MOST_SERVERS)
+        .filter_map(|record| record.target())
+        .map(|server| {
+            let glue = if server.is_at_or_below(bailiwick) {
+                [rtype::A, rtype::AAAA]
+                    .into_iter()
+                    .flat_map(|rtype| Message::rrset(&message.additional, &server, rtype))
+                    .filter_map(address)
+                    .take(MOST_ADDRESSES)
+                    .collect()
+            } else {
+                Vec::new()
+            };
+            (server, glue)
+        })
+        .collect()
 }
 
 /// The address in an A or AAAA record.
