@@ -294,11 +294,12 @@ proptest! {
                 learn(&mut index, &world.apex, record, 3_600, at(0));
             }
         }
-        let budget = Budget::new(Limits::default());
         for name in asked {
             if name == world.apex {
                 continue;
             }
+            // The budget is that of one lookup.
+            let budget = Budget::new(Limits::default());
             let proof = index.candidate(&name, rtype::DS, at(1)).and_then(|candidate| {
                 Proofs::known(&candidate.records, &candidate.zone, &budget).no_ds(&name).ok()
             });
