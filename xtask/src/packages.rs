@@ -1,7 +1,7 @@
 //! The Debian packages that tests run against: software that is not ours. Installed only when
 //! missing, without questions, and without starting any daemon.
 
-use crate::step::{command, skipped};
+use crate::step::{command, left_out};
 use anyhow::{Context, Result, bail};
 use std::path::Path;
 use std::process::Command;
@@ -37,7 +37,7 @@ pub(crate) fn install_missing() -> Result<()> {
 /// When apt cannot install them.
 pub(crate) fn install(needed: &[(&str, &str)]) -> Result<()> {
     if !Path::new("/usr/bin/dpkg-query").exists() {
-        skipped("package installation", "not a Debian system");
+        left_out("package installation", "not a Debian system");
         return Ok(());
     }
     let missing: Vec<&str> = needed

@@ -17,8 +17,21 @@ pub(crate) fn step(heading: &str, work: impl FnOnce() -> Result<()>) -> Result<(
 }
 
 /// Tells that something was left out and why.
-pub(crate) fn skipped(what: &str, why: &str) {
+pub(crate) fn left_out(what: &str, why: &str) {
     eprintln!("xtask: SKIPPED {what}: {why}");
+}
+
+/// The same for tests, none of which may be left out where `ELSINORE_NO_SKIPS` is set, as in CI.
+///
+/// # Errors
+/// Where it is.
+pub(crate) fn skipped(what: &str, why: &str) -> Result<()> {
+    const NO_SKIPS: &str = "ELSINORE_NO_SKIPS";
+    if std::env::var_os(NO_SKIPS).is_some_and(|value| !value.is_empty() && value != "0") {
+        bail!("{what} would be skipped, and {NO_SKIPS} is set: {why}");
+    }
+    left_out(what, why);
+    Ok(())
 }
 
 /// Runs cargo in the root.

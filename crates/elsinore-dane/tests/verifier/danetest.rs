@@ -1,13 +1,13 @@
 //! OpenSSL's own DANE suite, read from the folder `openssl-danetest` below the one that the
 //! environment variable names. The files are not part of this project.
 
+use crate::skipped::skipped;
 use elsinore_dane::name::DomainName;
 use elsinore_dane::obligation::DaneRequirement;
 use elsinore_dane::time::UnixTime;
 use elsinore_dane::tlsa::TlsaRecord;
 use elsinore_dane::verify::{DaneVerdict, EeNameChecks, Rejection, VerifyOptions, verify_dane};
 use openssl::x509::X509;
-use std::io::Write;
 use std::path::PathBuf;
 
 const VARIABLE: &str = "ELSINORE_TESTDATA";
@@ -78,9 +78,8 @@ fn parse(text: &str) -> Vec<Block> {
 /// Replays a file; returns how many blocks were decided and how many had no usable record.
 fn replay(file: &str, base_domain: &str) -> Option<(usize, usize)> {
     let Some(folder) = std::env::var_os(VARIABLE) else {
-        // Past the capture of the test harness: a skipped test must be seen.
-        let notice = format!("skipped: {file} of OpenSSL's suite; {VARIABLE} is not set\n");
-        std::io::stderr().write_all(notice.as_bytes()).unwrap();
+        let what = format!("{file} of OpenSSL's suite");
+        skipped(&what, &format!("{VARIABLE} is not set"));
         return None;
     };
     let path = PathBuf::from(folder).join("openssl-danetest").join(file);

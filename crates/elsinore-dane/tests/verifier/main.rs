@@ -22,4 +22,6 @@ mod pins;
 mod properties;
 mod real_handshake;
 mod records;
+#[path = "../skipped.rs"]
+mod skipped;
 mod tlsa_text;

@@ -9,6 +9,10 @@ use std::process::{Child, Command, Stdio};
 use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
+#[path = "../../../elsinore-dane/tests/skipped.rs"]
+mod skipped;
+use skipped::skipped;
+
 /// Where a program is, or a printed notice that the test is skipped.
 pub(crate) fn program(name: &str) -> Option<PathBuf> {
     let found = ["/usr/sbin", "/usr/bin", "/usr/local/sbin", "/usr/local/bin"]
@@ -16,7 +20,10 @@ pub(crate) fn program(name: &str) -> Option<PathBuf> {
         .map(|folder| Path::new(folder).join(name))
         .find(|path| path.exists());
     if found.is_none() {
-        println!("SKIPPED: {name} is not installed (cargo xtask test installs it)");
+        skipped(
+            &format!("a comparison with {name}"),
+            "it is not installed (cargo xtask test installs it)",
+        );
     }
     found
 }

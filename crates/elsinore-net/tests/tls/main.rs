@@ -11,6 +11,8 @@ mod protocols;
 mod resumption;
 mod rungs;
 mod server;
+#[path = "../../../elsinore-dane/tests/skipped.rs"]
+mod skipped;
 mod verdicts;
 
 use elsinore_dane::name::DomainName;

@@ -2,6 +2,7 @@
 
 use crate::pki::odd_certificates;
 use crate::rungs::{SERVERS, Taken};
+use crate::skipped::skipped;
 use crate::{BOTH, connect, connector, dane, tlsa_311};
 use elsinore_net::tls::Backend;
 use openssl::pkey::{PKey, Private};
@@ -88,7 +89,7 @@ async fn openssl_s_server_with_odd_certificates() {
                 continue;
             }
             let Some(server) = serve(folder.path(), &key, &certificate, &[protocol]) else {
-                eprintln!("skipped: there is no openssl command");
+                skipped("openssl s_server", "there is no openssl command");
                 return;
             };
             for backend in BOTH {
@@ -119,7 +120,7 @@ async fn openssl_s_server_is_taken_by_the_same_rung() {
         let owed = dane(vec![tlsa_311(&certificate)]);
         for (protocol, expected) in [("-tls1_2", with_12), ("-tls1_3", with_13)] {
             let Some(server) = serve(folder.path(), &key, &certificate, &[protocol]) else {
-                eprintln!("skipped: there is no openssl command");
+                skipped("openssl s_server", "there is no openssl command");
                 return;
             };
             let mut taken = Taken::Nobody;

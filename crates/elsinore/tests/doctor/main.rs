@@ -16,5 +16,7 @@ mod garbage;
 mod machine;
 mod proxy;
 mod resolvers;
+#[path = "../../../elsinore-dane/tests/skipped.rs"]
+mod skipped;
 mod unbound;
 mod world;

@@ -1,6 +1,7 @@
 //! Unbound on a free port of loopback, over the world's listeners.
 
 use crate::daemon::{Daemon, Ready};
+use crate::skipped::skipped;
 use crate::world::World;
 use std::fmt::Write as _;
 use std::fs;
@@ -16,7 +17,10 @@ pub(crate) fn installed() -> Option<PathBuf> {
         .map(PathBuf::from)
         .find(|path| path.exists());
     if found.is_none() {
-        println!("SKIPPED: unbound is not installed (cargo xtask test installs it)");
+        skipped(
+            "elsinore doctor on Unbound",
+            "it is not installed (cargo xtask test installs it)",
+        );
     }
     found
 }

@@ -3,6 +3,10 @@
 //! The PID namespace ends every daemon when the test ends, however it ends; the mount namespace
 //! keeps what is mounted or written to `/run` away from the machine.
 
+#[path = "../../../elsinore-dane/tests/skipped.rs"]
+mod skipped;
+
+use skipped::skipped;
 use std::env;
 use std::fs;
 use std::io::Write;
@@ -35,7 +39,7 @@ pub(crate) fn inside(test: &str, programs: &[&str], body: impl FnOnce()) {
         return;
     }
     if let Some(reason) = obstacle(programs) {
-        notice(&format!("SKIPPED {test}: {reason}"));
+        skipped(test, &reason);
         return;
     }
     let this = env::current_exe().expect("a test knows its file");
