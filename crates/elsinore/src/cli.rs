@@ -10,6 +10,7 @@ pub(crate) mod tlsa;
 
 use crate::config::{self, Settings};
 use anyhow::Result;
+use clap::builder::{OsStringValueParser, TypedValueParser as _};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -69,7 +70,14 @@ enum Command {
 #[command(next_help_heading = "Configuration")]
 pub(crate) struct GlobalArguments {
     /// Configuration file (TOML).
-    #[arg(long, global = true, value_name = "FILE", env = "ELSINORE_CONFIG")]
+    // An empty name is for `Settings` to refuse, which knows the words; the lab reads none.
+    #[arg(
+        long,
+        global = true,
+        value_name = "FILE",
+        env = "ELSINORE_CONFIG",
+        value_parser = OsStringValueParser::new().map(PathBuf::from)
+    )]
     pub(crate) config: Option<PathBuf>,
     /// Form of the result on stdout.
     #[arg(long, global = true, value_name = "FORMAT", default_value = "human")]

@@ -226,7 +226,14 @@ impl Triage {
                         }
                         found.push(one);
                     }
-                    told = &mut root, if keys.is_none() => keys = Some(told),
+                    told = &mut root, if keys.is_none() => {
+                        let nobody = told.is_empty() && self.asks_all();
+                        keys = Some(told);
+                        if nobody {
+                            // Whoever could answer the lookups does not.
+                            return None;
+                        }
+                    }
                 }
             }
             None
@@ -235,6 +242,15 @@ impl Triage {
         match in_time {
             Ok(Some(witness)) => Blame::Theirs(witness),
             Ok(None) | Err(_) => self.conclude(&found, keys.as_deref()),
+        }
+    }
+
+    /// Whether [`Triage::root`] asks everybody whom our resolver can ask.
+    fn asks_all(&self) -> bool {
+        let dns = &self.config.dns;
+        match dns.mode {
+            Mode::Recursive => dns.hints.addresses().len() <= SERVERS,
+            Mode::Forward | Mode::Ad => dns.upstreams.len() <= SERVERS,
         }
     }
 

@@ -111,11 +111,10 @@ impl Settings {
     pub(crate) fn resolve(arguments: &GlobalArguments) -> Result<Self> {
         // An empty variable (a typing error in a unit file, say) would otherwise mean that the
         // defaults apply, and mail would leave without the administrator's overrides.
-        if arguments.config.is_none()
-            && std::env::var_os("ELSINORE_CONFIG").is_some_and(|path| path.is_empty())
-        {
+        if (arguments.config.as_ref()).is_some_and(|path| path.as_os_str().is_empty()) {
             return Err(Refusal::configuration(
-                "ELSINORE_CONFIG is set and empty: name a file, or unset it to use the defaults",
+                "ELSINORE_CONFIG (or --config) is set and empty: name a file, or leave it out to use \
+                 the defaults",
             ));
         }
         let (file, folder) = match &arguments.config {

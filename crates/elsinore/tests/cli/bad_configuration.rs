@@ -59,6 +59,16 @@ fn faults_in_the_file() {
             3,
             "not a date",
         ),
+        ("[doctor]\nsecure = \"example.org\"\n", 2, "invalid type"),
+        ("[doctor]\nbogus = [\"a..b\"]\n", 2, "empty label"),
+        (
+            "[doctor]\ninsecure = [\"example.org NOPE\"]\n",
+            2,
+            "is not a record type",
+        ),
+        ("[doctor]\nmail = [\"mx:99999\"]\n", 2, "is not a port"),
+        ("[doctor]\ntimeout = 0\n", 2, "between 1 and"),
+        ("[doctor]\npatience = 1\n", 2, "unknown field"),
         ("[dns\n", 1, ""),
         ("\u{0}", 1, ""),
     ] {
@@ -114,6 +124,40 @@ fn contradictions() {
 
 pub(crate) const ANCHOR: &str =
     ". IN DS 20326 8 2 e06d44b80b8f1d39a95c0b0d7c65d08458e880409bbc683457104237c7f8ec8d\n";
+
+/// An empty variable, as a slip in a unit file makes it, must not mean the defaults: mail would
+/// leave without the administrator's overrides.
+#[test]
+fn an_empty_variable() {
+    let place = Workplace::new();
+    for arguments in [&LOOKUP[2..], &["doctor"], &["explain", "TLSA-USABLE"]] {
+        let output = place
+            .command(arguments)
+            .env("ELSINORE_CONFIG", "")
+            .output()
+            .unwrap();
+        let said = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(78), "{arguments:?}: {said}");
+        assert!(
+            said.starts_with("elsinore: ELSINORE_CONFIG (or --config) is set and empty"),
+            "{said}"
+        );
+        assert_eq!(said.lines().count(), 1, "{said}");
+    }
+    // A file that is named counts, and so does the lab, which reads no configuration.
+    std::fs::write(place.path().join("elsinore.toml"), "").unwrap();
+    for arguments in [
+        &["--config", "elsinore.toml", "explain", "TLSA-USABLE"][..],
+        &["lab", "list"],
+    ] {
+        let run = place
+            .command(arguments)
+            .env("ELSINORE_CONFIG", "")
+            .output()
+            .unwrap();
+        assert_eq!(run.status.code(), Some(0), "{arguments:?}: {run:?}");
+    }
+}
 
 #[test]
 fn anchors_and_hints() {
@@ -226,6 +270,8 @@ fn every_key_is_accepted_in_every_mode() {
         [policy]\ninsecure_mx = \"encrypt\"\n\
         [relay]\nlisten = [\"127.0.0.1:25\"]\n\
         [survey]\nrate = 5\n\
+        [doctor]\nsecure = [\"example.org\"]\nbogus = [\"example.net MX\"]\ninsecure = [\"example.com\"]\n\
+        mail = [\"mx.example:2525\", \"@example.org\", \"[2001:db8::1]\"]\ntimeout = 3\nresolv_conf = \"r\"\n\
         [lab]\nmap = \"m\"\n\
         [[destination]]\ndomain = \".example.org\"\nlevel = \"fingerprint\"\nmode = \"exact\"\n\
         match = [\"hostname\", \"dot-nexthop\", \"mx.example.org\", \".example.org\"]\n\

@@ -11,6 +11,7 @@ fn help_fits_80_columns() {
         &[][..],
         &["send"],
         &["dns"],
+        &["doctor"],
         &["tlsa"],
         &["tlsa", "verify"],
         &["explain"],
@@ -47,6 +48,8 @@ fn usage_errors() {
         &["--format", "xml", "explain"],
         &["--config"],
         &["explain", "TLSA-USABLE", "TLSA-UNUSABLE"],
+        &["doctor", "extra"],
+        &["doctor", "--resolver", "nowhere"],
     ] {
         let run = place.run(arguments);
         assert_eq!(run.code, 64, "{arguments:?}: {run:?}");
