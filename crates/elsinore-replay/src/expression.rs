@@ -79,8 +79,8 @@ impl Variables {
         loop {
             let end = rest
                 .char_indices()
-                .position(|(at, c)| at > 0 && matches!(c, '+' | '-' | '*' | '/'))
-                .unwrap_or(rest.len());
+                .find(|(at, c)| *at > 0 && matches!(c, '+' | '-' | '*' | '/'))
+                .map_or(rest.len(), |(at, _)| at);
             let operand = self.operand(rest[..end].trim())?;
             total = Some(match (total, operator) {
                 (None, _) => operand,
@@ -204,6 +204,7 @@ mod tests {
             ("${range 1 4 3}", Err("4 is not between 1 and 3")),
             ("${$b}", Err("no variable \"b\"")),
             ("${1", Err("\"${1\": no closing brace")),
+            ("${é + 1}", Err("\"é\" is no number")),
             ("${x}", Err("\"x\" is no number")),
         ] {
             let expected = expected.map(str::to_owned).map_err(str::to_owned);

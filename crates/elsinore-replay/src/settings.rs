@@ -1,6 +1,8 @@
 //! What the server options of a file mean for this resolver: a setting of its own, nothing, or a
 //! reason why the file cannot be replayed. An option that is not listed here is an error.
 
+mod keysize;
+
 use crate::clock::FileClock;
 use crate::scenario::{Record, Scenario, Setting, Zone, ZoneKind};
 use crate::verifier::OldAlgorithms;
@@ -65,7 +67,7 @@ enum Meaning {
 }
 
 const MEANINGS: &[(&str, Meaning)] = &[
-    // Logging, files, memory, threads, sockets.
+    // Logging, files, memory, threads, sockets, and how clients reach the server.
     ("verbosity", Meaning::Neutral),
     ("val-log-level", Meaning::Neutral),
     ("val-log-squelch", Meaning::Neutral),
@@ -81,11 +83,80 @@ const MEANINGS: &[(&str, Meaning)] = &[
     ("interface", Meaning::Neutral),
     ("discard-timeout", Meaning::Neutral),
     ("wait-limit", Meaning::Neutral),
+    ("log-local-actions", Meaning::Neutral),
+    ("log-tag-queryreply", Meaning::Neutral),
+    ("log-time-ascii", Meaning::Neutral),
+    ("log-identity", Meaning::Neutral),
+    ("log-destaddr", Meaning::Neutral),
+    ("log-thread-id", Meaning::Neutral),
+    ("statistics-interval", Meaning::Neutral),
+    ("extended-statistics", Meaning::Neutral),
+    ("statistics-cumulative", Meaning::Neutral),
+    ("shm-enable", Meaning::Neutral),
+    ("hide-identity", Meaning::Neutral),
+    ("hide-version", Meaning::Neutral),
+    ("hide-trustanchor", Meaning::Neutral),
+    ("hide-http-user-agent", Meaning::Neutral),
+    ("http-user-agent", Meaning::Neutral),
+    ("do-daemonize", Meaning::Neutral),
+    ("username", Meaning::Neutral),
+    ("chroot", Meaning::Neutral),
+    ("pidfile", Meaning::Neutral),
+    ("logfile", Meaning::Neutral),
+    ("use-syslog", Meaning::Neutral),
+    ("use-systemd", Meaning::Neutral),
+    ("msg-cache-slabs", Meaning::Neutral),
+    ("rrset-cache-slabs", Meaning::Neutral),
+    ("key-cache-slabs", Meaning::Neutral),
+    ("infra-cache-slabs", Meaning::Neutral),
+    ("infra-cache-numhosts", Meaning::Neutral),
+    ("neg-cache-size", Meaning::Neutral),
+    ("msg-buffer-size", Meaning::Neutral),
+    ("num-queries-per-thread", Meaning::Neutral),
+    ("jostle-timeout", Meaning::Neutral),
+    ("delay-close", Meaning::Neutral),
+    ("udp-connect", Meaning::Neutral),
+    ("outgoing-port-permit", Meaning::Neutral),
+    ("outgoing-port-avoid", Meaning::Neutral),
+    ("outgoing-num-tcp", Meaning::Neutral),
+    ("incoming-num-tcp", Meaning::Neutral),
+    ("outgoing-interface", Meaning::Neutral),
+    ("tcp-idle-timeout", Meaning::Neutral),
+    ("tcp-reuse-timeout", Meaning::Neutral),
+    ("tcp-auth-query-timeout", Meaning::Neutral),
+    ("max-reuse-tcp-queries", Meaning::Neutral),
+    ("so-rcvbuf", Meaning::Neutral),
+    ("so-sndbuf", Meaning::Neutral),
+    ("so-reuseport", Meaning::Neutral),
+    ("ip-transparent", Meaning::Neutral),
+    ("ip-freebind", Meaning::Neutral),
+    ("ip-dscp", Meaning::Neutral),
+    ("tcp-mss", Meaning::Neutral),
+    ("outgoing-tcp-mss", Meaning::Neutral),
+    ("port", Meaning::Neutral),
+    ("interface-automatic", Meaning::Neutral),
+    ("prefer-ip4", Meaning::Neutral),
+    ("prefer-ip6", Meaning::Neutral),
+    ("edns-buffer-size", Meaning::Neutral),
+    ("max-udp-size", Meaning::Neutral),
+    ("unwanted-reply-threshold", Meaning::Neutral),
+    ("wait-limit-cookie", Meaning::Neutral),
+    ("wait-limit-netblock", Meaning::Neutral),
+    ("wait-limit-cookie-netblock", Meaning::Neutral),
+    ("fast-server-num", Meaning::Neutral),
+    ("fast-server-permil", Meaning::Neutral),
+    ("low-rtt", Meaning::Neutral),
+    ("low-rtt-pct", Meaning::Neutral),
+    ("infra-keep-probing", Meaning::Neutral),
+    ("iter-scrub-ns", Meaning::Neutral),
+    ("iter-scrub-cname", Meaning::Neutral),
+    ("max-global-quota", Meaning::Neutral),
+    ("max-query-restarts", Meaning::Neutral),
     // Which order records come in; sections are compared as sets.
     ("rrset-roundrobin", Meaning::Neutral),
     // How many questions are asked ahead of need.
     ("target-fetch-policy", Meaning::Neutral),
-    ("prefetch", Meaning::Always("no")),
+    ("prefetch", Meaning::Neutral),
     ("prefetch-key", Meaning::Neutral),
     // SHA-1 and DSA are verified here for real.
     ("fake-sha1", Meaning::Neutral),
@@ -113,6 +184,11 @@ const MEANINGS: &[(&str, Meaning)] = &[
     // Letter case is always varied; the scripted servers repeat it.
     ("use-caps-for-id", Meaning::Neutral),
     ("val-permissive-mode", Meaning::Always("no")),
+    ("val-sig-skew-min", Meaning::Always("0")),
+    ("val-sig-skew-max", Meaning::Always("0")),
+    ("disable-edns-do", Meaning::Always("no")),
+    ("dns-error-reporting", Meaning::Always("no")),
+    ("harden-below-nxdomain", Meaning::Neutral),
     ("val-clean-additional", Meaning::Neutral),
     ("ignore-cd-flag", Meaning::Always("no")),
     ("disable-dnssec-lame-check", Meaning::Always("no")),
@@ -271,6 +347,7 @@ pub(crate) fn read(scenario: &Scenario) -> Result<Setup, Unfit> {
             tcp: true,
         },
         anchors: String::new(),
+        iterations: None,
         validates: true,
     };
     // What is foreign tells more than what is not supported: it is looked for first.
@@ -292,6 +369,10 @@ pub(crate) fn read(scenario: &Scenario) -> Result<Setup, Unfit> {
     }
     for zone in &scenario.zones {
         reading.zone(zone)?;
+    }
+    if let Some(setting) = reading.iterations.take() {
+        reading.config.limits.nsec3_iterations_insecure =
+            keysize::bound(&setting.value, scenario).ok_or_else(|| unsupported(&setting))?;
     }
     reading.finish()
 }
@@ -317,6 +398,8 @@ struct Reading {
     sections: Sections,
     reach: Reach,
     anchors: String,
+    /// The option that bounds NSEC3 iterations by the size of the keys.
+    iterations: Option<Setting>,
     validates: bool,
 }
 
@@ -367,6 +450,7 @@ impl Reading {
             "do-udp" => self.reach.udp = switch(setting)?,
             "do-tcp" => self.reach.tcp = switch(setting)?,
             "module-config" => self.modules(setting)?,
+            "val-nsec3-keysize-iterations" => self.iterations = Some(setting.clone()),
             "access-control" => match value.split_whitespace().nth(1) {
                 Some("allow" | "allow_snoop") => {}
                 _ => return Err(foreign(setting, "it turns clients away")),
