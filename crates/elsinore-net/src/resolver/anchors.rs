@@ -190,6 +190,13 @@ pub enum AnchorError {
 }
 
 impl TrustAnchors {
+    /// Whether there are anchors of the root, and `cryptography` can use none.
+    pub(super) fn has_unusable_root(&self, cryptography: &dyn Cryptography) -> bool {
+        self.zones.get(&Name::root()).is_some_and(|anchors| {
+            !anchors.is_empty() && !anchors.iter().any(|anchor| anchor.is_usable(cryptography))
+        })
+    }
+
     /// The anchors that come with the program: those of the root.
     #[must_use]
     pub fn shipped() -> Self {

@@ -15,6 +15,7 @@ use elsinore_dane::answer::{self, AliasLink, Answer, Failure, Last, RrSet};
 use elsinore_dane::security::{Cause, Status};
 use futures_util::future::FutureExt;
 use futures_util::stream::{FuturesUnordered, StreamExt};
+use std::fmt::Write as _;
 use std::sync::{Arc, Mutex, PoisonError};
 use tokio::sync::mpsc;
 use tokio::time::timeout;
@@ -106,7 +107,11 @@ impl Core {
         };
         let deadline = self.config.deadline;
         let (last, evidence) = timeout(deadline, lookup).await.unwrap_or_else(|_| {
-            let text = format!("{question}: no answer within {} s", deadline.as_secs());
+            let mut text = format!("{question}: no answer within {} s", deadline.as_secs());
+            if let Some(server) = work.budget.silent_server() {
+                // Writing to a String cannot fail.
+                let _ = write!(text, "; {server} says nothing");
+            }
             let trouble = Trouble::new(text).because(Cause::Deadline);
             (Last::Failed(trouble.into_failure()), None)
         });

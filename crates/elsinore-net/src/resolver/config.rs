@@ -181,6 +181,13 @@ pub enum ConfigError {
     /// No trust anchor.
     #[error("dns: no trust anchor")]
     NoAnchor,
+    /// All anchors of the root are of algorithms or digest types that cannot be checked here:
+    /// everything would be insecure.
+    #[error(
+        "dns: the trust anchors of the root are of algorithms or digest types that cannot be \
+         checked: everything would be insecure"
+    )]
+    UnusableAnchor,
     /// A route without a server.
     #[error("dns: the route for {0} names no server")]
     EmptyRoute(DomainName),
@@ -207,6 +214,9 @@ impl ResolverConfig {
         }
         if self.mode != Mode::Ad && self.anchors.is_empty() {
             return Err(ConfigError::NoAnchor);
+        }
+        if self.mode != Mode::Ad && self.anchors.has_unusable_root(self.cryptography.as_ref()) {
+            return Err(ConfigError::UnusableAnchor);
         }
         //= spec: 7672-2.1.1-6
         if self.mode == Mode::Ad && self.ad_trust == AdTrust::LoopbackOnly {

@@ -2,7 +2,9 @@
 //! nothing (KeyTrap and its kin: many keys of one tag, many signatures, many NSEC3 hashes,
 //! delegations that fan out); reaching one ends the lookup with a reason that names it.
 
+use std::net::IpAddr;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::sync::{Mutex, PoisonError};
 
 /// Bounds on the work of one lookup.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -60,6 +62,7 @@ pub(super) struct Budget {
     signatures: AtomicU32,
     hashes: AtomicU32,
     overdrawn: AtomicBool,
+    silent: Mutex<Option<IpAddr>>,
 }
 
 impl Budget {
@@ -70,7 +73,18 @@ impl Budget {
             signatures: AtomicU32::new(limits.signatures),
             hashes: AtomicU32::new(limits.nsec3_hashes),
             overdrawn: AtomicBool::new(false),
+            silent: Mutex::new(None),
         }
+    }
+
+    /// Notes a server that let its time pass.
+    pub(super) fn waited_for(&self, server: IpAddr) {
+        *self.silent.lock().unwrap_or_else(PoisonError::into_inner) = Some(server);
+    }
+
+    /// The last server that let its time pass.
+    pub(super) fn silent_server(&self) -> Option<IpAddr> {
+        *self.silent.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Pays for one query.

@@ -112,6 +112,7 @@ impl Core {
         loop {
             if Instant::now() >= next_start {
                 if let Some((server, patience)) = waited_for.take() {
+                    work.budget.waited_for(server.ip());
                     self.book()
                         .late(server, question.rtype, patience, Instant::now());
                 }

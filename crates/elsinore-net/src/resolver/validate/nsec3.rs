@@ -120,34 +120,38 @@ impl<'a> Nsec3Set<'a> {
             .map(|(_, nsec3)| *nsec3))
     }
 
-    /// The closest encloser proof (RFC 5155 §8.3).
+    /// The closest encloser proof (RFC 5155 §8.3), sought from the apex down: the first ancestor
+    /// that exists and whose child on the way to `name` does not. Hashes are dear, and enclosers
+    /// lie near the apex, however long the name.
     fn enclosure(&self, name: &Name) -> Result<Enclosure, Fault> {
-        let mut next_closer = name.clone();
-        let mut candidate = name.parent();
-        while let Some(encloser) = candidate {
-            if !encloser.is_at_or_below(self.zone) {
-                break;
-            }
-            if let Some(nsec3) = self.matching(&encloser)? {
-                if is_delegation(nsec3) || nsec3.types.has(rtype::DNAME) {
-                    return Err(wrong(format!(
-                        "{encloser} is a delegation or a DNAME, not an encloser"
-                    )));
-                }
-                let covering = self
-                    .covering(&next_closer)?
-                    .ok_or_else(|| wrong(format!("no NSEC3 covers {next_closer}")))?;
-                return Ok(Enclosure {
-                    encloser,
-                    opt_out: covering.opt_out,
-                });
-            }
-            candidate = encloser.parent();
-            next_closer = encloser;
+        if !name.is_at_or_below(self.zone) {
+            return Err(wrong(format!("{name} is not in {}", self.zone)));
         }
-        Err(wrong(format!(
-            "no NSEC3 shows a closest encloser of {name}"
-        )))
+        let mut uncovered = None;
+        for labels in self.zone.label_count()..name.label_count() {
+            let encloser = name.suffix(labels);
+            let Some(nsec3) = self.matching(&encloser)? else {
+                continue;
+            };
+            let next_closer = name.suffix(labels + 1);
+            let Some(covering) = self.covering(&next_closer)? else {
+                uncovered = Some(next_closer);
+                continue;
+            };
+            if is_delegation(nsec3) || nsec3.types.has(rtype::DNAME) {
+                return Err(wrong(format!(
+                    "{encloser} is a delegation or a DNAME, not an encloser"
+                )));
+            }
+            return Ok(Enclosure {
+                encloser,
+                opt_out: covering.opt_out,
+            });
+        }
+        Err(wrong(match uncovered {
+            Some(next_closer) => format!("no NSEC3 covers {next_closer}"),
+            None => format!("no NSEC3 shows a closest encloser of {name}"),
+        }))
     }
 
     pub(super) fn no_data(&self, name: &Name, rtype: u16) -> Result<Proof, Fault> {
