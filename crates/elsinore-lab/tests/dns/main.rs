@@ -5,6 +5,7 @@
 mod ad;
 mod anchors;
 mod attacks;
+mod bad_input;
 mod broken;
 mod caching;
 mod corpus;
