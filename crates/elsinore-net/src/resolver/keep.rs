@@ -4,6 +4,7 @@
 use super::cache::{Kept, Kind, Weigh};
 use super::core::Core;
 use super::iterate::{Delegation, ReferralProof, Source};
+use super::trust::Cut;
 use super::wire::Question;
 use elsinore_dane::answer::Failure;
 use elsinore_dane::security::Security;
@@ -81,9 +82,12 @@ impl Core {
     ) -> Arc<Delegation> {
         let proof = ReferralProof(std::mem::take(&mut next.security));
         match proof.0.iter().map(|record| record.ttl).min() {
+            // What is judged already needs no proof.
+            _ if self.cache.find::<Cut>(&next.zone).is_some() => {}
             Some(ttl) => self.cache.keep(&next.zone, Arc::new(proof), ttl),
             None => self.cache.forget::<ReferralProof>(&next.zone),
         }
+        next.shrink();
         let labels = match above.source {
             Source::Referral => above.zone.label_count(),
             Source::Hints | Source::Route(_) => 0,

@@ -62,6 +62,14 @@ impl Delegation {
         }
     }
 
+    /// Gives back memory that was reserved for more servers than there are.
+    pub(in crate::resolver) fn shrink(&mut self) {
+        self.servers.shrink_to_fit();
+        for (_, addresses) in &mut self.servers {
+            addresses.shrink_to_fit();
+        }
+    }
+
     pub(super) fn has_ds(&self) -> bool {
         self.security
             .iter()
