@@ -174,7 +174,7 @@ impl Answer {
             return Some(ede.clone());
         }
         let status = self.overall();
-        status.cause().ede().map(|code| ExtendedError {
+        status.ede().map(|code| ExtendedError {
             code,
             text: status.reason().to_owned(),
         })

@@ -116,36 +116,6 @@ pub enum Cause {
 }
 
 impl Cause {
-    /// The extended DNS error that says it, if there is one (RFC 8914 §4, RFC 9276 §3.2).
-    #[must_use]
-    pub const fn ede(self) -> Option<u16> {
-        Some(match self {
-            Self::UnknownAlgorithm => 1,
-            Self::UnknownDigest => 2,
-            Self::BadSignature
-            | Self::DenialWrong
-            | Self::Malformed
-            | Self::Limit
-            | Self::Upstream => 6,
-            Self::SignatureExpired => 7,
-            Self::SignatureNotYetValid => 8,
-            Self::KeyMissing => 9,
-            Self::SignatureMissing => 10,
-            Self::DenialMissing => 12,
-            Self::Unreachable | Self::Deadline => 22,
-            Self::ServerFailed => 23,
-            Self::Nsec3Iterations => 27,
-            Self::AliasLoop | Self::AliasTooLong | Self::NotCached | Self::Garbled => 0,
-            Self::Unstated
-            | Self::NegativeAnchor
-            | Self::NoAnchor
-            | Self::UnsignedDelegation
-            | Self::OptOut
-            | Self::NoAdBit
-            | Self::Unchecked => return None,
-        })
-    }
-
     /// The word used in JSON and tables.
     #[must_use]
     pub const fn word(self) -> &'static str {
@@ -255,6 +225,32 @@ impl Status {
         self.cause
     }
 
+    /// The extended DNS error that says it, if there is one: nothing for what is secure, or plainly
+    /// unsigned (RFC 8914 §4, RFC 9276 §3.2).
+    #[must_use]
+    pub const fn ede(&self) -> Option<u16> {
+        Some(match (self.security, self.cause) {
+            (Security::Secure, _) => return None,
+            (_, Cause::UnknownAlgorithm) => 1,
+            (_, Cause::UnknownDigest) => 2,
+            (_, Cause::Nsec3Iterations) => 27,
+            (Security::Insecure, _) => return None,
+            (_, Cause::SignatureExpired) => 7,
+            (_, Cause::SignatureNotYetValid) => 8,
+            (_, Cause::KeyMissing) => 9,
+            (_, Cause::SignatureMissing) => 10,
+            (_, Cause::DenialMissing) => 12,
+            (Security::Bogus, _) => 6,
+            (Security::Indeterminate, cause) => match cause {
+                Cause::Unreachable | Cause::Deadline => 22,
+                Cause::ServerFailed => 23,
+                Cause::Unstated | Cause::NoAnchor => 5,
+                Cause::Unchecked => return None,
+                _ => 0,
+            },
+        })
+    }
+
     /// The state.
     #[must_use]
     pub const fn security(&self) -> Security {
@@ -271,5 +267,52 @@ impl Status {
     #[must_use]
     pub const fn authority(&self) -> Option<Authority> {
         self.authority
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn extended_errors() {
+        let (insecure, bogus, unknown) = (
+            Status::insecure as fn(&'static str) -> Status,
+            Status::bogus as fn(&'static str) -> Status,
+            Status::indeterminate as fn(&'static str) -> Status,
+        );
+        for (make, cause, expected) in [
+            (insecure, Cause::UnsignedDelegation, None),
+            (insecure, Cause::OptOut, None),
+            (insecure, Cause::NegativeAnchor, None),
+            (insecure, Cause::UnknownAlgorithm, Some(1)),
+            (insecure, Cause::UnknownDigest, Some(2)),
+            (insecure, Cause::Nsec3Iterations, Some(27)),
+            (bogus, Cause::Nsec3Iterations, Some(27)),
+            (bogus, Cause::Unstated, Some(6)),
+            (bogus, Cause::BadSignature, Some(6)),
+            (bogus, Cause::DenialWrong, Some(6)),
+            (bogus, Cause::Limit, Some(6)),
+            (bogus, Cause::SignatureExpired, Some(7)),
+            (bogus, Cause::SignatureNotYetValid, Some(8)),
+            (bogus, Cause::KeyMissing, Some(9)),
+            (unknown, Cause::KeyMissing, Some(9)),
+            (bogus, Cause::SignatureMissing, Some(10)),
+            (bogus, Cause::DenialMissing, Some(12)),
+            (unknown, Cause::Unstated, Some(5)),
+            (unknown, Cause::NoAnchor, Some(5)),
+            (unknown, Cause::Unreachable, Some(22)),
+            (unknown, Cause::Deadline, Some(22)),
+            (unknown, Cause::ServerFailed, Some(23)),
+            (unknown, Cause::Limit, Some(0)),
+            (unknown, Cause::AliasLoop, Some(0)),
+            (unknown, Cause::Garbled, Some(0)),
+            (unknown, Cause::Unchecked, None),
+        ] {
+            let status = make("x").because(cause);
+            assert_eq!(status.ede(), expected, "{status:?}");
+        }
+        let secure = Status::assertion(Authority::Fixture, "x").because(Cause::KeyMissing);
+        assert_eq!(secure.ede(), None);
     }
 }

@@ -11,6 +11,7 @@ mod caching;
 mod corpus;
 mod forgeries;
 mod kinds;
+mod limits;
 #[path = "../../../../fuzz/checks/mutation.rs"]
 mod mutated;
 mod mutation;

@@ -63,6 +63,7 @@ pub(super) struct Budget {
     hashes: AtomicU32,
     overdrawn: AtomicBool,
     silent: Mutex<Option<IpAddr>>,
+    too_deep: AtomicBool,
 }
 
 impl Budget {
@@ -74,6 +75,7 @@ impl Budget {
             hashes: AtomicU32::new(limits.nsec3_hashes),
             overdrawn: AtomicBool::new(false),
             silent: Mutex::new(None),
+            too_deep: AtomicBool::new(false),
         }
     }
 
@@ -106,6 +108,23 @@ impl Budget {
         let limit = self.limits.nsec3_hashes;
         self.take(&self.hashes)
             .ok_or_else(|| format!("more than {limit} NSEC3 hashes for one lookup"))
+    }
+
+    /// Notes that the address of a name server was not looked up, for want of depth.
+    pub(super) fn nested_too_deep(&self) {
+        self.too_deep.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether all lookups of name server addresses went as deep as they had to.
+    pub(super) fn check_depth(&self) -> Result<(), String> {
+        let limit = self.limits.depth;
+        if self.too_deep.load(Ordering::Relaxed) {
+            Err(format!(
+                "more than {limit} lookups of servers inside one another"
+            ))
+        } else {
+            Ok(())
+        }
     }
 
     /// Whether something was refused for want of budget. A failure after that is the fault of this

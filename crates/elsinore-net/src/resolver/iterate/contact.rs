@@ -65,7 +65,9 @@ impl Core {
             }
         }
         tried.extend(known);
-        if depth < work.budget.limits.depth {
+        if depth >= work.budget.limits.depth {
+            work.budget.nested_too_deep();
+        } else {
             let questions = self.server_questions(zone);
             let mut waiting = questions.iter();
             let mut running = FuturesUnordered::new();
@@ -104,9 +106,14 @@ impl Core {
             }
         }
         Err(last.unwrap_or_else(|| {
+            let apex = &zone.zone;
+            if let Err(text) = work.budget.check_depth() {
+                let text = format!("{question}: no address of a name server of {apex}: {text}");
+                return Trouble::new(text).because(Cause::Limit);
+            }
             Trouble::new(format!(
                 "{question}: no name server of {} has an address that may be contacted",
-                zone.zone
+                apex
             ))
         }))
     }
