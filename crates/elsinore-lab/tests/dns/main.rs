@@ -28,6 +28,7 @@ mod rollover;
 mod routes;
 mod servers;
 mod tampering;
+mod transport;
 mod unbound;
 mod upstreams;
 #[allow(dead_code, reason = "the tests of the authority use all of it")]

@@ -9,6 +9,7 @@ use futures_util::future::BoxFuture;
 use std::fmt;
 use std::io;
 use std::net::SocketAddr;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll};
 use std::time::Duration;
@@ -26,6 +27,10 @@ pub(crate) struct MemoryNet {
     round_trip: Duration,
     /// Datagrams that arrive before the reply to a query, from somebody who forges the sender.
     flood: Option<Arc<Flood>>,
+    /// Connections ever opened, datagram sockets open, and the most of them at one time.
+    connections: Arc<AtomicUsize>,
+    sockets: Arc<AtomicUsize>,
+    most_sockets: Arc<AtomicUsize>,
 }
 
 impl fmt::Debug for MemoryNet {
@@ -42,6 +47,9 @@ impl MemoryNet {
             react: Arc::new(react),
             asked: Arc::default(),
             round_trip: Duration::ZERO,
+            connections: Arc::default(),
+            sockets: Arc::default(),
+            most_sockets: Arc::default(),
             flood: None,
         }
     }
@@ -80,6 +88,16 @@ impl MemoryNet {
     /// The same network, far away.
     pub(crate) fn with_round_trip(self, round_trip: Duration) -> Self {
         Self { round_trip, ..self }
+    }
+
+    /// Connections that were opened.
+    pub(crate) fn connections(&self) -> usize {
+        self.connections.load(Ordering::Relaxed)
+    }
+
+    /// The most datagram sockets that were open at one time.
+    pub(crate) fn most_sockets(&self) -> usize {
+        self.most_sockets.load(Ordering::Relaxed)
     }
 
     /// The queries since the last call, as `NAME TYPE @SERVER`.
@@ -121,6 +139,7 @@ pub(crate) fn question_of(query: &[u8]) -> Option<Question> {
 impl Dialer for MemoryNet {
     fn connect(&self, peer: SocketAddr) -> BoxFuture<'_, io::Result<Box<dyn ByteStream>>> {
         let net = self.clone();
+        net.connections.fetch_add(1, Ordering::Relaxed);
         Box::pin(async move {
             let (near, mut far) = tokio::io::duplex(1 << 17);
             tokio::spawn(async move {
@@ -145,6 +164,8 @@ impl Dialer for MemoryNet {
     }
 
     fn datagrams(&self, peer: SocketAddr) -> io::Result<Box<dyn Datagrams>> {
+        let open = self.sockets.fetch_add(1, Ordering::Relaxed) + 1;
+        self.most_sockets.fetch_max(open, Ordering::Relaxed);
         Ok(Box::new(MemorySocket {
             net: self.clone(),
             peer,
@@ -158,6 +179,12 @@ struct MemorySocket {
     net: MemoryNet,
     peer: SocketAddr,
     replies: Delayed,
+}
+
+impl Drop for MemorySocket {
+    fn drop(&mut self) {
+        self.net.sockets.fetch_sub(1, Ordering::Relaxed);
+    }
 }
 
 impl Datagrams for MemorySocket {

@@ -48,6 +48,8 @@ pub(super) struct Trouble {
     pub(super) ede: Option<ExtendedError>,
     /// What kind of trouble it is.
     pub(super) cause: Cause,
+    /// Nobody was asked: the servers are known to be dead.
+    pub(super) is_remembered: bool,
 }
 
 impl Trouble {
@@ -57,6 +59,7 @@ impl Trouble {
             text: text.into(),
             ede: None,
             cause: Cause::Unreachable,
+            is_remembered: false,
         }
     }
 

@@ -57,8 +57,8 @@ impl Core {
                     Ok(reply) => reply,
                     Err(trouble) if whole => {
                         // The servers may have moved since the delegation was learnt; that no other
-                        // server is left says nothing of the kind.
-                        if avoid.is_empty() {
+                        // server is left, or none alive, says nothing of the kind.
+                        if avoid.is_empty() && !trouble.is_remembered {
                             self.cache.forget::<Delegation>(&zone.zone);
                         }
                         return Err(match zone.source {

@@ -100,7 +100,10 @@ impl Core {
             };
             let (server, left) = (server.ip(), left.as_millis());
             let text = format!("{question}: {server} {how}; it is asked again in {left} ms");
-            return Err(Trouble::new(text));
+            return Err(Trouble {
+                is_remembered: true,
+                ..Trouble::new(text)
+            });
         }
         let mut plan = attempts(&order.candidates);
         let mut running = FuturesUnordered::new();
@@ -183,9 +186,9 @@ impl Core {
         let silent = order.candidates.first().map(|c| (c.server, Fault::Silent));
         Err(match worst.or(silent) {
             Some((server, fault)) => Trouble {
-                text: format!("{question}: {} says {fault}", server.ip()),
                 ede: fault.ede(),
                 cause: fault.cause(),
+                ..Trouble::new(format!("{question}: {} says {fault}", server.ip()))
             },
             None => Trouble::new(format!("{question}: no server to ask")),
         })
