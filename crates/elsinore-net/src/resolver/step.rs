@@ -256,6 +256,12 @@ impl Core {
 
     /// The security of an RRset that exists.
     async fn judge_set(&self, set: &Signed<'_>, message: &Message, work: &Work) -> Judged {
+        // RFC 4035 §2.2: signatures are not signed, so nobody can tell.
+        if set.rtype == rtype::RRSIG {
+            let text = format!("{}: signatures are not signed themselves", set.owner);
+            let status = Status::indeterminate(text).because(Cause::Unchecked);
+            return Ok((status, set.ttl()));
+        }
         let holder = holder(&set.owner, set.rtype);
         if let Some(fault) = self.never_signed(&holder) {
             return Ok((fault.insecure(), set.ttl()));
