@@ -69,7 +69,7 @@ pub struct DoctorConfig {
     pub networks: NetworkPolicy,
     /// Folder for learnt state.
     pub state_dir: Option<PathBuf>,
-    /// How long one question to a resolver or a root server may take; it is put twice.
+    /// How long an answer of a resolver or a root server may take.
     pub patience: Duration,
     /// How long a connection to a mail server may take, and again its greeting.
     pub mail_patience: Duration,
@@ -91,7 +91,7 @@ impl DoctorConfig {
             networks: NetworkPolicy::default(),
             state_dir: None,
             // A validator that asks a far-away zone for the first time takes seconds.
-            patience: Duration::from_secs(4),
+            patience: Duration::from_secs(6),
             // Servers let strangers wait for the greeting, to tell spammers (RFC 5321 §4.5.3.2.1
             // allows five minutes); most stay below ten seconds.
             mail_patience: Duration::from_secs(10),

@@ -1,6 +1,6 @@
 //! One question to one server over one transport, and whatever comes of it.
 
-use crate::dialer::Dialer;
+use crate::dialer::{Datagrams, Dialer};
 use crate::resolver::probe::{Heard, Manner, Probe, Told};
 use elsinore_dane::answer::Question;
 use std::future::poll_fn;
@@ -11,8 +11,6 @@ use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::time::{Instant, timeout};
 
-/// Times that a datagram is sent before silence is believed.
-const TRIES: usize = 2;
 /// Datagrams of others after which no more are read.
 const MOST_STRANGERS: usize = 8;
 
@@ -113,33 +111,24 @@ impl Seen {
 #[derive(Debug, Clone)]
 pub(crate) struct Asker {
     pub(crate) dialer: Arc<dyn Dialer>,
-    /// How long one try may take.
+    /// How long an answer may take.
     pub(crate) patience: Duration,
 }
 
 impl Asker {
-    /// Over UDP, twice if the first datagram brings nothing.
+    /// Over UDP, sent a second time when nothing has come for a quarter of the patience.
     pub(crate) async fn udp(
         &self,
         server: SocketAddr,
         question: &Question,
         manner: Manner,
     ) -> Seen {
-        let mut seen = Seen::Silent;
-        for _ in 0..TRIES {
-            let probe = probe(question, manner);
-            let begun = Instant::now();
-            let once = timeout(self.patience, self.datagram(server, &probe)).await;
-            seen = match once {
-                Ok(Ok(told)) => return Seen::Reply(told, begun.elapsed()),
-                Ok(Err(seen)) => seen,
-                Err(_) => Seen::Silent,
-            };
-            if matches!(seen, Seen::Obstacle(_)) {
-                break;
-            }
+        let probe = probe(question, manner);
+        let begun = Instant::now();
+        match self.datagrams(server, &probe).await {
+            Ok(told) => Seen::Reply(told, begun.elapsed()),
+            Err(seen) => seen,
         }
-        seen
     }
 
     /// Over TCP.
@@ -158,20 +147,20 @@ impl Asker {
         }
     }
 
-    async fn datagram(&self, server: SocketAddr, probe: &Probe) -> Result<Box<Told>, Seen> {
+    async fn datagrams(&self, server: SocketAddr, probe: &Probe) -> Result<Box<Told>, Seen> {
         let socket = self.dialer.datagrams(server).map_err(obstacle)?;
         socket.send(probe.wire()).map_err(obstacle)?;
-        let mut buffer = vec![0; LONGEST];
-        for _ in 0..MOST_STRANGERS {
-            let length = poll_fn(|context| socket.poll_receive(context, &mut buffer)).await;
-            let length = length.map_err(obstacle)?;
-            match probe.read(buffer.get(..length).unwrap_or_default()) {
-                Heard::Reply(told) => return Ok(told),
-                Heard::Malformed => return Err(Seen::Garbage),
-                Heard::Stranger => {}
-            }
+        let mut seen_first = Seen::Silent;
+        match timeout(self.patience / 4, heard(socket.as_ref(), probe)).await {
+            Ok(Err(seen @ Seen::Obstacle(_))) => return Err(seen),
+            Ok(Err(seen)) => seen_first = seen,
+            Ok(Ok(told)) => return Ok(told),
+            Err(_) => {}
         }
-        Err(Seen::Garbage)
+        // The kernel may know by now that nobody listens there.
+        socket.send(probe.wire()).map_err(obstacle)?;
+        (timeout(self.patience * 3 / 4, heard(socket.as_ref(), probe)).await)
+            .unwrap_or(Err(seen_first))
     }
 
     async fn stream(&self, server: SocketAddr, probe: &Probe) -> Result<Box<Told>, Seen> {
@@ -189,6 +178,21 @@ impl Asker {
             Heard::Malformed | Heard::Stranger => Err(Seen::Garbage),
         }
     }
+}
+
+/// Waits for the reply among what comes.
+async fn heard(socket: &dyn Datagrams, probe: &Probe) -> Result<Box<Told>, Seen> {
+    let mut buffer = vec![0; LONGEST];
+    for _ in 0..MOST_STRANGERS {
+        let length = poll_fn(|context| socket.poll_receive(context, &mut buffer)).await;
+        let length = length.map_err(obstacle)?;
+        match probe.read(buffer.get(..length).unwrap_or_default()) {
+            Heard::Reply(told) => return Ok(told),
+            Heard::Malformed => return Err(Seen::Garbage),
+            Heard::Stranger => {}
+        }
+    }
+    Err(Seen::Garbage)
 }
 
 fn probe(question: &Question, manner: Manner) -> Probe {

@@ -174,8 +174,8 @@ impl Triage {
         Self {
             asker: Asker {
                 dialer,
-                // Asked twice within the deadline.
-                patience: config.deadline / 2,
+                // What the lookups show is concluded from with this known.
+                patience: config.deadline * 2 / 3,
             },
             config,
             resolver,
