@@ -1,7 +1,7 @@
 //! The scripted network: servers that answer by the file, behind the resolver's own boundary.
 
 use crate::matching::{Transport, matches};
-use crate::scenario::{Adjustments, Entry, Event, Packet, Range, Scenario, Step};
+use crate::scenario::{Adjustments, Entry, Event, Packet, Range, Scenario, Step, WireName};
 use crate::settings::Reach;
 use crate::wire::{self, Seen};
 use elsinore_net::dialer::{ByteStream, Datagrams, Dialer};
@@ -104,14 +104,20 @@ impl Network {
             .any(|pending| !pending.inbox.is_closed())
     }
 
-    /// Takes the question that was put last.
-    pub(crate) fn take_last(&self) -> Result<Pending, String> {
+    /// Takes the question that was put last: of those for `name`, if there is one, for a resolver
+    /// may ask something of its own beside.
+    pub(crate) fn take_last(&self, name: Option<&WireName>) -> Result<Pending, String> {
         let mut script = self.script();
         script.pending.retain(|pending| !pending.inbox.is_closed());
-        script
-            .pending
-            .pop()
-            .ok_or_else(|| "no question waits for an answer".to_owned())
+        let is_for = |pending: &Pending| {
+            let asked = pending.seen.question.first();
+            asked.map(|asked| &asked.name) == name
+        };
+        let last = script.pending.len().checked_sub(1);
+        match script.pending.iter().rposition(is_for).or(last) {
+            Some(at) => Ok(script.pending.remove(at)),
+            None => Err("no question waits for an answer".to_owned()),
+        }
     }
 
     fn check(&self, peer: SocketAddr, transport: bool) -> io::Result<()> {

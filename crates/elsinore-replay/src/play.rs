@@ -65,6 +65,7 @@ pub(crate) async fn play(scenario: &Scenario, setup: Setup) -> Result<(), Mishap
         began: Instant::now(),
         asked: JoinSet::new(),
         answers: Vec::new(),
+        last_name: None,
         variables: Variables::default(),
     };
     let steps = &scenario.steps;
@@ -94,6 +95,8 @@ struct Player {
     began: Instant,
     asked: JoinSet<Answered>,
     answers: Vec<Answered>,
+    /// What a client has asked for last.
+    last_name: Option<WireName>,
     variables: Variables,
 }
 
@@ -106,18 +109,20 @@ impl Player {
             Event::CheckAnswer(entry) => self.check(entry).await?,
             Event::Reply(entry) => {
                 self.await_pending().await?;
-                let pending = self.network.take_last()?;
+                let pending = self.network.take_last(self.last_name.as_ref())?;
                 self.network.move_to(index + 1);
                 pending.answer(entry);
                 return Ok(());
             }
             Event::Timeout => {
                 self.await_pending().await?;
-                self.network.take_last()?.never_answer();
+                self.network
+                    .take_last(self.last_name.as_ref())?
+                    .never_answer();
             }
             Event::Error => {
                 self.await_pending().await?;
-                let pending = self.network.take_last()?;
+                let pending = self.network.take_last(self.last_name.as_ref())?;
                 self.network.move_to(index + 1);
                 pending.fail();
                 return Ok(());
@@ -183,6 +188,7 @@ impl Player {
             authentic: choose(packet.flags.ad, AuthenticBit::Wanted, AuthenticBit::Omitted),
             sections: self.sections,
         };
+        self.last_name = Some(asked.name.clone());
         let (resolver, asked, flags) = (Arc::clone(&self.resolver), asked.clone(), packet.flags);
         self.asked.spawn(async move {
             let transcript = resolver.transcript(&query).await;
