@@ -88,7 +88,8 @@ pub(crate) struct GlobalArguments {
     /// Root name servers, zone-file text: [dns] root_hints.
     #[arg(long, global = true, value_name = "FILE")]
     pub(crate) root_hints: Option<PathBuf>,
-    /// DS or DNSKEY records to trust, zone-file text: [dns] trust_anchor.
+    /// DS or DNSKEY records to trust, zone-file text: [dns] trust_anchor. No
+    /// rollover of the root's keys is followed then.
     #[arg(long, global = true, value_name = "FILE")]
     pub(crate) trust_anchor: Option<PathBuf>,
     /// Upstream resolver, IP or IP:PORT, repeatable: [dns] upstream.
@@ -100,7 +101,7 @@ pub(crate) struct GlobalArguments {
     /// Certification authorities beside the built-in ones, PEM: [tls] ca_file.
     #[arg(long, global = true, value_name = "FILE")]
     pub(crate) ca_file: Option<PathBuf>,
-    /// Folder for what is learnt, such as MTA-STS policies: state_dir.
+    /// Folder for what is learnt, as MTA-STS policies and root keys: state_dir.
     #[arg(long, global = true, value_name = "FOLDER")]
     pub(crate) state_dir: Option<PathBuf>,
 }
