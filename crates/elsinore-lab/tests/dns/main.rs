@@ -28,6 +28,7 @@ mod rollover;
 mod routes;
 mod servers;
 mod tampering;
+mod transcripts;
 mod transport;
 mod unbound;
 mod upstreams;

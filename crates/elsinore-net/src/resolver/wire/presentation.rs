@@ -244,3 +244,84 @@ fn hex(octets: &[u8]) -> String {
         text
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use elsinore_dane::name::DomainName;
+
+    fn wire(name: &str) -> Vec<u8> {
+        let name: DomainName = name.parse().expect("test name");
+        Name::from_domain(&name).wire().to_vec()
+    }
+
+    /// Data of each type that is known here, and of some that are malformed.
+    #[test]
+    fn data() {
+        let signature = [
+            &[0, 1, 13, 2, 0, 0, 14, 16][..],
+            &1_440_022_830_u32.to_be_bytes(),
+            &0_u32.to_be_bytes(),
+            &[0, 7],
+            &wire("e"),
+            b"abc",
+        ]
+        .concat();
+        let soa = [&wire("ns.e")[..], &wire("h.e"), &[0, 0, 0, 1].repeat(5)].concat();
+        let nsec = [&wire("b.e")[..], &[0, 1, 0x60, 1, 1, 0x40]].concat();
+        let nsec3 = [&[1, 1, 0, 5, 2, 0xaa, 0xbb, 5][..], b"fooba", &[0, 1, 0x40]].concat();
+        let naptr = [&[0, 1, 0, 2, 1, b's', 0, 0][..], &wire("e")].concat();
+        for (rtype, octets, expected) in [
+            (1, vec![192, 0, 2, 1], "192.0.2.1"),
+            (
+                28,
+                [0x20, 1, 0xd, 0xb8].into_iter().chain([0; 12]).collect(),
+                "2001:db8::",
+            ),
+            (2, wire("ns.e"), "ns.e."),
+            (5, wire(r"a\.b.e"), r"a\.b.e."),
+            (39, vec![0], "."),
+            (6, soa, "ns.e. h.e. 1 1 1 1 1"),
+            (15, [&[0, 10][..], &wire("mx.e")].concat(), "10 mx.e."),
+            (
+                33,
+                [&[0, 1, 0, 2, 0, 25][..], &wire("e")].concat(),
+                "1 2 25 e.",
+            ),
+            (35, naptr, "1 2 \"s\" \"\" \"\" e."),
+            (16, b"\x03a\"b\x01\xff".to_vec(), "\"a\\\"b\" \"\\255\""),
+            (43, vec![0, 7, 13, 2, 0xab, 0xcd], "7 13 2 abcd"),
+            (48, vec![1, 1, 3, 13, 1, 2, 3], "257 3 13 AQID"),
+            (52, vec![3, 1, 1, 0xab], "3 1 1 ab"),
+            (44, vec![4, 2, 0xab], "4 2 ab"),
+            (
+                46,
+                signature,
+                "A 13 2 3600 20150819222030 19700101000000 7 e. YWJj",
+            ),
+            (47, nsec, "b.e. A NS CAA"),
+            (50, nsec3, "1 1 5 aabb cpnmuoj1 A"),
+            (51, vec![1, 0, 0, 0, 0], "1 0 0 -"),
+            (257, b"\x00\x05issueca.e".to_vec(), "0 issue \"ca.e\""),
+            // RFC 3597: unknown types, and data that is not what its type says.
+            (65_280, vec![1, 255], "\\# 2 01ff"),
+            (65_280, vec![], "\\# 0"),
+            (1, vec![1, 2, 3], "\\# 3 010203"),
+            (15, vec![0], "\\# 1 00"),
+            (5, [wire("e"), vec![9]].concat(), "\\# 4 01650009"),
+            (16, vec![9, b'a'], "\\# 2 0961"),
+            (47, [wire("e"), vec![0, 9]].concat(), "\\# 5 0165000009"),
+            (257, vec![0, 1, b' '], "\\# 3 000120"),
+        ] {
+            assert_eq!(rdata(rtype, &octets), expected, "{rtype}");
+        }
+    }
+
+    #[test]
+    fn types_and_names() {
+        for (rtype, expected) in [(1, "A"), (46, "RRSIG"), (255, "ANY"), (999, "TYPE999")] {
+            assert_eq!(mnemonic(rtype), expected);
+        }
+        assert_eq!(absolute(&Name::root()), ".");
+    }
+}
