@@ -71,7 +71,7 @@ pub struct DoctorConfig {
     pub state_dir: Option<PathBuf>,
     /// How long an answer of a resolver or a root server may take.
     pub patience: Duration,
-    /// How long a connection to a mail server may take, and again its greeting.
+    /// How long the greeting of a mail server may take; a connection, half of it.
     pub mail_patience: Duration,
     /// A resolver whose fastest answer takes this long is called slow.
     pub slow: Duration,
@@ -160,7 +160,7 @@ impl Doctor {
             .filter_map(|seen| seen.told());
         for told in told {
             signatures.extend(told.signatures.iter().cloned());
-            if keys.is_empty() {
+            if keys.is_empty() && !told.truncated {
                 keys.clone_from(&told.keys);
             }
         }

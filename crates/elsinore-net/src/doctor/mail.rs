@@ -1,5 +1,10 @@
 //! Port 25 to the world: a connection to a mail server, its greeting, and goodbye.
 
+mod target;
+
+use target::SMTP;
+pub use target::{MailTarget, default_targets};
+
 use super::ask::Obstacle;
 use super::check::{Area, Check, Verdict};
 use crate::dialer::Dialer;
@@ -8,9 +13,7 @@ use elsinore_dane::answer::{Last, Question, RecordData, RecordType};
 use elsinore_dane::name::DomainName;
 use elsinore_dane::network::NetworkPolicy;
 use futures_util::future::join;
-use std::fmt;
 use std::net::{IpAddr, SocketAddr};
-use std::str::FromStr;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -20,73 +23,6 @@ use tokio::time::timeout;
 const LONGEST: usize = 512;
 /// Servers that are tried at most.
 const MOST: usize = 6;
-
-/// A mail server to knock at.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum MailTarget {
-    /// The best MX host of a domain.
-    Domain(DomainName),
-    /// A host by name, and the port.
-    Host(DomainName, u16),
-    /// An address and port.
-    Address(SocketAddr),
-}
-
-/// The usual port.
-const SMTP: u16 = 25;
-
-impl FromStr for MailTarget {
-    type Err = String;
-
-    /// `mx.example.org`, `mx.example.org:2525`, `192.0.2.1`, `[2001:db8::1]:25`, and `@example.org`
-    /// for the MX host of a domain.
-    fn from_str(text: &str) -> Result<Self, String> {
-        let name = |text: &str| DomainName::parse(text).map_err(|error| error.to_string());
-        if let Some(domain) = text.strip_prefix('@') {
-            return name(domain).map(Self::Domain);
-        }
-        if let Ok(address) = text.parse() {
-            return Ok(Self::Address(address));
-        }
-        let bare = text
-            .strip_prefix('[')
-            .and_then(|rest| rest.strip_suffix(']'));
-        if let Ok(address) = bare.unwrap_or(text).parse::<IpAddr>() {
-            return Ok(Self::Address((address, SMTP).into()));
-        }
-        match text.rsplit_once(':') {
-            Some((host, port)) => match port.parse() {
-                Ok(port) if port > 0 => name(host).map(|host| Self::Host(host, port)),
-                _ => Err(format!("{port:?} is not a port")),
-            },
-            None => name(text).map(|host| Self::Host(host, SMTP)),
-        }
-    }
-}
-
-impl fmt::Display for MailTarget {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Domain(name) => write!(f, "@{name}"),
-            Self::Host(name, SMTP) => name.fmt(f),
-            Self::Host(name, port) => write!(f, "{name}:{port}"),
-            Self::Address(address) => address.fmt(f),
-        }
-    }
-}
-
-/// The servers that are knocked at unless others are named, one after the other until one greets:
-/// those of three large operators on three networks, who are there for anybody to connect to at any
-/// time, by their domains, because hosts are renamed. One connection and QUIT is what each of them
-/// sees many thousand times an hour from monitoring.
-#[must_use]
-pub fn default_targets() -> Vec<MailTarget> {
-    // Constants, which a test parses.
-    ["@gmail.com", "@ietf.org", "@posteo.de"]
-        .iter()
-        .filter_map(|text| text.parse().ok())
-        .collect()
-}
 
 /// What came of one server.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -120,7 +56,7 @@ pub(crate) struct Knocker<'a> {
     pub(crate) resolver: &'a dyn SecureResolver,
     /// Where nobody is sent by somebody else's DNS.
     pub(crate) networks: &'a NetworkPolicy,
-    /// For a connection, and again for the greeting.
+    /// For the greeting; half of it for the connection.
     pub(crate) patience: Duration,
 }
 
@@ -229,7 +165,7 @@ impl Knocker<'_> {
     }
 
     async fn connect(&self, address: SocketAddr) -> Knock {
-        let mut stream = match timeout(self.patience, self.dialer.connect(address)).await {
+        let mut stream = match timeout(self.patience / 2, self.dialer.connect(address)).await {
             Ok(Ok(stream)) => stream,
             Ok(Err(error)) => return Knock::Obstacle(Obstacle::of(&error)),
             Err(_) => return Knock::Silent,
@@ -410,96 +346,4 @@ pub(crate) fn left_out() -> Check {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn targets() {
-        for (text, expected) in [
-            ("mx.example.org", Some("mx.example.org")),
-            ("mx.example.org:2525", Some("mx.example.org:2525")),
-            ("@example.org", Some("@example.org")),
-            ("192.0.2.1", Some("192.0.2.1:25")),
-            ("192.0.2.1:26", Some("192.0.2.1:26")),
-            ("[192.0.2.1]", Some("192.0.2.1:25")),
-            ("2001:db8::1", Some("[2001:db8::1]:25")),
-            ("[2001:db8::1]", Some("[2001:db8::1]:25")),
-            ("[2001:db8::1]:26", Some("[2001:db8::1]:26")),
-            ("mx.example.org:0", None),
-            ("mx.example.org:port", None),
-            ("", None),
-            ("a..b", None),
-            ("@", None),
-        ] {
-            let parsed = text.parse::<MailTarget>().ok();
-            let shown = parsed.map(|target| target.to_string());
-            assert_eq!(shown.as_deref(), expected, "{text:?}");
-        }
-        assert_eq!(default_targets().len(), 3);
-    }
-
-    #[test]
-    fn greetings() {
-        for (octets, expected) in [
-            (&b"220 mx.example ESMTP\r\n"[..], "Greeted(220"),
-            (b"220-mx.example\r\n220 ESMTP\r\n", "Greeted(220"),
-            (b"220", "Greeted(220"),
-            (b"554 5.7.1 go away\r\n", "Greeted(554"),
-            (b"HTTP/1.1 400 Bad Request\r\n", "Strange"),
-            (b"2200 what\r\n", "Strange"),
-            (b"\x00\xff\x1b[2J", "Strange"),
-            (b"999 x\r\n", "Strange"),
-            (b"", "Mute"),
-        ] {
-            let knock = format!("{:?}", greeting_of(octets));
-            assert!(knock.starts_with(expected), "{octets:?}: {knock}");
-            assert!(!knock.contains('\u{1b}'), "{knock}");
-        }
-    }
-
-    #[test]
-    fn lines() {
-        use Verdict::{Fail, Ok, Unknown, Warn};
-        let greeted = |code| Knock::Greeted(code, format!("{code} x"));
-        let none = || Knock::NoAddress("x has no AAAA record".to_owned());
-        let no_route = || Knock::Obstacle(Obstacle::NoRoute);
-        for (knocks, verdict, finding) in [
-            (vec![greeted(220)], Ok, "open"),
-            (vec![Knock::Silent, no_route(), greeted(220)], Ok, "open"),
-            (vec![greeted(554), none()], Warn, "unwelcome"),
-            (vec![Knock::Strange("HTTP".to_owned())], Fail, "intercepted"),
-            (vec![Knock::Mute, Knock::Silent], Fail, "mute"),
-            (
-                vec![Knock::Silent, none(), Knock::Silent],
-                Fail,
-                "no-answer",
-            ),
-            (
-                vec![Knock::Obstacle(Obstacle::Refused), no_route()],
-                Fail,
-                "blocked",
-            ),
-            (
-                vec![Knock::Obstacle(Obstacle::Forbidden), Knock::Silent],
-                Fail,
-                "blocked",
-            ),
-            (vec![none(), none()], Unknown, "not-tried"),
-            (vec![no_route()], Unknown, "not-tried"),
-            (vec![], Unknown, "not-tried"),
-        ] {
-            let tried: Vec<Tried> = (knocks.into_iter())
-                .map(|knock| Tried {
-                    server: "mx.example[192.0.2.1]".to_owned(),
-                    knock,
-                })
-                .collect();
-            let check = judge(&tried);
-            assert_eq!(
-                (check.verdict, check.finding),
-                (verdict, finding),
-                "{tried:?}"
-            );
-        }
-    }
-}
+mod tests;

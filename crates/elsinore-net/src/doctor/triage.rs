@@ -5,7 +5,7 @@
 //! works and the domain's own DNS is broken; if none does, all domains are affected, and what the
 //! root's keys look like tells whether it is the network, the clock or the anchors.
 
-use super::ask::Asker;
+use super::ask::{Asker, Seen};
 use super::clock::{self, Reading};
 use super::names::{MOST, ProbeName, ProbeNames};
 use super::own::Found;
@@ -273,7 +273,16 @@ impl Triage {
         };
         let asked = (servers.into_iter()).map(|server| {
             let question = &question;
-            async move { self.asker.udp(server, question, manner).await }
+            async move {
+                let seen = self.asker.udp(server, question, manner).await;
+                if !seen.told().is_some_and(|told| told.truncated) {
+                    return seen;
+                }
+                match self.asker.tcp(server, question, manner).await {
+                    whole @ Seen::Reply(..) => whole,
+                    _ => seen,
+                }
+            }
         });
         let seen = join_all(asked).await;
         seen.iter()
@@ -288,6 +297,7 @@ impl Triage {
             .flat_map(|told| told.signatures.clone())
             .collect();
         let seen: Vec<_> = (keys.iter().copied().flatten())
+            .filter(|told| !told.truncated)
             .map(|told| told.keys.clone())
             .find(|keys| !keys.is_empty())
             .unwrap_or_default();

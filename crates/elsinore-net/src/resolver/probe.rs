@@ -348,6 +348,33 @@ mod tests {
         }
     }
 
+    /// Every reply with one octet changed, or cut anywhere, is read or refused, and never a panic.
+    #[test]
+    fn damaged_replies() {
+        let probe = probe(Manner::Signed);
+        let mut reply = probe.wire()[..28].to_vec();
+        reply[2..12].copy_from_slice(&[0x81, 0xa0, 0, 1, 0, 1, 0, 0, 0, 0]);
+        reply.extend([0xc0, 12, 0, 1, 0, 1, 0, 0, 0, 60, 0, 4, 192, 0, 2, 1]);
+        let Heard::Reply(told) = probe.read(&reply) else {
+            panic!("not a reply");
+        };
+        assert_eq!(told.data, 1);
+        for length in 0..reply.len() {
+            assert!(
+                !matches!(probe.read(&reply[..length]), Heard::Reply(_)),
+                "{length}"
+            );
+        }
+        for at in 0..reply.len() {
+            for change in [0x01, 0x80, 0xff] {
+                let mut damaged = reply.clone();
+                damaged[at] ^= change;
+                // Whatever it is taken for.
+                let _ = probe.read(&damaged);
+            }
+        }
+    }
+
     #[test]
     fn keys_and_anchors() {
         // One key that the anchor names, one revoked key that it does not, and one octet.

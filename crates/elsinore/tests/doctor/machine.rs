@@ -50,6 +50,27 @@ fn a_machine_that_is_well() {
     ] {
         assert_eq!(said.of(area), [expected], "{said:?}");
     }
+    // The shape of the JSON (ADR 0008): what is added here may stay away, nothing else may change.
+    let keys = |value: &serde_json::Value| -> Vec<String> {
+        let object = value.as_object().expect("an object");
+        object.keys().cloned().collect()
+    };
+    assert_eq!(
+        keys(&said.object),
+        ["can_do_dane", "checks", "schema_version"]
+    );
+    for check in said.object["checks"].as_array().expect("a list") {
+        let keys = keys(check);
+        for needed in ["area", "finding", "text", "verdict"] {
+            assert!(keys.iter().any(|key| key == needed), "{check}");
+        }
+        for key in keys {
+            let known = [
+                "advice", "area", "details", "finding", "subject", "text", "verdict",
+            ];
+            assert!(known.contains(&key.as_str()), "{key}: {check}");
+        }
+    }
     // For people: verdict first, one line each where there is nothing to say about it, and the
     // answer at the end.
     let output = machine.run(&["doctor"]);

@@ -1,7 +1,15 @@
 //! A watch through good and bad times, second by second.
 
 use super::*;
+use crate::clock::FixedClock;
+use crate::dialer::MappedDialer;
+use crate::doctor::triage::TriageConfig;
+use crate::resolver::ResolverConfig;
+use elsinore_dane::answer::{Failure, RecordData, RecordType, RrSet};
 use elsinore_dane::name::DomainName;
+use elsinore_dane::security::{Authority, Status};
+use elsinore_dane::time::UnixTime;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 const fn at(seconds: u64) -> Duration {
     Duration::from_secs(seconds)
@@ -101,4 +109,78 @@ fn memory_is_bounded() {
     let mut watch = after(&theirs());
     fail(&mut watch, (0..100_000).map(|count| count / 100));
     assert!(watch.failures.len() <= watch.settings.burst);
+}
+
+/// A resolver that works, or does not.
+#[derive(Debug, Default)]
+struct Switched {
+    works: AtomicBool,
+}
+
+impl SecureResolver for Switched {
+    fn lookup<'a>(&'a self, question: &'a Question, _: Freshness) -> BoxFuture<'a, Answer> {
+        let last = if self.works.load(Ordering::SeqCst) {
+            Last::Data(RrSet {
+                owner: question.name.clone(),
+                records: vec![RecordData::A([192, 0, 2, 1].into())],
+                status: Status::assertion(Authority::Fixture, "a fixture"),
+                ttl: 60,
+            })
+        } else {
+            Last::Failed(Failure {
+                status: Status::indeterminate("nothing"),
+                ede: None,
+            })
+        };
+        let answer = Answer {
+            question: question.clone(),
+            chain: Vec::new(),
+            last,
+            oddities: Vec::new(),
+        };
+        Box::pin(std::future::ready(answer))
+    }
+}
+
+/// The network goes away and comes back, while lookups go on.
+#[tokio::test(start_paused = true)]
+async fn a_watch_at_work() {
+    let resolver = Arc::new(Switched::default());
+    resolver.works.store(true, Ordering::SeqCst);
+    let triage = Triage::new(
+        TriageConfig::new(ResolverConfig::default()),
+        Arc::<Switched>::clone(&resolver),
+        Arc::new(MappedDialer::default()),
+        Arc::new(FixedClock(UnixTime(1_795_000_000))),
+    );
+    let (watched, ends) = Watched::new(Arc::<Switched>::clone(&resolver));
+    let (heard, mut announced) = mpsc::unbounded_channel();
+    let watching = tokio::spawn(async move {
+        run(WatchSettings::default(), &triage, ends, |announcement| {
+            // The test looks at what is left when it is over.
+            let _ = heard.send(announcement);
+        })
+        .await;
+    });
+    let question = Question::new(DomainName::parse("some.example").unwrap(), RecordType::A);
+    for second in 0..200 {
+        // Out of order for a minute and a half.
+        let works = !(60..150).contains(&second);
+        resolver.works.store(works, Ordering::SeqCst);
+        watched.lookup(&question, Freshness::Cached).await;
+        tokio::time::sleep(at(1)).await;
+    }
+    drop(watched);
+    watching.await.unwrap();
+    let mut heard = Vec::new();
+    while let Ok(announcement) = announced.try_recv() {
+        heard.push(announcement);
+    }
+    assert_eq!(
+        heard,
+        [
+            Announcement::FellIll(OwnTrouble::NoAnswers),
+            Announcement::Recovered
+        ]
+    );
 }
