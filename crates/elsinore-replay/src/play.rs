@@ -114,6 +114,7 @@ impl Player {
                 pending.answer(entry);
                 return Ok(());
             }
+            Event::Timeout | Event::Error if self.has_given_up().await => {}
             Event::Timeout => {
                 self.await_pending().await?;
                 self.network
@@ -253,6 +254,12 @@ impl Player {
             summary: "no such question was put".to_owned(),
             details,
         })
+    }
+
+    /// Whether the resolver has asked and will not ask again: how often it tries is its own affair,
+    /// and files count on Unbound's number.
+    async fn has_given_up(&mut self) -> bool {
+        self.last_name.is_some() && self.await_pending().await.is_err() && self.asked.is_empty()
     }
 
     async fn await_pending(&mut self) -> Result<(), Mishap> {

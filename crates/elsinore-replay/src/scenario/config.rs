@@ -70,30 +70,37 @@ pub(super) fn read(lines: &mut Lines<'_>, scenario: &mut Scenario) -> Result<(),
             }
             _ => {}
         }
-        let (name, value) = option(text).ok_or_else(|| fault(line, "not an option"))?;
-        let setting = Setting {
-            line,
-            name: name.to_owned(),
-            value,
-        };
-        if let Some(kind) = zone_kind(name) {
-            scenario.zones.push(Zone {
+        for (name, value) in options(text).ok_or_else(|| fault(line, "not an option"))? {
+            let setting = Setting {
                 line,
-                kind,
-                name: String::new(),
-                addresses: Vec::new(),
-                settings: Vec::new(),
-            });
-            section = Section::Zone;
-        } else if name == "server" {
-            section = Section::Server;
-        } else if setting.value.is_empty() && is_section(name) {
-            section = Section::Other;
-            scenario.settings.push(setting);
-        } else {
-            put(&section, setting, scenario)?;
+                name: name.to_owned(),
+                value,
+            };
+            take(&mut section, setting, scenario)?;
         }
     }
+}
+
+fn take(section: &mut Section, setting: Setting, scenario: &mut Scenario) -> Result<(), Fault> {
+    let name = setting.name.as_str();
+    if let Some(kind) = zone_kind(name) {
+        scenario.zones.push(Zone {
+            line: setting.line,
+            kind,
+            name: String::new(),
+            addresses: Vec::new(),
+            settings: Vec::new(),
+        });
+        *section = Section::Zone;
+    } else if name == "server" {
+        *section = Section::Server;
+    } else if setting.value.is_empty() && is_section(name) {
+        *section = Section::Other;
+        scenario.settings.push(setting);
+    } else {
+        put(section, setting, scenario)?;
+    }
+    Ok(())
 }
 
 fn put(section: &Section, setting: Setting, scenario: &mut Scenario) -> Result<(), Fault> {
@@ -141,19 +148,40 @@ fn is_section(name: &str) -> bool {
     )
 }
 
-/// `name: value`, quoted or not, with a `#` beginning a comment.
-fn option(text: &str) -> Option<(&str, String)> {
-    let (name, rest) = text.split_once(':')?;
-    let is_name = |c: char| c.is_ascii_alphanumeric() || c == '-';
-    if name.is_empty() || !name.chars().all(is_name) {
-        return None;
+/// The options of a line, each a `name:` and its value: words up to the next name, quoted or not,
+/// with a `#` beginning a comment.
+fn options(text: &str) -> Option<Vec<(&str, String)>> {
+    let mut options: Vec<(&str, String)> = Vec::new();
+    let mut rest = text.trim();
+    while !rest.is_empty() && !rest.starts_with('#') {
+        let quote = rest.chars().next().filter(|c| matches!(c, '"' | '\''));
+        let (word, after) = match quote {
+            Some(quote) => rest[1..].split_once(quote)?,
+            None => rest
+                .split_once(char::is_whitespace)
+                .map_or((rest, ""), |(word, after)| (word, after)),
+        };
+        rest = after.trim_start();
+        match (
+            word.strip_suffix(':').filter(|name| is_name(name)),
+            options.last_mut(),
+        ) {
+            (Some(name), _) if quote.is_none() => options.push((name, String::new())),
+            (_, Some((_, value))) => {
+                if !value.is_empty() {
+                    value.push(' ');
+                }
+                value.push_str(word);
+            }
+            (_, None) => return None,
+        }
     }
-    let rest = rest.trim();
-    let value = match rest.chars().next() {
-        Some(quote @ ('"' | '\'')) => rest[1..].split(quote).next()?,
-        _ => rest.split('#').next()?.trim(),
-    };
-    Some((name, value.to_owned()))
+    Some(options)
+}
+
+fn is_name(text: &str) -> bool {
+    let is_part = |c: char| c.is_ascii_alphanumeric() || c == '-';
+    !text.is_empty() && text.chars().all(is_part)
 }
 
 #[cfg(test)]
@@ -161,27 +189,41 @@ mod tests {
     use super::*;
 
     #[test]
-    fn options() {
+    fn option_lines() {
         for (text, expected) in [
-            ("fake-sha1: yes", Some(("fake-sha1", "yes"))),
+            ("fake-sha1: yes", &[("fake-sha1", "yes")][..]),
             (
                 "stub-addr: 193.0.14.129 \t# K.ROOT",
-                Some(("stub-addr", "193.0.14.129")),
+                &[("stub-addr", "193.0.14.129")],
             ),
             (
                 "target-fetch-policy: \"0 0 # 0\" # x",
-                Some(("target-fetch-policy", "0 0 # 0")),
+                &[("target-fetch-policy", "0 0 # 0")],
             ),
-            ("server:", Some(("server", ""))),
+            ("server:", &[("server", "")]),
             (
                 "local-zone: test. nodefault",
-                Some(("local-zone", "test. nodefault")),
+                &[("local-zone", "test. nodefault")],
             ),
-            ("no option", None),
-            ("no option: here", None),
+            (
+                "forward-zone: name: \".\" forward-addr: 2001:db8::",
+                &[
+                    ("forward-zone", ""),
+                    ("name", "."),
+                    ("forward-addr", "2001:db8::"),
+                ],
+            ),
+            ("directory: \"\"", &[("directory", "")]),
+            ("trust-anchor: \"a: DS 1\"", &[("trust-anchor", "a: DS 1")]),
         ] {
-            let expected = expected.map(|(name, value)| (name, value.to_owned()));
-            assert_eq!(option(text), expected, "{text}");
+            let expected: Vec<(&str, String)> = expected
+                .iter()
+                .map(|(name, value)| (*name, (*value).to_owned()))
+                .collect();
+            assert_eq!(options(text), Some(expected), "{text}");
+        }
+        for text in ["no option", "\"no\" option: here", "a: \"open"] {
+            assert_eq!(options(text), None, "{text}");
         }
     }
 }
