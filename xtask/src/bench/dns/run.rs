@@ -14,10 +14,12 @@ use std::process::Command;
 /// Lookups that are to be under way at one time when servers are slow.
 const MANY: usize = 20_000;
 /// What else is measured of this project's resolver: MB of cache and threads. 128 MB is the default.
-const VARIANTS: [(&str, &str, usize); 4] = [
+const VARIANTS: [(&str, &str, usize); 6] = [
     ("unbounded", "unbounded", 1),
     ("128 MB", "128", 1),
-    ("16 MB", "16", 1),
+    ("32 MB", "32", 1),
+    ("8 MB", "8", 1),
+    ("1 MB", "1", 1),
     ("128 MB 2 threads", "128", 2),
 ];
 
