@@ -10,6 +10,7 @@ mod broken;
 mod caching;
 mod corpus;
 mod forgeries;
+mod iteration;
 mod kinds;
 mod limits;
 #[path = "../../../../fuzz/checks/mutation.rs"]

@@ -109,12 +109,19 @@ impl Core {
             let apex = &zone.zone;
             if let Err(text) = work.budget.check_depth() {
                 let text = format!("{question}: no address of a name server of {apex}: {text}");
-                return Trouble::new(text).because(Cause::Limit);
+                return Trouble {
+                    is_remembered: true,
+                    ..Trouble::new(text).because(Cause::Limit)
+                };
             }
-            Trouble::new(format!(
-                "{question}: no name server of {} has an address that may be contacted",
-                apex
-            ))
+            let text = format!(
+                "{question}: no name server of {apex} has an address that may be contacted"
+            );
+            // Nobody was asked, so nothing speaks against the delegation.
+            Trouble {
+                is_remembered: true,
+                ..Trouble::new(text)
+            }
         }))
     }
 
