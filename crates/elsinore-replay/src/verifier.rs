@@ -119,3 +119,75 @@ impl Cryptography for OldAlgorithms {
         self.today.digest(digest_type, octets)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use openssl::dsa::DsaSig;
+    use openssl::sign::Signer;
+
+    const SIGNED: &[u8] = b"to be or not to be";
+
+    fn check(algorithm: u8, key: &[u8], signature: &[u8]) {
+        let all = OldAlgorithms::default();
+        let verify = |signed: &[u8], key: &[u8], signature: &[u8]| {
+            all.verify(algorithm, key, signed, signature).is_ok()
+        };
+        assert!(verify(SIGNED, key, signature), "{algorithm}");
+        let mut other = signature.to_vec();
+        let last = other.len() - 1;
+        other[last] ^= 1;
+        assert!(
+            !verify(SIGNED, key, &other),
+            "{algorithm}: another signature"
+        );
+        assert!(
+            !verify(b"to be", key, signature),
+            "{algorithm}: another text"
+        );
+        for cut in [0, 1, key.len() / 2, key.len() - 1] {
+            assert!(
+                !verify(SIGNED, &key[..cut], signature),
+                "{algorithm}: {cut}"
+            );
+        }
+    }
+
+    #[test]
+    fn dsa_in_both_forms() {
+        let key = Dsa::generate(1024).unwrap();
+        // RFC 2536 §2 with T = 8: the prime has 128 octets.
+        let mut public = vec![8];
+        public.extend(key.q().to_vec_padded(20).unwrap());
+        for number in [key.p(), key.g(), key.pub_key()] {
+            public.extend(number.to_vec_padded(128).unwrap());
+        }
+        let key = PKey::from_dsa(key).unwrap();
+        let mut signer = Signer::new(MessageDigest::sha1(), &key).unwrap();
+        let der = signer.sign_oneshot_to_vec(SIGNED).unwrap();
+        let signature = DsaSig::from_der(&der).unwrap();
+        let mut plain = vec![8];
+        for number in [signature.r(), signature.s()] {
+            plain.extend(number.to_vec_padded(20).unwrap());
+        }
+        for algorithm in [3, 6] {
+            check(algorithm, &public, &der);
+            check(algorithm, &public, &plain);
+        }
+    }
+
+    #[test]
+    fn short_rsa() {
+        let key = PKey::from_rsa(Rsa::generate(512).unwrap()).unwrap();
+        let rsa = key.rsa().unwrap();
+        let mut public = vec![3];
+        public.extend(rsa.e().to_vec_padded(3).unwrap());
+        public.extend(rsa.n().to_vec());
+        let sha1: fn() -> MessageDigest = MessageDigest::sha1;
+        for (algorithm, digest) in [(5, sha1), (7, sha1), (8, MessageDigest::sha256)] {
+            let mut signer = Signer::new(digest(), &key).unwrap();
+            let signature = signer.sign_oneshot_to_vec(SIGNED).unwrap();
+            check(algorithm, &public, &signature);
+        }
+    }
+}
