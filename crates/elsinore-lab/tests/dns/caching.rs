@@ -403,3 +403,31 @@ async fn server_addresses() {
         assert_eq!(lookups.count(), usize::from(seconds == 0), "{log:?}");
     }
 }
+
+/// Whatever is asked, the cache stays within its budget; without any it is slow and right.
+#[tokio::test(start_paused = true)]
+async fn within_the_budget() {
+    let authority = authority();
+    for budget in [0, 2_000, 50_000, 1 << 20] {
+        let config = ResolverConfig {
+            cache_octets: budget,
+            ..config(Mode::Recursive, &authority)
+        };
+        let bench = Bench::with(config, net(&authority));
+        for number in 0..100 {
+            for (text, expected) in [
+                (format!("n{number}.nsec3.test A"), "- nxdomain S"),
+                (format!("n{number}.leaf.opt A"), "- nxdomain I"),
+                (format!("n{number}.wild.nsec.test A"), "- data S"),
+                ("mx.nsec.test A".to_owned(), "- data S"),
+            ] {
+                assert_eq!(
+                    summary(&bench.ask(&text).await),
+                    expected,
+                    "{budget} {text}"
+                );
+                assert!(bench.resolver.cache_octets() <= budget, "{budget} {text}");
+            }
+        }
+    }
+}
