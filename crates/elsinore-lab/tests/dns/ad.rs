@@ -96,6 +96,55 @@ async fn failing_alias_in_a_signed_zone() {
     }
 }
 
+/// An error proves nothing: whoever makes the zone-status questions of a signed zone fail, and the
+/// alias with them, gets a failure. With the zone's status hidden alone, the alias decides.
+#[tokio::test(start_paused = true)]
+async fn errors_prove_nothing() {
+    let honest = Arc::new(authority());
+    for rcode in [1, 2, 4, 5] {
+        for (fails, expected) in [
+            (&[RecordType::Ds][..], "S data I"),
+            (&[RecordType::Cname][..], "? data I"),
+            (&[RecordType::Ds, RecordType::Cname][..], "? data I"),
+        ] {
+            let forwarder = Forwarder::new(Arc::clone(&honest), ForwardMode::Validating);
+            let net = MemoryNet::new(move |_: SocketAddr, transport, query| {
+                let asked = question_of(query).map(|question| question.record_type);
+                if asked.is_some_and(|asked| fails.contains(&asked)) {
+                    let mut reply = query.to_vec();
+                    reply[2] |= 0x80;
+                    reply[3] = 0x80 | rcode;
+                    return Reaction::Reply(reply);
+                }
+                forwarder.respond(transport, query)
+            });
+            let bench = Bench::with(config(Mode::Ad, &honest), net);
+            let answer = bench.ask("toplain.nsec.test A").await;
+            assert_eq!(
+                summary(&answer),
+                expected,
+                "rcode {rcode} {fails:?}: {answer:?}"
+            );
+        }
+    }
+}
+
+/// The denials of an opt-out parent carry no AD bit, and still show the zone unsigned; a signed
+/// zone below the same parent has its DS, and an alias that fails there is a failure.
+#[tokio::test(start_paused = true)]
+async fn below_an_opt_out_parent() {
+    for (apex, expected) in [("leaf.opt", "I data I"), ("safe.opt", "? data I")] {
+        let mut authority = authority();
+        let act = Behaviour::for_types(&[RecordType::Cname], Act::Rcode(2));
+        authority.misbehave_zone(&name(apex), &act);
+        let bench = Bench::over(Mode::Ad, &authority);
+        let denial = bench.ask("leaf.opt DS").await;
+        assert_eq!(summary(&denial), "- nodata I", "{denial:?}");
+        let answer = bench.ask(&format!("toplain.{apex} A")).await;
+        assert_eq!(summary(&answer), expected, "{apex}: {answer:?}");
+    }
+}
+
 /// When not even DS queries work, the alias itself decides, and its failure is a failure.
 #[tokio::test(start_paused = true)]
 async fn nothing_shown() {
