@@ -108,9 +108,9 @@ impl Scenario {
                 "SCENARIO_END" => return Ok(()),
                 "RANGE_BEGIN" => self.ranges.push(range(lines, rest, &mut defaults)?),
                 "STEP" => self.steps.push(steps::read(lines, rest, &mut defaults)?),
-                "$ORIGIN" | "$TTL" => {
-                    return Err(fault(number, format!("{word} outside of an entry")));
-                }
+                "$ORIGIN" | "$TTL" => defaults
+                    .set(word, rest)
+                    .map_err(|problem| fault(number, problem))?,
                 _ => return Err(fault(number, format!("directive {word} is not supported"))),
             }
         }
@@ -134,14 +134,16 @@ fn range(lines: &mut Lines<'_>, rest: &str, defaults: &mut Defaults) -> Result<R
         let (number, text) = lines.next_required("RANGE_END")?;
         let (word, rest) = keyword(text);
         match word {
-            "RANGE_END" => return Ok(range),
+            "RANGE_END" | "END_RANGE" => return Ok(range),
             "ADDRESS" => {
                 for address in rest.split_whitespace() {
                     range.addresses.push(parse_address(address, number)?);
                 }
             }
             "ENTRY_BEGIN" => range.entries.push(Entry::read(lines, defaults)?),
-            "END_RANGE" => return Ok(range),
+            "$ORIGIN" | "$TTL" => defaults
+                .set(word, rest)
+                .map_err(|problem| fault(number, problem))?,
             _ => {
                 return Err(fault(
                     number,

@@ -1,10 +1,9 @@
 //! Entries: what a packet must be like to match, and the packets to send back.
 
 use super::lines::{Lines, keyword};
-use super::record::{Asked, Defaults, Record, name, octets_of};
+use super::record::{Asked, Defaults, Record, octets_of};
 use super::{Fault, fault};
 use domain::base::iana::OptRcode;
-use domain::base::name::Name;
 use std::time::Duration;
 
 /// How a packet is compared with the first packet of an entry (`MATCH`).
@@ -234,13 +233,7 @@ impl Reader {
                 };
             }
             "EXTRA_PACKET" => self.entry.packets.push(Packet::default()),
-            "$ORIGIN" => defaults.origin = origin(rest, defaults)?,
-            "$TTL" => {
-                defaults.ttl = rest
-                    .trim()
-                    .parse()
-                    .map_err(|_| format!("{:?} is no TTL", rest.trim()))?;
-            }
+            "$ORIGIN" | "$TTL" => defaults.set(word, rest)?,
             _ => self.record(text, defaults)?,
         }
         Ok(())
@@ -275,12 +268,6 @@ fn whole_seconds(text: &str) -> Result<Duration, String> {
         .parse()
         .map_err(|_| format!("{text:?} is no number of seconds"))?;
     Ok(Duration::from_secs(seconds))
-}
-
-fn origin(text: &str, defaults: &Defaults) -> Result<Name<bytes::Bytes>, String> {
-    let name = name(text.trim(), &defaults.origin)?;
-    Name::from_octets(name.as_slice().to_vec().into())
-        .map_err(|error| format!("{:?} is no name: {error}", text.trim()))
 }
 
 fn criterion_of(text: &str) -> Result<Criterion, String> {

@@ -50,6 +50,23 @@ pub(super) struct Defaults {
     pub(super) ttl: u32,
 }
 
+impl Defaults {
+    /// Takes a line that begins with `$ORIGIN` or `$TTL`.
+    ///
+    /// # Errors
+    /// A sentence about what is wrong with it.
+    pub(super) fn set(&mut self, word: &str, value: &str) -> Result<(), String> {
+        if word == "$ORIGIN" {
+            let name = name(value, &self.origin)?;
+            self.origin = Name::from_octets(name.as_slice().to_vec().into())
+                .map_err(|error| format!("{value:?} is no name: {error}"))?;
+        } else {
+            self.ttl = seconds(value)?;
+        }
+        Ok(())
+    }
+}
+
 impl Default for Defaults {
     fn default() -> Self {
         Self {

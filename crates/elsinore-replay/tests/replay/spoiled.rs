@@ -149,7 +149,7 @@ const CHANGES: &[Change] = &[
         "STEP 20 CHECK_OUT_QUERY ADDRESS 192.0.2.53",
         0,
         "STEP 20 CHECK_OUT_QUERY ADDRESS 192.0.2.54",
-        "step 20 (line 31): no such question was put",
+        "step 20 (line 34): no such question was put",
     ),
     change(STEPS, "MATCH qname UDP", 0, "MATCH qname TCP", "step 70"),
     change(
@@ -207,7 +207,7 @@ const CHANGES: &[Change] = &[
         "MATCH qname TCP",
         0,
         "MATCH qname QUIC",
-        "line 71: MATCH QUIC is not supported",
+        "line 74: MATCH QUIC is not supported",
     ),
     change(
         STEPS,
@@ -225,9 +225,9 @@ const CHANGES: &[Change] = &[
     ),
     change(
         STEPS,
-        "ADDRESS 192.0.2.53\nENTRY",
+        "ADDRESS 192.0.2.53\n$ORIGIN",
         0,
-        "ADDRESS nowhere\nENTRY",
+        "ADDRESS nowhere\n$ORIGIN",
         "\"nowhere\" is no address",
     ),
     change(STEPS, "192.0.2.84\n", 0, "192.0.2\n", "malformed A"),
