@@ -1,5 +1,9 @@
 //! One name, one type: what a reply says about it and what that is worth (RFC 4035 §5.3, §5.4).
 
+mod reading;
+
+pub(super) use reading::{dname_above, types_at};
+
 use super::cache::{Kept, Kind, LONGEST, LONGEST_DENIAL, LONGEST_FAILURE, Weigh};
 use super::core::{Core, Found, Work};
 use super::evidence::{Evidence, Records};
@@ -9,9 +13,10 @@ use super::validate::{
     Fault, Proof, Proofs, Signed, Verified, ZoneKeys, negative_ttl, signers, verify,
 };
 use super::wire::presentation::mnemonic;
-use super::wire::{Message, Name, Question, Rcode, Record, record_data, rtype};
+use super::wire::{Message, Name, Question, Rcode, record_data, rtype};
 use elsinore_dane::answer::{AliasKind, Denial, DenialKind, Failure, RecordData};
 use elsinore_dane::security::{Authority, Cause, Security, Status};
+use reading::{is_synthesised, redirected, unchecked};
 use std::sync::Arc;
 
 /// What stands at one name, and the reply that says so (none where no reply could be had).
@@ -97,9 +102,6 @@ fn bogus(fault: Fault) -> Failure {
 fn malformed(text: String) -> End {
     End::Failed(bogus(Fault::new(Cause::Malformed, text)))
 }
-
-/// Types of one name that an answer to ANY is judged with, and shows; each costs a signature.
-const MOST_TYPES: usize = 24;
 
 /// What is the matter with data that does not validate.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -508,93 +510,4 @@ fn weak(proof: &Proof, name: &Name, zone: &Name) -> Fault {
         Proof::Iterations(count) => iterations(zone, *count),
         Proof::OptOut | Proof::Shown => opt_out(name, zone),
     }
-}
-
-/// What a reply says, without any judgement (CD, RFC 4035 §3.2.2).
-fn unchecked(question: &Question, found: &Found) -> End {
-    let (message, name): (&Message, _) = (&found.message, &question.name);
-    let status =
-        || Status::indeterminate("not validated, as was asked for").because(Cause::Unchecked);
-    let set = data_of(message, question);
-    if !set.is_empty() {
-        let ttl = set.iter().map(|record| record.ttl).min().unwrap_or(0);
-        let data = set.iter().map(|r| record_data(r.rtype, &r.rdata));
-        return End::Data(data.collect(), status(), ttl);
-    }
-    if let Some(record) = Message::rrset(&message.answer, name, rtype::CNAME).first() {
-        return match record.target() {
-            Some(target) => End::Alias(AliasKind::Cname, target, status(), record.ttl),
-            None => malformed(format!("{name}: malformed CNAME")),
-        };
-    }
-    End::Denied(Denial {
-        kind: match message.rcode {
-            Rcode::NXDOMAIN => DenialKind::NxDomain,
-            _ => DenialKind::NoData,
-        },
-        status: status(),
-        ttl: negative_ttl(message),
-    })
-}
-
-/// The records that answer `question` itself; for ANY all that stand at the name.
-fn data_of<'a>(message: &'a Message, question: &Question) -> Vec<&'a Record> {
-    if question.rtype != rtype::ANY {
-        return Message::rrset(&message.answer, &question.name, question.rtype);
-    }
-    let owner = &question.name;
-    let records = message.answer.iter();
-    records.filter(|record| record.owner == *owner).collect()
-}
-
-/// The DNAME, and its target, that `end` was judged from.
-fn redirected(end: &End, question: &Question, found: &Found) -> Option<(Name, Name)> {
-    let (answer, name) = (&found.message.answer, &question.name);
-    let dname = dname_above(answer, name, &found.bailiwick)?;
-    let is_judged = match end {
-        End::Alias(kind, ..) => *kind == AliasKind::Dname,
-        End::Data(..) => {
-            question.rtype == rtype::CNAME
-                && Signed::find(answer, name, rtype::CNAME)
-                    .is_none_or(|cname| is_synthesised(&cname, Some(&dname)))
-        }
-        End::Denied(_) | End::Failed(_) => false,
-    };
-    let [record] = dname.records.as_slice() else {
-        return None;
-    };
-    let target = record.target().filter(|_| is_judged)?;
-    Some((dname.owner, target))
-}
-
-/// The types that stand at `name`, as far as an answer to ANY goes.
-pub(super) fn types_at(answer: &[Record], name: &Name) -> Vec<u16> {
-    let mut types: Vec<u16> = Vec::new();
-    for record in answer {
-        let is_new =
-            record.owner == *name && record.rtype != rtype::RRSIG && !types.contains(&record.rtype);
-        if is_new && types.len() < MOST_TYPES {
-            types.push(record.rtype);
-        }
-    }
-    types
-}
-
-/// Whether a CNAME is what a server made of the DNAME above it.
-fn is_synthesised(cname: &Signed<'_>, dname: Option<&Signed<'_>>) -> bool {
-    dname.is_some() && cname.signatures.is_empty()
-}
-
-/// The deepest DNAME above `name` that the speaking zone has a say in.
-pub(super) fn dname_above<'a>(
-    answer: &'a [Record],
-    name: &Name,
-    bailiwick: &Name,
-) -> Option<Signed<'a>> {
-    answer
-        .iter()
-        .filter(|record| record.rtype == rtype::DNAME && name.is_below(&record.owner))
-        .filter(|record| record.owner.is_at_or_below(bailiwick))
-        .max_by_key(|record| record.owner.label_count())
-        .and_then(|record| Signed::find(answer, &record.owner, rtype::DNAME))
 }
