@@ -23,7 +23,7 @@ cargo xtask TASK
   spec [--list]      RFC 7672 requirements against code and tests
   docs [--check]     write the generated documents (or fail when they differ)
   bench              the benchmarks, with results as a table
-  bench dns [--domains N] [--in-flight N] [--rounds N]
+  bench dns [--domains N] [--in-flight N] [--rounds N] [--only PART]
                      the resolver beside unbound and libunbound (root, Debian packages)
   replay-rpl PATH…   Unbound's scenario files (.rpl; a file or a folder) through our resolver;
                      --verbose before the paths shows every difference

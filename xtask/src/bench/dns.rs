@@ -39,7 +39,13 @@ pub(super) struct Options {
     in_flight: usize,
     /// Rounds of the comparison; the table has the median of each figure.
     rounds: usize,
+    /// The one part to run, instead of all.
+    only: Option<run::Part>,
 }
+
+/// How the task is called.
+const USAGE: &str =
+    "bench dns [--domains N] [--in-flight N] [--rounds N] [--only compare|cache|dead|many]";
 
 impl Options {
     fn parse(arguments: &[&str]) -> Result<Self> {
@@ -47,19 +53,18 @@ impl Options {
             domains: 30_000,
             in_flight: 512,
             rounds: 1,
+            only: None,
         };
         let mut arguments = arguments.iter();
         while let Some(flag) = arguments.next() {
-            let value = arguments
-                .next()
-                .and_then(|text| text.parse::<usize>().ok())
-                .filter(|value| *value > 0)
-                .with_context(|| format!("{flag} needs a number above 0"))?;
-            match *flag {
-                "--domains" => options.domains = value,
-                "--in-flight" => options.in_flight = value,
-                "--rounds" => options.rounds = value,
-                _ => bail!("bench dns [--domains N] [--in-flight N] [--rounds N]"),
+            let value = arguments.next().context(USAGE)?;
+            let number = value.parse().ok().filter(|number| *number > 0_usize);
+            match (*flag, number) {
+                ("--domains", Some(number)) => options.domains = number,
+                ("--in-flight", Some(number)) => options.in_flight = number,
+                ("--rounds", Some(number)) => options.rounds = number,
+                ("--only", _) => options.only = Some(run::Part::parse(value).context(USAGE)?),
+                _ => bail!(USAGE),
             }
         }
         // A lookup is told from others by a number of 16 bits.

@@ -236,7 +236,8 @@ impl Server {
             "  username: \"\"\n  chroot: \"\"\n  zonesdir: \".\"\n  database: \"\"\n  \
              pidfile: \"/run/{name}.pid\"\n  xfrdfile: \"/run/{name}.xfrd\"\n  \
              zonelistfile: \"/run/{name}.list\"\n  xfrdir: \"/run\"\n  server-count: 1\n  \
-             minimal-responses: yes\n  rrl-ratelimit: 0\n  tcp-count: 1000\n\
+             minimal-responses: yes\n  rrl-ratelimit: 0\n  tcp-count: 1000\n  \
+             receive-buffer-size: 16777216\n\
              remote-control:\n  control-enable: no\n"
         );
         Self { text }

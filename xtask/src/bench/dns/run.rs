@@ -40,13 +40,53 @@ pub(super) fn run(options: &Options, places: &Places) -> Result<()> {
         Ok(())
     })?;
     let run = Run { options, places };
-    run.settings()?;
-    run.compare()?;
-    run.bounded()?;
-    run.dead()?;
-    run.many()?;
+    for part in Part::ALL {
+        if options.only.is_some_and(|only| only != part) {
+            continue;
+        }
+        match part {
+            Part::Compare => {
+                run.settings()?;
+                run.compare()?;
+            }
+            Part::Cache => run.bounded()?,
+            Part::Dead => run.dead()?,
+            Part::Many => run.many()?,
+        }
+    }
     drop(servers);
     Ok(())
+}
+
+/// A part of the benchmark.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Part {
+    /// All three, cold and warm.
+    Compare,
+    /// This project's resolver with a bounded cache, and in two threads.
+    Cache,
+    /// One dead server.
+    Dead,
+    /// Many lookups under way.
+    Many,
+}
+
+impl Part {
+    const ALL: [Self; 4] = [Self::Compare, Self::Cache, Self::Dead, Self::Many];
+
+    /// The part of that name.
+    pub(super) fn parse(word: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|part| part.word() == word)
+    }
+
+    const fn word(self) -> &'static str {
+        match self {
+            Self::Compare => "compare",
+            Self::Cache => "cache",
+            Self::Dead => "dead",
+            Self::Many => "many",
+        }
+    }
 }
 
 struct Run<'a> {
