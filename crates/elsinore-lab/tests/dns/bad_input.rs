@@ -519,3 +519,41 @@ async fn dead_server() {
     let longest = waited.into_iter().max().expect("lookups");
     assert!(longest <= Duration::from_millis(10_001), "{longest:?}");
 }
+
+/// A resolver that says nothing about some names, because it waits for their dead servers itself,
+/// is not dead: what else is asked of it is answered.
+#[tokio::test(start_paused = true)]
+async fn upstream_that_waits_for_others() {
+    let forwarder = Forwarder::new(Arc::new(authority()), ForwardMode::Oblivious);
+    let net = MemoryNet::new(move |_, transport, query| {
+        let asked = question_of(query).map_or_else(String::new, |asked| asked.to_string());
+        if asked.contains("silent.test A") {
+            return Reaction::Silence;
+        }
+        forwarder.respond(transport, query)
+    });
+    let bench = Bench::with(config(Mode::Forward, &authority()), net);
+    assert_eq!(summary(&bench.ask("nsec.test MX").await), "- data S");
+    let waiting = join_all((0..50).map(|number| {
+        let bench = &bench;
+        async move {
+            let answer = bench.ask(&format!("n{number}.silent.test A")).await;
+            assert_eq!(summary(&answer), "- failed ?", "{answer:?}");
+        }
+    }));
+    let beside = async {
+        for (text, expected) in [
+            ("mx.nsec.test A", "- data S"),
+            ("mx.nsec3.test A", "- data S"),
+            ("a.nsec.test A", "- data S"),
+            ("b.nsec.test A", "- data S"),
+            ("mx.plain.test A", "- data I"),
+        ] {
+            tokio::time::sleep(Duration::from_millis(1_500)).await;
+            let answer = bench.ask(text).await;
+            assert_eq!(summary(&answer), expected, "{text}: {answer:?}");
+        }
+    };
+    tokio::join!(waiting, beside);
+    assert_eq!(summary(&bench.ask("ns.nsec.test A").await), "- data S");
+}

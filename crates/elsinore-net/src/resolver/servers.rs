@@ -116,8 +116,10 @@ impl Core {
             if Instant::now() >= next_start {
                 if let Some((server, patience)) = waited_for.take() {
                     work.budget.waited_for(server.ip());
-                    self.book()
-                        .late(server, question.rtype, patience, Instant::now());
+                    let now = Instant::now();
+                    if !self.is_only_busy(server, errand.bits, now) {
+                        self.book().late(server, question.rtype, patience, now);
+                    }
                 }
                 // A server that has answered badly once is not asked twice.
                 let next = loop {
@@ -177,10 +179,12 @@ impl Core {
             }
         }
         if plan.is_empty() {
-            let mut book = self.book();
+            let now = Instant::now();
             let silent = order.candidates.iter().map(|c| c.server);
             for server in silent.filter(|server| !spoken_for.contains(server)) {
-                book.dead(server, question.rtype, Instant::now());
+                if !self.is_only_busy(server, errand.bits, now) {
+                    self.book().dead(server, question.rtype, now);
+                }
             }
         }
         let silent = order.candidates.first().map(|c| (c.server, Fault::Silent));
@@ -192,6 +196,12 @@ impl Core {
             },
             None => Trouble::new(format!("{question}: no server to ask")),
         })
+    }
+
+    /// Whether the silence of `server` tells of the name asked for, not of itself: a resolver that
+    /// answers other questions waits for servers of its own.
+    fn is_only_busy(&self, server: SocketAddr, bits: QueryBits, now: Instant) -> bool {
+        bits != QueryBits::Iterative && self.book().spoke_lately(server, now)
     }
 
     /// A place among the exchanges with a server. `None` when there was none before `end`, or when

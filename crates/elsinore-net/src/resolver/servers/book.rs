@@ -18,6 +18,8 @@ use tokio::time::{Duration, Instant};
 const DEAD_AFTER: u8 = 4;
 /// For how long a dead server is left alone, first and at most.
 const LEFT_ALONE: [Duration; 2] = [Duration::from_secs(2), Duration::from_secs(30)];
+/// How long an answer shows that a resolver is there, whatever it is silent on meanwhile.
+const SPOKE_LATELY: Duration = Duration::from_secs(60);
 /// For how long anything is remembered of a server that is not heard of.
 const REMEMBERED: Duration = Duration::from_secs(900);
 /// For how long a server is asked last about a zone that it was lame for, or gave bogus data of.
@@ -155,6 +157,13 @@ impl ServerBook {
         if standing.losses >= DEAD_AFTER {
             self.dead(server, rtype, now);
         }
+    }
+
+    /// Whether the server has answered anything of late. A resolver that is silent on a question
+    /// then waits for somebody else, and is not dead.
+    pub(super) fn spoke_lately(&mut self, server: SocketAddr, now: Instant) -> bool {
+        let last = self.standing(server, now).answered;
+        last.is_some_and(|last| now.duration_since(last) < SPOKE_LATELY)
     }
 
     /// The server was given every chance and said nothing.
