@@ -45,7 +45,7 @@ fn one(name: &str, address: SocketAddr, settings: &str, tree: &Tree, folder: &Pa
         "server:\n  interface: {}\n  port: 53\n  username: \"\"\n  chroot: \"\"\n  \
          directory: \"{here}\"\n  pidfile: \"{here}/{name}.pid\"\n  use-syslog: no\n  \
          do-daemonize: no\n  num-threads: 1\n  do-not-query-localhost: no\n  \
-         root-hints: \"{hints}\"\n  rrset-roundrobin: no\n  verbosity: 1\n  \
+         root-hints: \"{hints}\"\n  rrset-roundrobin: no\n  aggressive-nsec: no\n  verbosity: 1\n  \
          outgoing-range: 900\n  num-queries-per-thread: 900\n{settings}\
          remote-control:\n  control-enable: no\n",
         address.ip(),

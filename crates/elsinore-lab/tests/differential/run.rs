@@ -24,7 +24,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 /// So many questions meet every known difference; a smaller sample may miss one.
-const FULL: usize = 10_000;
+const FULL: usize = 20_000;
 
 fn setting(name: &str, default: usize) -> usize {
     env::var(name).map_or(default, |text| text.parse().expect("a number"))
