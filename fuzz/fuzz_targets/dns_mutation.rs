@@ -2,6 +2,7 @@
 
 #![no_main]
 
+#[allow(dead_code, reason = "the tests write the recorded world too")]
 #[path = "../checks/mutation.rs"]
 mod checks;
 #[path = "../checks/reply.rs"]
