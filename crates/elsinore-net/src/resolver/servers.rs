@@ -134,8 +134,12 @@ impl Core {
                     patience,
                 }) = next
                 else {
-                    // The last one has had its time.
-                    break;
+                    // The last one has had its time; resolvers may still be looking, though.
+                    if errand.bits == QueryBits::Iterative || running.is_empty() {
+                        break;
+                    }
+                    next_start = end + TCP_PATIENCE;
+                    continue;
                 };
                 let Some(seat) = self.seat(&candidate, question.rtype, end).await else {
                     continue;

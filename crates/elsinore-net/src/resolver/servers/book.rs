@@ -170,6 +170,9 @@ impl ServerBook {
     pub(super) fn dead(&mut self, server: SocketAddr, rtype: u16, now: Instant) {
         let standing = self.standing(server, now);
         standing.heard_of = now;
+        if standing.answered_lately(now) {
+            return;
+        }
         let before = standing.dead.iter().position(|dead| dead.rtype == rtype);
         let before = before.map(|index| standing.dead.remove(index));
         let left_alone = match before {
@@ -198,7 +201,7 @@ impl ServerBook {
 
     /// Whether the server is left alone with questions of `rtype`.
     pub(super) fn is_dead(&mut self, server: SocketAddr, rtype: u16, now: Instant) -> bool {
-        let dead = self.standing(server, now).dead_for(rtype).copied();
+        let dead = self.standing(server, now).dead_for(rtype, now).copied();
         dead.is_some_and(|dead| dead.until > now)
     }
 
@@ -210,6 +213,7 @@ impl ServerBook {
         let standing = self.standing(server, now);
         standing.heard_of = now;
         standing.tcp = false;
+        standing.answered = None;
         standing.dead = vec![Dead {
             rtype: EVERY_TYPE,
             since: now,
@@ -253,7 +257,7 @@ impl ServerBook {
         for server in servers {
             let doubtful = self.family(*server).is_doubtful(now);
             let standing = self.standing(*server, now);
-            let rank = match standing.dead_for(rtype) {
+            let rank = match standing.dead_for(rtype, now) {
                 Some(dead) if dead.until > now => {
                     let left = dead.until - now;
                     if order.dead.is_none_or(|(_, before, _)| left < before) {
@@ -311,7 +315,7 @@ impl ServerBook {
     /// Takes a suspect for one caller: to others it stays dead until this one has found out.
     pub(super) fn take_suspect(&mut self, server: SocketAddr, rtype: u16, now: Instant) {
         let standing = self.standing(server, now);
-        let Some(found) = standing.dead_for(rtype).copied() else {
+        let Some(found) = standing.dead_for(rtype, now).copied() else {
             return;
         };
         for dead in &mut standing.dead {

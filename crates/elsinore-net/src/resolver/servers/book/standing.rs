@@ -14,6 +14,9 @@ pub(super) const LONGEST_PATIENCE: Duration = Duration::from_millis(1_600);
 /// Exchanges under way with one server at a time; more wait for their turn.
 pub(super) const MOST_EXCHANGES: usize = 2_048;
 
+/// For how long an answer shows that a server is alive.
+pub(super) const LATELY: Duration = Duration::from_secs(10);
+
 /// Why a server is left alone.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(in crate::resolver::servers) enum Death {
@@ -89,8 +92,18 @@ impl Standing {
         });
     }
 
+    /// Whether it speaks: then its silence is about the question, as that of a resolver which
+    /// waits for somebody else's dead server.
+    pub(super) fn answered_lately(&self, now: Instant) -> bool {
+        let last = self.answered;
+        last.is_some_and(|last| now.saturating_duration_since(last) < LATELY)
+    }
+
     /// What keeps questions of `rtype` from the server, at this time or until a while ago.
-    pub(super) fn dead_for(&self, rtype: u16) -> Option<&Dead> {
+    pub(super) fn dead_for(&self, rtype: u16, now: Instant) -> Option<&Dead> {
+        if self.answered_lately(now) {
+            return None;
+        }
         let is_meant = |dead: &&Dead| dead.rtype == rtype || dead.rtype == EVERY_TYPE;
         let unanswered = |dead: &&Dead| self.answered.is_none_or(|last| last < dead.since);
         self.dead.iter().find(is_meant).or_else(|| {

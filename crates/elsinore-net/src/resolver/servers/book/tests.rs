@@ -1,6 +1,6 @@
 //! The book of servers, as tables and as sequences of events.
 
-use super::standing::FIRST_PATIENCE;
+use super::standing::{FIRST_PATIENCE, LATELY};
 use super::*;
 use crate::resolver::wire::rtype;
 
@@ -154,7 +154,12 @@ fn silent_about_one_type() {
     now += MS;
     book.answered(list[0], rtype::A, None, ASKED, now);
     assert!(!book.is_dead(list[0], rtype::A, now));
-    assert!(book.is_dead(list[0], tlsa, now) && book.is_dead(list[0], rtype::DS, now));
+    // Who has answered lately is not dead, however silent about other questions.
+    book.dead(list[0], tlsa, now);
+    assert!(!book.is_dead(list[0], tlsa, now));
+    now += LATELY;
+    book.dead(list[0], tlsa, now);
+    assert!(book.is_dead(list[0], tlsa, now));
 }
 
 #[test]
