@@ -1,7 +1,7 @@
 //! From settings to the network: the dialer, the clock and the resolver every command uses, and
 //! the async runtime.
 
-use crate::config::{DnsMode, MinimumTls, Settings};
+use crate::config::{self, DnsMode, MinimumTls, Settings};
 use crate::exit::Refusal;
 use crate::output::{self, printable};
 use anyhow::{Context, Result};
@@ -14,7 +14,7 @@ use elsinore_net::doctor::triage::{Triage, TriageConfig};
 use elsinore_net::doctor::{Doctor, DoctorConfig, Rollover};
 use elsinore_net::resolver::rollover::{self, AnchorStore, LoadedAnchors, RefreshError, Refreshed};
 use elsinore_net::resolver::{
-    Minimisation, Mode, Net, OpenSsl, Resolver, ResolverConfig, RootHints, Sha1Signatures,
+    AdTrust, Minimisation, Mode, Net, OpenSsl, Resolver, ResolverConfig, RootHints, Sha1Signatures,
     TrustAnchors,
 };
 use elsinore_net::tls::webpki::WebPkiRoots;
@@ -143,6 +143,10 @@ fn resolver_config(settings: &Settings) -> Result<ResolverConfig> {
             DnsMode::Ad => Mode::Ad,
         },
         upstreams: dns.upstream.clone(),
+        ad_trust: match dns.ad_trust {
+            config::AdTrust::Loopback => AdTrust::LoopbackOnly,
+            config::AdTrust::Any => AdTrust::AnyUpstream,
+        },
         negative_anchors: dns.nta.clone(),
         allow_nets: dns
             .networks

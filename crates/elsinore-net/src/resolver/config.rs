@@ -173,7 +173,10 @@ pub enum ConfigError {
     #[error("dns: this mode needs at least one upstream resolver")]
     NoUpstream,
     /// The AD bit of a resolver that is not on this machine.
-    #[error("dns: {0} is not on loopback: its AD bit cannot be trusted over the network")]
+    #[error(
+        "dns: {0} is not on loopback: its AD bit cannot be trusted over the network, unless the \
+         administrator vouches for the way there (ad_trust)"
+    )]
     RemoteAd(SocketAddr),
     /// No root server to start from.
     #[error("dns: no root server to start from")]

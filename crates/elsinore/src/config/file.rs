@@ -48,6 +48,8 @@ pub(crate) struct DnsSection {
     pub(crate) upstream: Vec<Upstream>,
     pub(crate) allow_nets: Vec<Parsed<Network>>,
     pub(crate) nta: Vec<Parsed<DomainName>>,
+    /// Whose AD bit is believed.
+    pub(crate) ad_trust: Option<AdTrust>,
     /// How long one lookup may take, all included.
     pub(crate) timeout: Option<Seconds>,
     /// Whether signatures with SHA-1 (algorithms 5 and 7) count.
@@ -67,6 +69,17 @@ pub(crate) enum DnsMode {
     Forward,
     /// From a local resolver whose AD bit is believed.
     Ad,
+}
+
+/// Whose AD bit is believed in mode `ad`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum AdTrust {
+    /// That of resolvers on loopback; any other upstream is refused.
+    #[default]
+    Loopback,
+    /// That of any upstream: the administrator vouches for the way there.
+    Any,
 }
 
 /// `[tls]`.
@@ -334,7 +347,7 @@ impl ConfigFile {
                 .map_or(1, |span| 1 + text[..span.start].matches('\n').count());
             let message = (error.message().replace('\n', " "))
                 .replace("expected u16", "expected a number from 0 to 65535")
-                .replace("expected u32", "expected a number of seconds");
+                .replace("expected u32", "expected a whole number, 0 or more");
             let written = text.lines().nth(line - 1).unwrap_or_default().trim();
             let message = printable(&format!("{message}, in the line: {written}"));
             Refusal::configuration(format!("{shown}:{line}: {message}"))

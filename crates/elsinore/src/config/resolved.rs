@@ -2,8 +2,8 @@
 //! filled in, contradictions refused.
 
 use super::file::{
-    ConfigFile, DestinationSection, DnsMode, Megabytes, MinimumTls, Parsed, Pin, Relay, Seconds,
-    TimeoutsSection, Upstream,
+    AdTrust, ConfigFile, DestinationSection, DnsMode, Megabytes, MinimumTls, Parsed, Pin, Relay,
+    Seconds, TimeoutsSection, Upstream,
 };
 use crate::cli::{Format, GlobalArguments};
 use crate::exit::Refusal;
@@ -58,6 +58,8 @@ pub(crate) struct DnsSettings {
     pub(crate) networks: NetworkPolicy,
     /// Negative trust anchors (RFC 7646).
     pub(crate) nta: Vec<DomainName>,
+    /// Whose AD bit is believed in mode `ad`.
+    pub(crate) ad_trust: AdTrust,
     /// Time for one lookup, all included; the resolver's own default when absent.
     pub(crate) timeout: Option<Duration>,
     /// Whether signatures with SHA-1 (algorithms 5 and 7) count.
@@ -180,6 +182,7 @@ impl Settings {
                 upstream: upstream.into_iter().map(|Upstream(at)| at).collect(),
                 networks: networks(file.dns.allow_nets),
                 nta,
+                ad_trust: file.dns.ad_trust.unwrap_or_default(),
                 timeout: file.dns.timeout.map(Seconds::duration),
                 sha1: file.dns.sha1.unwrap_or(true),
                 cache_octets: file.dns.cache_megabytes.map(Megabytes::octets),

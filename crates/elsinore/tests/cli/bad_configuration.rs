@@ -36,6 +36,17 @@ fn faults_in_the_file() {
         ("[dns]\nsha1 = \"no\"\n", 2, "invalid type"),
         ("[dns]\ncache_megabytes = 0\n", 2, "between 1 and 65536"),
         ("[dns]\ncache_megabytes = 70000\n", 2, "between 1 and 65536"),
+        (
+            "[dns]\ncache_megabytes = -1\n",
+            2,
+            "`-1`, expected a whole number",
+        ),
+        (
+            "[dns]\ncache_megabytes = \"128 MB\"\n",
+            2,
+            "expected a whole number",
+        ),
+        ("[dns]\nad_trust = \"remote\"\n", 2, "`loopback`"),
         ("[tls]\nmin_authenticated = \"1.1\"\n", 2, "`1.2`"),
         ("[smtp.timeouts]\ngreeting = 0\n", 2, "between 1 and"),
         ("[smtp.timeouts]\nlunch = 3600\n", 2, "unknown field"),
@@ -124,6 +135,25 @@ fn contradictions() {
 
 pub(crate) const ANCHOR: &str =
     ". IN DS 20326 8 2 e06d44b80b8f1d39a95c0b0d7c65d08458e880409bbc683457104237c7f8ec8d\n";
+
+/// Who vouches for the way to an upstream may believe its AD bit wherever it is.
+#[test]
+fn an_upstream_that_is_not_on_loopback() {
+    let text = "[dns]\nmode = \"ad\"\nupstream = [\"192.0.2.1\"]\ntrust_anchor = \"anchor\"\n\
+        ad_trust = \"any\"\n[lab]\nmap = \"map\"\n";
+    for (text, code) in [
+        (text.to_owned(), 75),
+        (text.replace("any", "loopback"), 78),
+        (text.replace("ad_trust = \"any\"\n", ""), 78),
+    ] {
+        let run = Workplace::new()
+            .with("anchor", ANCHOR)
+            .with("map", "")
+            .with("elsinore.toml", &text)
+            .run(LOOKUP);
+        assert_eq!(run.code, code, "{text}: {run:?}");
+    }
+}
 
 /// An empty variable, as a slip in a unit file makes it, must not mean the defaults: mail would
 /// leave without the administrator's overrides.
@@ -261,7 +291,7 @@ fn every_key_is_accepted_in_every_mode() {
     let text = "state_dir = \"state\"\n\
         [dns]\nmode = \"recursive\"\nroot_hints = \"h\"\ntrust_anchor = \"a\"\n\
         upstream = [\"127.0.0.1\", \"[::1]:5353\"]\nallow_nets = [\"10.0.0.0/8\"]\nnta = [\"a.b\"]\n\
-        timeout = 20\nsha1 = false\ncache_megabytes = 8\n\
+        ad_trust = \"any\"\ntimeout = 20\nsha1 = false\ncache_megabytes = 8\n\
         [tls]\nca_file = \"c\"\nlegacy = false\nmin_authenticated = \"1.3\"\n\
         [smtp]\nhelo = \"mail.example.org\"\nport = 2525\nallow_nets = [\"::1\"]\n\
         timeouts = { connect = 1, greeting = 1, hello = 1, handshake = 1, mail = 1, recipient = 1, \
