@@ -2,6 +2,7 @@
 
 use anyhow::{Context, Result, bail};
 use elsinore_replay::{Verdict, replay};
+use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
@@ -18,7 +19,7 @@ fn main() -> Result<ExitCode> {
         .iter()
         .any(|word| word == "--help" || word == "-h")
     {
-        println!("{USAGE}");
+        print(USAGE)?;
         return Ok(ExitCode::SUCCESS);
     }
     let (flags, paths): (Vec<&String>, Vec<&String>) =
@@ -41,20 +42,31 @@ fn main() -> Result<ExitCode> {
                 Verdict::Failed(_) => failed += 1,
                 Verdict::Skipped(_) => skipped += 1,
             }
-            println!("{}: {}", file.display(), outcome.verdict);
+            print(&format!("{}: {}", file.display(), outcome.verdict))?;
             if verbose {
                 for line in outcome.details {
-                    println!("    {line}");
+                    print(&format!("    {line}"))?;
                 }
             }
         }
     }
-    println!("{passed} passed, {failed} failed, {skipped} skipped");
+    print(&format!(
+        "{passed} passed, {failed} failed, {skipped} skipped"
+    ))?;
     Ok(if failed == 0 {
         ExitCode::SUCCESS
     } else {
         ExitCode::FAILURE
     })
+}
+
+/// Writes one line to stdout. Who closes the pipe has seen enough: the exit status still tells of
+/// all files.
+fn print(line: &str) -> Result<()> {
+    match writeln!(io::stdout(), "{line}") {
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
+        other => other.context("stdout"),
+    }
 }
 
 /// The file itself, or the `.rpl` files of a folder in order of their names.
