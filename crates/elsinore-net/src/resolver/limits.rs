@@ -29,8 +29,6 @@ pub struct Limits {
     pub bogus_retries: usize,
     /// Referrals followed for one question.
     pub referrals: usize,
-    /// Name servers of one delegation that are looked at.
-    pub servers: usize,
     /// Nested lookups of name server addresses.
     pub depth: u8,
 }
@@ -48,7 +46,6 @@ impl Default for Limits {
             nsec3_iterations_bogus: 500,
             bogus_retries: 3,
             referrals: 24,
-            servers: 16,
             depth: 4,
         }
     }

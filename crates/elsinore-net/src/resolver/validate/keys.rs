@@ -82,6 +82,18 @@ pub(in crate::resolver) enum KeyOutcome {
 }
 
 impl ZoneKeys {
+    /// A zone without a key: nothing of it verifies.
+    #[cfg(test)]
+    pub(in crate::resolver) fn without_any(zone: &Name) -> Self {
+        Self {
+            zone: zone.clone(),
+            ttl: 0,
+            keys: Vec::new(),
+            demanded: Vec::new(),
+            cryptography: Arc::new(OpenSsl::default()),
+        }
+    }
+
     pub(super) fn cryptography(&self) -> &dyn Cryptography {
         &*self.cryptography
     }
@@ -149,9 +161,14 @@ impl ZoneKeys {
             Err(fault) => return KeyOutcome::Insecure(fault),
         };
         let demanded = policy.demanded(usable.iter().map(|ds| ds.algorithm));
+        let by_whom = if usable.len() < MOST_DS {
+            "a DS record".to_owned()
+        } else {
+            format!("one of the first {MOST_DS} DS records")
+        };
         Self::judge(
             set,
-            "a DS record",
+            &by_whom,
             (cryptography, demanded),
             now,
             budget,

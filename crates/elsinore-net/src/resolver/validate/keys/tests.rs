@@ -396,3 +396,26 @@ fn vouched_keys() {
         );
     }
 }
+
+/// Bounds on what a zone may make us try, each with its reason.
+#[test]
+fn most_keys_and_ds_records() {
+    let world = World::new();
+    for (keys, vouchers, expected) in [
+        (
+            "A ".repeat(MOST_KEYS + 1),
+            "A:2".to_owned(),
+            "publishes more than 64 keys",
+        ),
+        (
+            "A ".to_owned(),
+            "B:2 ".repeat(MOST_DS) + "A:2",
+            "no key of e matches one of the first 24 DS records",
+        ),
+    ] {
+        match world.outcome(keys.trim_end(), "A", &vouchers) {
+            KeyOutcome::Bogus(fault) => assert!(fault.text.contains(expected), "{fault}"),
+            KeyOutcome::Secure(_) | KeyOutcome::Insecure(_) => panic!("not bogus: {expected}"),
+        }
+    }
+}
