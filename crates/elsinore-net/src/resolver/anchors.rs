@@ -147,8 +147,8 @@ impl Starts {
         Self { points }
     }
 
-    /// Where the chain of `name` starts: the deepest point at or above it decides; of two at one
-    /// name the negative one, which somebody set for a reason (RFC 7646 §1.2). Anchors of unknown
+    /// Where the chain of `name` starts: the deepest point at or above it decides (RFC 7646 §1.1);
+    /// of two at one name the negative one (§3 there), set for a reason. Anchors of unknown
     /// kinds are passed by, as a DS of an unknown kind is (RFC 4035 §5.2): they could only ever
     /// make the zone unsigned.
     pub(super) fn of(&self, name: &Name) -> Start {
