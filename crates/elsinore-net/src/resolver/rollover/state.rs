@@ -19,7 +19,7 @@ const ADD_HOLD_DOWN: i64 = 30 * DAY;
 const REMOVE_HOLD_DOWN: i64 = 30 * DAY;
 /// Keys that are kept track of, at most; §2.4.3 asks for five.
 const MOST_KEYS: usize = 32;
-/// Flags of a DNSKEY (RFC 4034 §2.1.1, RFC 5011 §7), in its second octet.
+/// Flags of a DNSKEY (RFC 4034 §2.1.1, RFC 5011 §3), in its second octet.
 const SECURE_ENTRY_POINT: u8 = 0x01;
 const REVOKED: u8 = 0x80;
 
@@ -360,7 +360,7 @@ impl RootAnchors {
                 anchor: published.clone(),
                 state: KeyState::AddPending,
                 since: now,
-                // §2.4.1: a cache may hold the set without the key for as long as its TTL.
+                // §2.4.1: no shorter than the TTL, so that the set has to be fetched a second time.
                 hold_down: ADD_HOLD_DOWN.max(original_ttl),
             };
             let change = Change {
@@ -432,7 +432,7 @@ impl RootAnchors {
     }
 }
 
-/// A zone key with the flag SEP and protocol 3.
+/// A zone key with the flag SEP and protocol 3 (§2: only such keys become anchors).
 fn is_entry_point(rdata: &[u8]) -> bool {
     matches!(rdata, [zone, low, 3, _, _, ..] if zone & 1 == 1 && low & SECURE_ENTRY_POINT != 0)
 }
@@ -459,7 +459,8 @@ impl Timing {
     fn of(set: &Signed<'_>, now: UnixTime) -> Self {
         let mut timing = Self {
             original_ttl: i64::from(set.ttl()),
-            left: 15 * DAY,
+            // No bound of its own: those of §2.3 are put on half and on a tenth of it.
+            left: i64::MAX,
         };
         for (index, rrsig) in set.signatures.iter().enumerate() {
             let original_ttl = i64::from(rrsig.original_ttl);

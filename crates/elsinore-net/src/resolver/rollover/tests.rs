@@ -48,6 +48,18 @@ impl Keys {
 
     /// A DNSKEY set of `published` with signatures of `signers` that are good for ten days around.
     fn set(&self, published: &str, signers: &str, now: UnixTime) -> RootKeys {
+        self.set_for(published, signers, now, TTL, 10)
+    }
+
+    /// The same with a TTL, in seconds, and signatures that are good for `days`.
+    fn set_for(
+        &self,
+        published: &str,
+        signers: &str,
+        now: UnixTime,
+        ttl: u32,
+        days: i64,
+    ) -> RootKeys {
         let mut rdata: Vec<Vec<u8>> = published.split(' ').map(|word| self.rdata(word)).collect();
         let mut records: Vec<Record> = rdata
             .iter()
@@ -57,16 +69,16 @@ impl Keys {
         for word in signers.split(' ').filter(|word| !word.is_empty()) {
             let mut rrsig = rtype::DNSKEY.to_be_bytes().to_vec();
             rrsig.extend([15, 0]);
-            rrsig.extend(TTL.to_be_bytes());
+            rrsig.extend(ttl.to_be_bytes());
             let time = |days: i64| u32::try_from(now.0 + days * DAY).unwrap().to_be_bytes();
-            rrsig.extend(time(10));
+            rrsig.extend(time(days));
             rrsig.extend(time(-10));
             rrsig.extend(key_tag(&self.rdata(word)).to_be_bytes());
             rrsig.push(0);
             let mut signed = rrsig.clone();
             for rdata in &rdata {
                 signed.extend([0, 0, 48, 0, 1]);
-                signed.extend(TTL.to_be_bytes());
+                signed.extend(ttl.to_be_bytes());
                 signed.extend(u16::try_from(rdata.len()).unwrap().to_be_bytes());
                 signed.extend(rdata);
             }
@@ -275,6 +287,34 @@ fn intervals() {
     assert_eq!(anchors.next_query(), late.plus_seconds(3_600));
     set.records.clear();
     assert!(anchors.observe(&set, late, &cryptography()).1.is_some());
+}
+
+/// The bounds of RFC 5011 §2.3 are on the halves and tenths, not on what they are taken of; §2.4.1:
+/// a TTL of more than 30 days is waited for.
+#[test]
+fn long_lives() {
+    const HOUR: i64 = 3_600;
+    let keys = Keys::new();
+    for (ttl_days, signature_days, next, retry) in [
+        (60, 60, 15 * DAY, DAY),
+        (60, 20, 10 * DAY, DAY),
+        (60, 5, 60 * HOUR, 12 * HOUR),
+        (20, 60, 10 * DAY, DAY),
+        (5, 60, 60 * HOUR, 12 * HOUR),
+    ] {
+        let mut anchors = RootAnchors::new(&keys.shipped());
+        let ttl = ttl_days * 86_400;
+        let set = keys.set_for("A B", "A", day(0), ttl, signature_days);
+        assert_eq!(anchors.observe(&set, day(0), &cryptography()).1, None);
+        let case = format!("{ttl_days} {signature_days}");
+        assert_eq!(anchors.next_query().0 - day(0).0, next, "{case}");
+        assert_eq!(anchors.retry, retry, "{case}");
+        let ends = anchors
+            .keys()
+            .iter()
+            .find_map(super::TrackedKey::hold_down_ends);
+        assert_eq!(ends, Some(day(i64::from(ttl_days).max(30))), "{case}");
+    }
 }
 
 /// Strangers' keys do not pile up, whatever an anchor signs.
