@@ -80,6 +80,9 @@ pub struct TrackedKey {
     pub(super) state: KeyState,
     pub(super) since: UnixTime,
     pub(super) hold_down: i64,
+    /// Of a pending key: key tags and algorithms of the anchors that had signed the set in which
+    /// it was first seen (§2.2).
+    pub(super) vouchers: Vec<(u16, u8)>,
 }
 
 impl TrackedKey {
@@ -118,9 +121,20 @@ impl TrackedKey {
         }
     }
 
+    /// Back to the state Start.
+    fn forgotten(&self) -> Change {
+        Change {
+            tag: self.tag(),
+            algorithm: self.algorithm(),
+            from: Some(self.state),
+            to: None,
+        }
+    }
+
     fn enter(&mut self, state: KeyState, now: UnixTime) -> Change {
         let from = Some(std::mem::replace(&mut self.state, state));
         self.since = now;
+        self.vouchers.clear();
         self.hold_down = match state {
             KeyState::Revoked => REMOVE_HOLD_DOWN,
             _ => 0,
@@ -197,6 +211,7 @@ impl RootAnchors {
                     state: KeyState::Valid,
                     since: UnixTime(0),
                     hold_down: 0,
+                    vouchers: Vec::new(),
                 });
             } else if let Some(pending) = self
                 .keys
@@ -205,6 +220,7 @@ impl RootAnchors {
             {
                 pending.state = KeyState::Valid;
                 pending.hold_down = 0;
+                pending.vouchers.clear();
             }
         }
     }
@@ -273,6 +289,7 @@ impl RootAnchors {
         };
         let budget = Budget::new(Limits::default());
         let mut changes = self.revoke(&set, now, cryptography, &budget);
+        changes.extend(self.forsake());
         let policy = Policy {
             cryptography,
             downgrade: AlgorithmDowngrade::Accepted,
@@ -293,8 +310,16 @@ impl RootAnchors {
             .map(|rdata| Anchor::Dnskey(rdata.to_vec()))
             .filter(|key| cryptography.supports(key.algorithm()))
             .collect();
+        let fresh = published
+            .iter()
+            .any(|key| !self.keys.iter().any(|known| same(&known.anchor, key)));
+        let vouchers = if fresh {
+            self.signers(&set, now, cryptography)
+        } else {
+            Vec::new()
+        };
         for key in &published {
-            changes.extend(self.see(key, now, original_ttl));
+            changes.extend(self.see(key, now, original_ttl, &vouchers));
         }
         changes.extend(self.miss(&published, now));
         self.checked = Some(now);
@@ -346,8 +371,53 @@ impl RootAnchors {
         changes
     }
 
-    /// A key that the set holds.
-    fn see(&mut self, published: &Anchor, now: UnixTime, original_ttl: i64) -> Option<Change> {
+    /// §2.2: a pending key all of whose vouchers have been revoked since is unknown again. Whoever
+    /// held them may have added it; what another anchor has signed starts the wait anew.
+    fn forsake(&mut self) -> Vec<Change> {
+        let anchors = self.keys.iter().filter(|key| key.state.is_anchor());
+        let left: Vec<(u16, u8)> = anchors.map(|key| (key.tag(), key.algorithm())).collect();
+        let mut changes = Vec::new();
+        self.keys.retain(|key| {
+            let stays = key.state != KeyState::AddPending
+                || key.vouchers.iter().any(|voucher| left.contains(voucher));
+            if !stays {
+                changes.push(key.forgotten());
+            }
+            stays
+        });
+        changes
+    }
+
+    /// The anchors that have signed the set, every one of them.
+    fn signers(
+        &self,
+        set: &Signed<'_>,
+        now: UnixTime,
+        cryptography: &Arc<dyn Cryptography>,
+    ) -> Vec<(u16, u8)> {
+        // Of its own: one signature was enough to believe the set.
+        let budget = Budget::new(Limits::default());
+        let signed_by = |anchor: &Anchor| {
+            set.records.iter().any(|record| {
+                same(anchor, &Anchor::Dnskey(record.rdata.clone()))
+                    && ZoneKeys::is_signed_by(set, &record.rdata, cryptography, now, &budget)
+            })
+        };
+        let anchors = self.anchors();
+        let signers = anchors.iter().filter(|anchor| signed_by(anchor));
+        signers
+            .map(|anchor| (anchor.tag(), anchor.algorithm()))
+            .collect()
+    }
+
+    /// A key that the set holds; `vouchers` have signed it.
+    fn see(
+        &mut self,
+        published: &Anchor,
+        now: UnixTime,
+        original_ttl: i64,
+        vouchers: &[(u16, u8)],
+    ) -> Option<Change> {
         let Some(index) = self
             .keys
             .iter()
@@ -362,6 +432,7 @@ impl RootAnchors {
                 since: now,
                 // §2.4.1: no shorter than the TTL, so that the set has to be fetched a second time.
                 hold_down: ADD_HOLD_DOWN.max(original_ttl),
+                vouchers: vouchers.to_vec(),
             };
             let change = Change {
                 tag: key.tag(),
@@ -412,12 +483,7 @@ impl RootAnchors {
             match key.state {
                 KeyState::Valid => changes.push(key.enter(KeyState::Missing, now)),
                 KeyState::AddPending => {
-                    changes.push(Change {
-                        tag: key.tag(),
-                        algorithm: key.algorithm(),
-                        from: Some(KeyState::AddPending),
-                        to: None,
-                    });
+                    changes.push(key.forgotten());
                     return false;
                 }
                 KeyState::Revoked if now >= key.since.plus_seconds(key.hold_down) => {

@@ -230,6 +230,41 @@ fn rollovers() {
         ],
     );
     check(
+        "who vouched for a new key is revoked before the key is trusted",
+        &[
+            (0, "A B", "A", "A valid, B add-pending"),
+            (31, "A B", "A", "A valid, B valid"),
+            // A is stolen and adds C; the owner revokes A.
+            (40, "A B C", "A", "A valid, B valid, C add-pending"),
+            (41, "A! B", "A!", "- A revoked, B valid"),
+            // Under the signature of B the wait for C begins anew.
+            (42, "B C", "B", "A revoked, B valid, C add-pending"),
+            (71, "B C", "B", "A removed, B valid, C add-pending"),
+            (72, "B C", "B", "A removed, B valid, C valid"),
+        ],
+    );
+    check(
+        "the same set revokes the voucher and still holds the key",
+        &[
+            (0, "A B", "A", "A valid, B add-pending"),
+            (31, "A B", "A", "A valid, B valid"),
+            (40, "A B C", "A", "A valid, B valid, C add-pending"),
+            (60, "A! B C", "A! B", "A revoked, B valid, C add-pending"),
+            (71, "A! B C", "A! B", "A revoked, B valid, C add-pending"),
+            (90, "A! B C", "A! B", "A revoked, B valid, C valid"),
+        ],
+    );
+    check(
+        "one voucher of two is revoked",
+        &[
+            (0, "A B", "A", "A valid, B add-pending"),
+            (31, "A B", "A", "A valid, B valid"),
+            (40, "A B C", "A B", "A valid, B valid, C add-pending"),
+            (60, "A! B C", "A! B", "A revoked, B valid, C add-pending"),
+            (70, "A! B C", "A! B", "A revoked, B valid, C valid"),
+        ],
+    );
+    check(
         "a key without SEP never becomes an anchor",
         &[(0, "A z", "A", "A valid"), (90, "A z", "A", "A valid")],
     );
@@ -331,6 +366,7 @@ fn bounded() {
             state: KeyState::Removed,
             since: day(0),
             hold_down: 0,
+            vouchers: Vec::new(),
         });
     }
     anchors.keys.truncate(32);
@@ -497,6 +533,10 @@ fn newly_shipped() {
     };
     let newer = TrustAnchors::parse(&[ds("A"), ds("B"), ds("C")].concat()).unwrap();
     let mut anchors = RootAnchors::new(&keys.shipped());
+    let _ = anchors.observe(&keys.set("A B", "A", day(0)), day(0), &cryptography());
+    let mut pending = anchors.clone();
+    pending.add_shipped(&newer);
+    assert_eq!(keys.summary(&pending), "A valid, B valid, C valid");
     for (at, published, signers) in [(0, "A B", "A"), (1, "A! B", "A A!")] {
         let _ = anchors.observe(
             &keys.set(published, signers, day(at)),
@@ -504,7 +544,8 @@ fn newly_shipped() {
             &cryptography(),
         );
     }
-    assert_eq!(keys.summary(&anchors), "A revoked, B add-pending");
+    // Nobody who is trusted vouches for B any more.
+    assert_eq!(keys.summary(&anchors), "A revoked");
     anchors.add_shipped(&newer);
     assert_eq!(keys.summary(&anchors), "A revoked, B valid, C valid");
 }
@@ -541,7 +582,7 @@ proptest::proptest! {
     /// Lines that follow the digest but make no sense.
     #[test]
     fn no_line_makes_a_panic(
-        word in "(start|checked|attempted|next|retry|key|#|[a-z]{0,5})",
+        word in "(start|checked|attempted|next|retry|key|voucher|#|[a-z]{0,5})",
         rest in "[ -~]{0,80}",
     ) {
         let body = format!("{word} {rest}\n");

@@ -44,6 +44,9 @@ pub(super) fn encode(anchors: &RootAnchors, start: &str) -> String {
             key.hold_down,
             key.anchor
         );
+        for (tag, algorithm) in &key.vouchers {
+            let _ = writeln!(rest, "voucher {tag} {algorithm}");
+        }
     }
     format!("{MAGIC}{VERSION}\nsha256 {}\n{rest}", digest(&rest))
 }
@@ -87,6 +90,11 @@ pub(super) fn decode(text: &str, starts: &[String]) -> Result<RootAnchors, Unrea
             "next" => anchors.next_query = time(value).ok_or_else(wrong)?,
             "retry" => anchors.retry = seconds(value).ok_or_else(wrong)?,
             "key" => anchors.keys.push(key(value).ok_or_else(wrong)?),
+            // Of the key above it.
+            "voucher" => {
+                let key = anchors.keys.last_mut().ok_or_else(wrong)?;
+                key.vouchers.push(voucher(value).ok_or_else(wrong)?);
+            }
             _ => return Err(wrong()),
         }
     }
@@ -112,7 +120,13 @@ fn key(text: &str) -> Option<TrackedKey> {
             .find(|known| known.word() == state)?,
         since,
         hold_down,
+        vouchers: Vec::new(),
     })
+}
+
+fn voucher(text: &str) -> Option<(u16, u8)> {
+    let (tag, algorithm) = text.split_once(' ')?;
+    Some((tag.parse().ok()?, algorithm.parse().ok()?))
 }
 
 /// `2026-11-22T08:00:00Z`.
