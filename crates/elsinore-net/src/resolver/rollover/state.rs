@@ -15,7 +15,7 @@ const HOUR: i64 = 3_600;
 const DAY: i64 = 86_400;
 /// How long a new key must have been seen before it is trusted (§2.4.1), at least.
 const ADD_HOLD_DOWN: i64 = 30 * DAY;
-/// How long a revoked key must have been gone before it is dropped (§2.4.2).
+/// How long a revoked key must have been gone before it is dropped (§2.4.2, §4.1).
 const REMOVE_HOLD_DOWN: i64 = 30 * DAY;
 /// Keys that are kept track of, at most; §2.4.3 asks for five.
 const MOST_KEYS: usize = 32;
@@ -321,6 +321,7 @@ impl RootAnchors {
         for key in &published {
             changes.extend(self.see(key, now, original_ttl, &vouchers));
         }
+        self.see_revoked(&set, now);
         changes.extend(self.miss(&published, now));
         self.checked = Some(now);
         self.attempted = Some(now);
@@ -408,6 +409,22 @@ impl RootAnchors {
         signers
             .map(|anchor| (anchor.tag(), anchor.algorithm()))
             .collect()
+    }
+
+    /// §4.1: a revoked key is not missing while the set holds it, whether or not it signs.
+    fn see_revoked(&mut self, set: &Signed<'_>, now: UnixTime) {
+        for record in &set.records {
+            let mut rdata = record.rdata.clone();
+            if let Some(low) = rdata.get_mut(1) {
+                *low &= !REVOKED;
+            }
+            let plain = Anchor::Dnskey(rdata);
+            for key in &mut self.keys {
+                if key.state == KeyState::Revoked && same(&key.anchor, &plain) {
+                    key.since = now;
+                }
+            }
+        }
     }
 
     /// A key that the set holds; `vouchers` have signed it.

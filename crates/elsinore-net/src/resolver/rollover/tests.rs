@@ -226,7 +226,20 @@ fn rollovers() {
             (10, "A B!", "A B!", "A valid, B revoked"),
             (50, "A B", "A", "A valid, B revoked"),
             (100, "A B", "A B", "A valid, B revoked"),
-            (101, "A", "A", "A valid, B removed"),
+            (101, "A", "A", "A valid, B revoked"),
+            (130, "A", "A", "A valid, B removed"),
+        ],
+    );
+    check(
+        "a revoked key is there as long as it is published, signing or not",
+        &[
+            (0, "A B", "A", "A valid, B add-pending"),
+            (31, "A B", "A", "A valid, B valid"),
+            (40, "A! B", "A! B", "A revoked, B valid"),
+            (75, "A! B", "B", "A revoked, B valid"),
+            (76, "B", "B", "A revoked, B valid"),
+            (104, "B", "B", "A revoked, B valid"),
+            (105, "B", "B", "A removed, B valid"),
         ],
     );
     check(
