@@ -8,6 +8,7 @@ mod attacks;
 mod bad_input;
 mod broken;
 mod caching;
+mod cohosted;
 mod corpus;
 mod forgeries;
 mod iteration;

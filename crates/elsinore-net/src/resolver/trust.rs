@@ -154,20 +154,27 @@ impl Core {
             }
         };
         let mut every_label = self.config.mode != Mode::Recursive;
+        let mut passed_over = false;
         let mut count = start.label_count() + 1;
         while count <= name.label_count() {
             let cut = name.suffix(count);
             count += 1;
             if !every_label && self.is_passed_over(&cut, name) {
+                passed_over = true;
                 continue;
             }
-            match self.cut(&cut, &keys, work).await {
+            let step = if passed_over {
+                self.cut_or_between(&cut, &keys, work).await
+            } else {
+                self.cut(&cut, &keys, work).await
+            };
+            match step {
                 Step::Cut(Cut::Keys(below), _) => keys = below,
                 Step::Cut(Cut::None, _) => {}
                 Step::Cut(Cut::Insecure(fault), _) => return Trust::Insecure(fault),
                 Step::Cut(Cut::Failed(failure), _) => return Trust::Failed(failure),
                 Step::Between(_) if !every_label => {
-                    every_label = true;
+                    (every_label, passed_over) = (true, false);
                     count = keys.zone.label_count() + 1;
                 }
                 Step::Between(zone) => {
@@ -180,9 +187,9 @@ impl Core {
     }
 
     /// Whether iteration went from a zone above `cut` straight to one below it on the way to
-    /// `name`, so that no cut is to be expected here.
+    /// `name`, so that no cut is to be expected here. Nor is it known whether there is one.
     fn is_passed_over(&self, cut: &Name, name: &Name) -> bool {
-        if self.known_delegation(cut).is_some() {
+        if self.known_delegation(cut).is_some() || self.cache.find::<Cut>(cut).is_some() {
             return false;
         }
         let above = cut.label_count();
@@ -278,6 +285,24 @@ impl Core {
         }
         let step = self.find_cut(name, parent, work).await;
         if let Step::Cut(cut, ttl) = &step {
+            self.keep(name, cut, *ttl, work);
+        }
+        step
+    }
+
+    /// As [`cut`](Self::cut), below names that were passed over. A server that has both a zone and
+    /// one below it refers past the lower one: what then is not of the upper zone may be of the
+    /// lower, and nothing is held against the name.
+    async fn cut_or_between(&self, name: &Name, parent: &Arc<ZoneKeys>, work: &Work) -> Step {
+        let known = self.cache.find::<Cut>(name);
+        let step = match &known {
+            Some((cut, ttl)) => Step::Cut(Cut::clone(cut), *ttl),
+            None => self.find_cut(name, parent, work).await,
+        };
+        if matches!(step, Step::Cut(Cut::Failed(_), _)) {
+            return Step::Between(name.clone());
+        }
+        if let (Step::Cut(cut, ttl), None) = (&step, known) {
             self.keep(name, cut, *ttl, work);
         }
         step
