@@ -98,8 +98,8 @@ impl Core {
                 Death::Silence => "has been saying nothing for a while (timeout)",
                 Death::Refusal => "could not be reached a moment ago",
             };
-            let (server, left) = (server.ip(), left.as_millis());
-            let text = format!("{question}: {server} {how}; it is asked again in {left} ms");
+            let (server, left) = (server.ip(), left.as_millis().div_ceil(1_000));
+            let text = format!("{question}: {server} {how}; it is asked again in {left} s");
             return Err(Trouble {
                 is_remembered: true,
                 ..Trouble::new(text)
