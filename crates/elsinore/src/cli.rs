@@ -46,7 +46,7 @@ Exit codes:
   69  send: bounced
   70  fault of the program
   74  a local file cannot be read or written
-  75  send: deferred, try again later
+  75  send: deferred, try again later; dns: no answer, or a bogus one
   78  wrong configuration";
 
 #[derive(Debug, Subcommand)]

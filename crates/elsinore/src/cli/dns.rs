@@ -20,6 +20,9 @@ use std::process::ExitCode;
 
 /// What `elsinore dns` takes.
 #[derive(Debug, Args)]
+#[command(after_help = "\
+Exit codes: 0 there is an answer, be it data or an absence that was shown; 75
+there is none: the lookup failed, or what came is bogus.")]
 pub(crate) struct DnsArguments {
     /// The name to look up.
     name: DomainName,
@@ -287,6 +290,8 @@ impl Shown {
 
     fn narrative(&self) -> String {
         let mut text = format!("{} {}\n", self.question.name, self.question.record_type);
+        // Records stay whole, to be copied.
+        let width = output::width();
         // Writing to a String cannot fail.
         for link in &self.chain {
             let _ = writeln!(
@@ -316,23 +321,29 @@ impl Shown {
                 let _ = writeln!(text, "  {}: no answer", end.owner);
             }
         }
-        let _ = writeln!(text, "    {}: {}", end.security, end.reason);
+        let mut remark = |line: String| {
+            let _ = writeln!(text, "{}", output::wrapped(&line, width));
+        };
+        remark(format!("    {}: {}", end.security, end.reason));
         if let Some(ede) = &end.ede {
             let name = ede.name.unwrap_or("unknown code");
-            let _ = writeln!(
-                text,
-                "    extended error {} ({name}): {:?}",
-                ede.code, ede.text
-            );
+            let mut line = format!("    extended error {} ({name})", ede.code);
+            // Our own say nothing that the reason has not said.
+            if !ede.text.is_empty() && ede.text != end.reason {
+                let _ = write!(line, ": {:?}", ede.text);
+            }
+            remark(line);
         }
         if let Some(evidence) = &end.evidence {
             evidence.narrate(&mut text);
         }
         for oddity in &self.oddities {
-            let _ = writeln!(text, "    note: {}", oddity.sentence);
+            let note = format!("    note: {}", oddity.sentence);
+            let _ = writeln!(text, "{}", output::wrapped(&note, width));
         }
         if let Some(fault) = &self.fault {
-            let _ = writeln!(text, "  {}", fault.remark);
+            let remark = format!("  {}", fault.remark);
+            let _ = writeln!(text, "{}", output::wrapped(&remark, width));
         }
         text
     }

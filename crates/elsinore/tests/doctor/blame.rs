@@ -88,6 +88,9 @@ fn theirs_and_ours_are_two_messages() {
         let (word, text) = dns(&machine, &["forged.test", "A"]);
         assert_eq!(word, whose, "{text}");
         assert!(text.contains(part), "no {part:?} in {text}");
+        // An extended error of our own says its reason once.
+        assert!(text.contains("    extended error "), "{text}");
+        assert!(!text.contains("): \""), "{text}");
     }
 }
 
