@@ -10,6 +10,8 @@ use elsinore_lab::authority::{ForwardMode, Forwarder, Reaction, Transport};
 use elsinore_net::resolver::Mode;
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 /// Where the attacker would like to be asked.
 const EVIL: [u8; 4] = [192, 0, 2, 66];
@@ -216,6 +218,43 @@ async fn less_security_asked_for() {
                     "{mode:?} {code}: {answer:?}"
                 );
             }
+        }
+    }
+}
+
+/// One error of a kind that says "no EDNS", forged or by accident, from a server that speaks it:
+/// signatures go on being asked for.
+#[tokio::test(start_paused = true)]
+async fn less_security_once() {
+    for first in [true, false] {
+        let honest = Arc::new(authority());
+        let victim = server_of("nsec.test");
+        let is_armed = Arc::new(AtomicBool::new(first));
+        let armed = Arc::clone(&is_armed);
+        let net = MemoryNet::new(move |server: SocketAddr, transport, query| {
+            if server.ip() == victim && armed.swap(false, Ordering::Relaxed) {
+                // A header alone repeats no question.
+                let mut reply = query[..12].to_vec();
+                reply[2] |= 0x80;
+                reply[3] = 1;
+                reply[4..12].fill(0);
+                return Reaction::Reply(reply);
+            }
+            honest.respond(server.ip(), transport, query)
+        });
+        let bench = Bench::with(config(Mode::Recursive, &authority()), net);
+        if !first {
+            assert_eq!(summary(&bench.ask("mx.nsec.test A").await), "- data S");
+            is_armed.store(true, Ordering::Relaxed);
+        }
+        bench.ask("ns.nsec.test A").await;
+        // What failed is kept for a minute; what is known of a server that was never heard to
+        // speak EDNS, for some more.
+        let seconds = if first { 400 } else { 61 };
+        tokio::time::advance(Duration::from_secs(seconds)).await;
+        for text in ["a.nsec.test A", "ns.nsec.test A", "mx.nsec.test AAAA"] {
+            let answer = bench.ask(text).await;
+            assert_eq!(summary(&answer), "- data S", "{first} {text}: {answer:?}");
         }
     }
 }

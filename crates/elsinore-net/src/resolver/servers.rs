@@ -7,7 +7,7 @@ mod book;
 pub(super) use book::ServerBook;
 
 use super::core::{Core, Reply, Trouble, Work};
-use super::exchange::{Exchanged, Fault, Manner, Transport};
+use super::exchange::{Edns, Exchanged, Fault, Manner, Transport};
 use super::wire::{Message, Name, QueryBits, Question, Rcode};
 use book::{Candidate, Death, Rank};
 use elsinore_dane::security::Cause;
@@ -245,6 +245,8 @@ impl Core {
         self.note(server, errand, &outcome, round_trip, manner);
         if knows_no_edns {
             self.book().knows_no_edns(server, Instant::now());
+        } else if outcome.is_ok() && manner.edns == Edns::Offered {
+            self.book().knows_edns(server, Instant::now());
         }
         (server, outcome)
     }

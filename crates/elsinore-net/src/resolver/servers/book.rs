@@ -24,6 +24,8 @@ const SPOKE_LATELY: Duration = Duration::from_secs(60);
 const REMEMBERED: Duration = Duration::from_secs(900);
 /// For how long a server is asked last about a zone that it was lame for, or gave bogus data of.
 const LAME_FOR: Duration = Duration::from_secs(300);
+/// For how long a server that rejected EDNS is asked without.
+const PLAIN_FOR: Duration = Duration::from_secs(300);
 /// Zones remembered per server.
 const MOST_LAME_ZONES: usize = 16;
 /// Servers remembered in each of two generations.
@@ -223,9 +225,19 @@ impl ServerBook {
         }];
     }
 
-    /// The server answers plain DNS only.
+    /// The server answers plain DNS only. Of one that was heard to do better that is not believed:
+    /// one forged error, or one bad day, would have it asked without signatures from then on.
     pub(super) fn knows_no_edns(&mut self, server: SocketAddr, now: Instant) {
-        self.standing(server, now).plain = true;
+        let standing = self.standing(server, now);
+        if !standing.knows_edns {
+            standing.plain_until = Some(now + PLAIN_FOR);
+        }
+    }
+
+    /// The server has answered a query with EDNS.
+    pub(super) fn knows_edns(&mut self, server: SocketAddr, now: Instant) {
+        let standing = self.standing(server, now);
+        (standing.knows_edns, standing.plain_until) = (true, None);
     }
 
     /// The server is to be asked last about `zone`.
@@ -280,7 +292,7 @@ impl ServerBook {
                     } else {
                         Transport::Udp
                     },
-                    edns: if standing.plain {
+                    edns: if standing.plain_until.is_some_and(|until| until > now) {
                         Edns::LeftOut
                     } else {
                         Edns::Offered

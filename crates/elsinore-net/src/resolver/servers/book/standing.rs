@@ -54,7 +54,10 @@ pub(super) struct Standing {
     pub(super) dead: Vec<Dead>,
     pub(super) heard_of: Instant,
     pub(super) answered: Option<Instant>,
-    pub(super) plain: bool,
+    /// Until when it is asked without EDNS.
+    pub(super) plain_until: Option<Instant>,
+    /// Whether it was ever heard to answer a query with EDNS.
+    pub(super) knows_edns: bool,
     pub(super) tcp: bool,
     pub(super) lame: Vec<(Name, Instant)>,
     pub(super) seats: Arc<Semaphore>,
@@ -68,7 +71,8 @@ impl Standing {
             dead: Vec::new(),
             heard_of: now,
             answered: None,
-            plain: false,
+            plain_until: None,
+            knows_edns: false,
             tcp: false,
             lame: Vec::new(),
             seats: Arc::new(Semaphore::new(MOST_EXCHANGES)),
