@@ -171,23 +171,30 @@ async fn empty_non_terminal_denied() {
 /// When the servers of a parent do not answer DS queries, what came with the referral decides.
 #[tokio::test(start_paused = true)]
 async fn ds_queries_fail() {
-    let mut authority = authority();
-    let act = Behaviour::for_types(&[RecordType::Ds], Act::Rcode(2));
-    assert_eq!(authority.misbehave_zone(&name("test"), &act), 1);
-    let recursive = Bench::over(Mode::Recursive, &authority);
-    for (question, expected) in [
-        ("mx.nsec.test A", "- data S"),
-        ("mx.plain.test A", "- data I"),
-        ("nowhere.plain.test A", "- nxdomain I"),
-    ] {
-        let answer = recursive.ask(question).await;
-        assert_eq!(summary(&answer), expected, "{question}: {answer:?}");
-    }
-    // An upstream passes no referrals on: nothing is shown.
-    let forward = Bench::over(Mode::Forward, &authority);
-    for question in ["mx.nsec.test A", "mx.plain.test A"] {
-        let answer = forward.ask(question).await;
-        assert_eq!(summary(&answer), "- failed ?", "{question}: {answer:?}");
+    for act in [Act::Rcode(2), Act::Silence] {
+        let mut authority = authority();
+        let only_ds = Behaviour::for_types(&[RecordType::Ds], act.clone());
+        assert_eq!(authority.misbehave_zone(&name("test"), &only_ds), 1);
+        let recursive = Bench::over(Mode::Recursive, &authority);
+        for (question, expected) in [
+            ("nsec.test DS", "- failed ?"),
+            ("mx.nsec.test A", "- data S"),
+            ("mx.plain.test A", "- data I"),
+            ("nowhere.plain.test A", "- nxdomain I"),
+        ] {
+            let answer = recursive.ask(question).await;
+            assert_eq!(summary(&answer), expected, "{act:?} {question}: {answer:?}");
+        }
+        // An upstream passes no referrals on: nothing is shown.
+        let forward = Bench::over(Mode::Forward, &authority);
+        for question in ["mx.nsec.test A", "mx.plain.test A"] {
+            let answer = forward.ask(question).await;
+            assert_eq!(
+                summary(&answer),
+                "- failed ?",
+                "{act:?} {question}: {answer:?}"
+            );
+        }
     }
 }
 
