@@ -237,6 +237,18 @@ impl ResolverConfig {
 mod tests {
     use super::*;
 
+    /// What README.md and the benchmarks say of a resolver that was told nothing.
+    #[test]
+    fn defaults() {
+        let config = ResolverConfig::default();
+        assert_eq!(config.deadline, Duration::from_secs(10));
+        assert_eq!(config.cache_octets, 128 * 1_048_576);
+        assert_eq!(config.mode, Mode::Recursive);
+        assert_eq!(config.minimisation, Minimisation::Relaxed);
+        let counted = (0..=u8::MAX).filter(|code| config.cryptography.supports(*code));
+        assert_eq!(counted.collect::<Vec<u8>>(), [5, 7, 8, 10, 13, 14, 15, 16]);
+    }
+
     #[test]
     //= spec-test: 7672-2.1.1-6
     fn checked() {
