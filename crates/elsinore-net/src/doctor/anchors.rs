@@ -1,7 +1,7 @@
 //! The trust anchors against the keys that the root publishes. Pure.
 
 use super::check::{Area, Check, Verdict};
-use super::clock::moment;
+use super::clock::{moment, timestamp};
 use crate::resolver::probe::RootKey;
 use crate::resolver::rollover::{KeyState, RootAnchors, TrackedKey};
 
@@ -37,7 +37,7 @@ pub(crate) fn judge(keys: Option<&[RootKey]>, tags: &[u16], rollover: &Rollover)
     };
     check = check.detail("rfc5011", "on");
     if let Some(checked) = anchors.checked() {
-        check = check.detail("last_believed", moment(checked));
+        check = check.detail("last_believed", timestamp(checked));
     }
     let states: Vec<String> = (anchors.keys().iter())
         .map(|key| format!("{} {}", key.tag(), key.state().word()))

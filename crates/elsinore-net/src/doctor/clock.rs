@@ -110,7 +110,7 @@ fn windows(signatures: &[Signature]) -> Vec<(&DomainName, i64, i64)> {
 /// the time that the signatures suggest.
 pub(crate) fn judge(now: UnixTime, reading: &Reading, confirmed: bool) -> Check {
     let new = |verdict, finding, text: String| {
-        Check::new(verdict, Area::Clock, finding, text).detail("now", moment(now))
+        Check::new(verdict, Area::Clock, finding, text).detail("now", timestamp(now))
     };
     match reading {
         Reading::Right { zones } => new(
@@ -190,6 +190,11 @@ pub(crate) fn moment(at: UnixTime) -> String {
         |_| format!("{} s since 1970", at.0),
         |at| at.strftime("%Y-%m-%d %H:%M UTC").to_string(),
     )
+}
+
+/// The same for programs, `2026-11-22T09:00:00Z` (RFC 3339); seconds since 1970 where there is none.
+pub(crate) fn timestamp(at: UnixTime) -> String {
+    jiff::Timestamp::from_second(at.0).map_or_else(|_| at.0.to_string(), |at| at.to_string())
 }
 
 #[cfg(test)]
@@ -291,6 +296,8 @@ mod tests {
             assert_eq!(check.verdict, verdict, "{reading:?}");
             assert!(check.text.contains(part), "{check:?}");
             assert!(check.text.starts_with("2026-11-18 11:06 UTC"), "{check:?}");
+            let told = ("now", "2026-11-18T11:06:40Z".to_owned());
+            assert!(check.details.contains(&told), "{check:?}");
         }
         // A clock at the end of time is no panic.
         for now in [i64::MIN, -1, 0, i64::MAX] {
