@@ -314,6 +314,41 @@ async fn the_clock_jumps() {
     }
 }
 
+/// A clock by which every look at it takes a second.
+#[derive(Debug)]
+struct SlowClock(AtomicI64);
+
+impl Clock for SlowClock {
+    fn now(&self) -> UnixTime {
+        UnixTime(self.0.fetch_add(1, Ordering::Relaxed))
+    }
+}
+
+/// Denials that are made of those before, all the time, end with the first: the servers are asked
+/// again after the 300 s of the SOA, however long a judgement takes.
+#[tokio::test(start_paused = true)]
+async fn denials_do_not_live_on_their_own_word() {
+    let authority = authority();
+    let clock = Arc::new(SlowClock(AtomicI64::new(NOW.0)));
+    let net = net(&authority);
+    let config = config(Mode::Recursive, &authority);
+    let dialer = Arc::new(net.clone());
+    let resolver = Resolver::new(config, dialer, Arc::clone(&clock) as Arc<_>).expect("config");
+    let time = || clock.0.load(Ordering::Relaxed);
+    let mut asked = time();
+    for number in 0..1_000 {
+        let text = format!("_{number}._tcp.a.nsec.test TLSA");
+        let start = time();
+        let answer = resolver.lookup(&question(&text), Freshness::Cached).await;
+        assert_eq!(summary(&answer), "- nxdomain S", "{text}");
+        if net.take_log().iter().any(|line| line.starts_with(&text)) {
+            assert!(start - asked <= 400, "{text}: {} s", start - asked);
+            asked = time();
+        }
+        assert!(time() - asked <= 400, "{text}: {} s", time() - asked);
+    }
+}
+
 /// The domain is taken from its owner: its servers go on answering, the zone above does not know it
 /// any more. Names further down, asked for shortly before the delegation ends, do not live on.
 #[tokio::test(start_paused = true)]

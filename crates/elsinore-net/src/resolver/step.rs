@@ -315,7 +315,7 @@ impl Core {
             // Proofs that come unasked, as beside an alias into an unsigned zone, save questions
             // later on; here they decide nothing.
             if message.has_proof() {
-                self.proofs(&message.authority, keys, &work.budget);
+                self.proofs_of(message, keys, &work.budget);
             }
             return Ok((
                 Status::assertion(Authority::Validator, signed),
@@ -328,7 +328,7 @@ impl Core {
             let text = format!("{}: a DNAME made from a wildcard", set.owner);
             return Err(bogus(Fault::new(Cause::BadSignature, text)));
         }
-        let proofs = self.proofs(&message.authority, keys, &work.budget);
+        let proofs = self.proofs_of(message, keys, &work.budget);
         let ttl = verified.ttl.min(proofs.ttl);
         match proofs.expansion(&set.owner, encloser) {
             Ok(Proof::Shown) => {
@@ -385,7 +385,7 @@ impl Core {
                 Trust::Insecure(fault) => return Ok(denied(claimed, fault.insecure(), negative)),
                 Trust::Failed(failure) => return Err(failure),
             };
-            let proofs = self.proofs(&message.authority, &keys, &work.budget);
+            let proofs = self.proofs_of(message, &keys, &work.budget);
             let ttl = negative.min(proofs.ttl);
             match shown(&proofs, claimed, question) {
                 Ok((kind, Proof::Shown)) => {

@@ -33,6 +33,21 @@ impl Core {
         proofs
     }
 
+    /// The proofs in the authority section of a reply. Those that were put together from what was
+    /// learnt are not learnt once more: the time that takes would prolong them, again and again.
+    pub(super) fn proofs_of<'a>(
+        &self,
+        message: &Message,
+        keys: &'a ZoneKeys,
+        budget: &'a Budget,
+    ) -> Proofs<'a> {
+        if message.is_recalled {
+            Proofs::collect(&message.authority, keys, self.now(), budget)
+        } else {
+            self.proofs(&message.authority, keys, budget)
+        }
+    }
+
     fn synthesises(&self) -> bool {
         self.config.aggressive_denial == AggressiveDenial::Synthesised
             && self.config.mode != Mode::Ad
@@ -183,6 +198,7 @@ fn as_reply(candidate: Candidate) -> Found {
             authority: candidate.records,
             additional: Vec::new(),
             ede: None,
+            is_recalled: true,
         }),
         bailiwick: candidate.zone,
         server: NOBODY,

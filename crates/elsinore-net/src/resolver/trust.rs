@@ -110,6 +110,19 @@ fn cut_of(proof: &Proof, name: &Name, zone: &Name) -> Cut {
     }
 }
 
+/// What the parent's denial of a DS at `name` makes of it.
+fn cut_without_ds(proof: &DsProof, name: &Name, zone: &Name) -> Cut {
+    match proof {
+        DsProof::NoCut => Cut::None,
+        DsProof::Unsigned => {
+            let text = format!("{zone} shows {name} delegated unsigned, without DS");
+            Cut::Insecure(Fault::new(Cause::UnsignedDelegation, text))
+        }
+        DsProof::OptOut => Cut::Insecure(opt_out(name, zone)),
+        DsProof::Iterations(count) => Cut::Insecure(iterations(zone, *count)),
+    }
+}
+
 /// Reasons for which something counts as insecure.
 pub(super) fn opt_out(name: &Name, zone: &Name) -> Fault {
     let text = format!("{name} lies in an opt-out span of {zone}");
@@ -340,9 +353,10 @@ impl Core {
             }
         }
         if let Some((found, left)) = self.no_ds_from_cache(name, &parent.zone, work) {
-            let shown = self.judge_cut(name, &[], &found.message.authority, parent, work);
-            if let Shown::Step(Step::Cut(cut @ (Cut::None | Cut::Insecure(..)), ttl)) = shown {
-                return Step::Cut(cut, ttl.min(left));
+            let proofs = self.proofs_of(&found.message, parent, &work.budget);
+            if let Ok(proof) = proofs.no_ds(name) {
+                let cut = cut_without_ds(&proof, name, &parent.zone);
+                return Step::Cut(cut, proofs.ttl.min(left));
             }
         }
         let question = Question {
@@ -477,14 +491,7 @@ impl Core {
         let proofs = self.proofs(authority, parent, &work.budget);
         let ttl = proofs.ttl;
         match proofs.no_ds(name) {
-            Ok(DsProof::NoCut) => cut(Cut::None, ttl),
-            Ok(DsProof::Unsigned) => {
-                let text = format!("{zone} shows {name} delegated unsigned, without DS");
-                let fault = Fault::new(Cause::UnsignedDelegation, text);
-                cut(Cut::Insecure(fault), ttl)
-            }
-            Ok(DsProof::OptOut) => cut(Cut::Insecure(opt_out(name, zone)), ttl),
-            Ok(DsProof::Iterations(count)) => cut(Cut::Insecure(iterations(zone, count)), ttl),
+            Ok(proof) => cut(cut_without_ds(&proof, name, zone), ttl),
             Err(fault) => between(signers(authority)).map_or_else(
                 || {
                     failed(fault.told(|text| {

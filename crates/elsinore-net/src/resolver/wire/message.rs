@@ -152,6 +152,8 @@ pub(in crate::resolver) struct Message {
     pub(in crate::resolver) authority: Vec<Record>,
     pub(in crate::resolver) additional: Vec<Record>,
     pub(in crate::resolver) ede: Option<ExtendedError>,
+    /// Put together from what was learnt before: there is nothing to learn from it.
+    pub(in crate::resolver) is_recalled: bool,
 }
 
 impl Message {
@@ -182,6 +184,7 @@ impl Message {
             authority: room(authorities),
             additional: room(additionals),
             ede: None,
+            is_recalled: false,
         };
         for (section, count) in [answers, authorities, additionals].into_iter().enumerate() {
             for _ in 0..count {
