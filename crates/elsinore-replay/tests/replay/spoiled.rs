@@ -312,6 +312,23 @@ fn what_is_no_resolver_is_skipped() {
     }
 }
 
+/// What checks nothing has not passed.
+#[test]
+fn files_without_a_scenario_fail() {
+    for (text, said) in [
+        ("", "ends before CONFIG_END"),
+        ("CONFIG_END\n", "ends before SCENARIO_BEGIN"),
+        ("CONFIG_END\nSCENARIO_BEGIN x\n", "ends before SCENARIO_END"),
+        ("CONFIG_END\nSCENARIO_BEGIN x\nSCENARIO_END\n", "no step"),
+        ("\u{0}\u{1b}[31m\n", "line 1"),
+    ] {
+        match &replay(text).verdict {
+            Verdict::Failed(reason) => assert!(reason.contains(said), "{text:?}: {reason}"),
+            other => panic!("{text:?}: {other}"),
+        }
+    }
+}
+
 /// A key of DSA, or of RSA with 512 bits, validates here and in no build.
 #[test]
 fn old_algorithms_are_of_the_runner_alone() {
