@@ -334,8 +334,9 @@ impl Core {
             proof.0.iter().any(|record| shows.contains(&record.rtype))
         });
         let (mut first, mut tried) = (None, None);
-        if let Some((proof, _)) = referral {
-            let shown = self.judge_cut(name, &proof.0, &proof.0, parent, work);
+        if let Some((proof, left)) = referral {
+            let records = proof.aged(left);
+            let shown = self.judge_cut(name, &records, &records, parent, work);
             match shown {
                 Shown::Step(step) if !matches!(&step, Step::Cut(Cut::Failed(_), _)) => return step,
                 Shown::Step(step) => first = Some(step),

@@ -99,6 +99,18 @@ impl Kept for Delegation {
 #[derive(Debug, Clone)]
 pub(in crate::resolver) struct ReferralProof(pub(in crate::resolver) Vec<Record>);
 
+impl ReferralProof {
+    /// The records when `left` seconds of their time are left: what is concluded from them late
+    /// must not begin a TTL anew.
+    pub(in crate::resolver) fn aged(&self, left: u32) -> Vec<Record> {
+        let aged = |record: &Record| Record {
+            ttl: record.ttl.min(left),
+            ..record.clone()
+        };
+        self.0.iter().map(aged).collect()
+    }
+}
+
 impl Weigh for ReferralProof {
     fn heap(&self) -> usize {
         self.0.heap()
@@ -230,5 +242,24 @@ pub(super) fn address(record: &Record) -> Option<IpAddr> {
         rtype::A => <[u8; 4]>::try_from(octets).ok().map(IpAddr::from),
         rtype::AAAA => <[u8; 16]>::try_from(octets).ok().map(IpAddr::from),
         _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn proofs_of_referrals_age() {
+        let record = |ttl| Record {
+            owner: Name::root(),
+            rtype: rtype::DS,
+            ttl,
+            rdata: vec![1],
+        };
+        let proof = ReferralProof(vec![record(60), record(3_600)]);
+        assert_eq!(proof.aged(3_600), [record(60), record(3_600)]);
+        assert_eq!(proof.aged(60), [record(60), record(60)]);
+        assert_eq!(proof.aged(7), [record(7), record(7)]);
     }
 }

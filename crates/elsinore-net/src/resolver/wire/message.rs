@@ -3,12 +3,17 @@
 use super::reader::Reader;
 use super::{Name, rdata, rtype};
 use elsinore_dane::answer::ExtendedError;
+use std::collections::HashSet;
 use std::fmt;
 
 /// Records of one reply that are read; real replies have far fewer.
 const MOST_RECORDS: usize = 4_000;
 /// Signatures of one reply that are put beside what they cover.
 const MOST_STRAYS: usize = 32;
+/// Signatures of one reply for which a place is looked for: each is compared with all records.
+const MOST_PLACED: usize = 256;
+/// Records of one RRset that are compared one by one when duplicates are left out.
+const FEW_RECORDS: usize = 16;
 
 /// What is asked, class IN.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -205,20 +210,24 @@ impl Message {
     fn gather_signatures(&mut self) {
         let mut moves = Vec::new();
         let sections = self.sections();
-        for (from, section) in sections.iter().enumerate() {
-            for (index, record) in section.iter().enumerate() {
-                let has_home = |to: &usize| {
-                    sections[*to]
-                        .iter()
-                        .any(|other| record.covers(other.rtype) && other.owner == record.owner)
-                };
-                if record.rtype == rtype::RRSIG
-                    && moves.len() < MOST_STRAYS
-                    && !has_home(&from)
-                    && let Some(to) = (0..sections.len()).find(has_home)
-                {
-                    moves.push((from, index, to));
-                }
+        let records = sections.iter().enumerate().flat_map(|(from, section)| {
+            let places = section.iter().enumerate();
+            places.map(move |(index, record)| (from, index, record))
+        });
+        let signatures = records
+            .filter(|(_, _, record)| record.rtype == rtype::RRSIG)
+            .take(MOST_PLACED);
+        for (from, index, record) in signatures {
+            let has_home = |to: &usize| {
+                sections[*to]
+                    .iter()
+                    .any(|other| record.covers(other.rtype) && other.owner == record.owner)
+            };
+            if moves.len() < MOST_STRAYS
+                && !has_home(&from)
+                && let Some(to) = (0..sections.len()).find(has_home)
+            {
+                moves.push((from, index, to));
             }
         }
         // From the back, so that the places before stay what they were.
@@ -307,11 +316,15 @@ impl Message {
         rtype: u16,
     ) -> Vec<&'a Record> {
         let mut found: Vec<&Record> = Vec::new();
+        // Beside the first few, which are all that most have: a reply of 64 KB has thousands.
+        let mut many: HashSet<&[u8]> = HashSet::new();
         for record in section {
-            if record.rtype == rtype
-                && record.owner == *owner
-                && !found.iter().any(|other| other.rdata == record.rdata)
-            {
+            if record.rtype != rtype || record.owner != *owner {
+                continue;
+            }
+            let few = found.iter().take(FEW_RECORDS);
+            let is_new = !few.into_iter().any(|other| other.rdata == record.rdata);
+            if is_new && (found.len() < FEW_RECORDS || many.insert(&record.rdata)) {
                 found.push(record);
             }
         }
@@ -338,4 +351,67 @@ fn extended_error(options: &[u8]) -> Option<ExtendedError> {
         }
     }
     None
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn name(text: &str) -> Name {
+        Name::from_domain(&text.parse().unwrap())
+    }
+
+    fn record(owner: &str, rtype: u16, rdata: Vec<u8>) -> Record {
+        Record {
+            owner: name(owner),
+            rtype,
+            ttl: 60,
+            rdata,
+        }
+    }
+
+    /// Duplicates go, however many records there are, and the order stays.
+    #[test]
+    fn rrsets_without_duplicates() {
+        for count in [0_u16, 1, 15, 16, 17, 3_000] {
+            let address = |n: u16| record("a", rtype::A, n.to_be_bytes().to_vec());
+            let mut section: Vec<Record> = (0..count).chain(0..count).map(address).collect();
+            section.push(record("b", rtype::A, vec![1]));
+            section.push(record("a", rtype::AAAA, vec![2]));
+            let found = Message::rrset(&section, &name("a"), rtype::A);
+            let expected: Vec<Vec<u8>> = (0..count).map(|n| n.to_be_bytes().to_vec()).collect();
+            let found: Vec<Vec<u8>> = found.iter().map(|record| record.rdata.clone()).collect();
+            assert_eq!(found, expected, "{count}");
+        }
+    }
+
+    /// A signature in another section finds what it covers; one behind more of them than are looked
+    /// at does not.
+    #[test]
+    fn strays_are_placed_up_to_a_bound() {
+        for (before, expected) in [(0, 1), (MOST_PLACED - 1, 1), (MOST_PLACED, 0)] {
+            let signature = |covered: u16, last: usize| {
+                let number = u16::try_from(last).unwrap().to_be_bytes();
+                let rdata = [covered.to_be_bytes().as_slice(), &number].concat();
+                record("a", rtype::RRSIG, rdata)
+            };
+            let mut message = Message {
+                answer: vec![record("a", rtype::A, vec![0; 4])],
+                additional: (0..before)
+                    .map(|number| signature(rtype::NS, number))
+                    .chain([signature(rtype::A, 0)])
+                    .collect(),
+                rcode: Rcode::NOERROR,
+                authoritative: true,
+                truncated: false,
+                authentic: false,
+                recursion_available: false,
+                authority: Vec::new(),
+                ede: None,
+                is_recalled: false,
+            };
+            message.gather_signatures();
+            assert_eq!(message.answer.len(), 1 + expected, "{before}");
+        }
+    }
 }
