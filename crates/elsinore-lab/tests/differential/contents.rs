@@ -144,7 +144,7 @@ fn longest(plan: &Plan) -> String {
     // dnssec-signzone wants room for a wildcard below each name it hashes, NSD 4.6.1 ends without.
     let spared = match &plan.signing {
         Some(signing) if signing.denial == Denial::Nsec => 0,
-        Some(_) if plan.served_by().is_multiple_of(2) => 8,
+        Some(_) if plan.served_by() != 1 => 8,
         Some(signing) if signing.tool == Tool::Bind => 2,
         _ => 0,
     };

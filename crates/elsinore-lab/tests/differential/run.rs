@@ -64,6 +64,7 @@ pub(crate) fn all() {
         .build()
         .expect("a runtime");
     let theirs = runtime.block_on(ask_unbound(&tree.asked));
+    tree.still_served();
     println!("Unbound has answered after {:?}", start.elapsed());
     let mut wrong = Vec::new();
     let mut used: Vec<Vec<String>> = vec![Vec::new(); DIFFERENCES.len()];
@@ -72,6 +73,7 @@ pub(crate) fn all() {
         println!("{mode:?}: answered after {:?}", start.elapsed());
         compare(mode, &tree, &ours, &theirs, &mut used, &mut wrong);
     }
+    tree.still_served();
     let count = wrong.len();
     for line in wrong
         .iter()

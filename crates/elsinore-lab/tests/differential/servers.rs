@@ -1,4 +1,4 @@
-//! The tree on loopback: NSD and Knot in turn, one server for each tier, so that every step from
+//! The tree on loopback: NSD and, for the top-level zones, Knot; one server for each tier, so that every step from
 //! parent to child is a real referral.
 
 use crate::contents::{SERVERS, content};
@@ -10,7 +10,7 @@ use crate::sign::{Key, Pool, ds_records, sign};
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
 use std::fs;
-use std::net::SocketAddr;
+use std::net::{SocketAddr, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::thread;
@@ -22,7 +22,17 @@ pub(crate) struct Tree {
     pub(crate) asked: Vec<crate::contents::Asked>,
     pub(crate) hints: PathBuf,
     pub(crate) anchor: PathBuf,
-    _servers: Vec<Daemon>,
+    servers: Vec<Daemon>,
+}
+
+impl Tree {
+    /// Fails with the log of a server that has ended.
+    pub(crate) fn still_served(&mut self) {
+        for (tier, server) in self.servers.iter_mut().enumerate() {
+            let place = addresses(tier)[0];
+            server.wait_until("is still there", |_| TcpStream::connect(place).is_ok());
+        }
+    }
 }
 
 /// Writes, signs, breaks and serves `plans`.
@@ -66,10 +76,11 @@ pub(crate) fn serve(plans: Vec<Plan>, random: &mut Random, folder: &Path) -> Tre
                 .enumerate()
                 .filter(|(_, plan)| plan.served_by() == tier)
                 .collect();
-            if tier % 2 == 0 {
-                nsd(tier, &zones, folder)
-            } else {
+            // Knot 3.2.6 ends (SIGSEGV) on questions about some of the damaged zones further down.
+            if tier == 1 {
                 knot(tier, &zones, folder)
+            } else {
+                nsd(tier, &zones, folder)
             }
         })
         .collect();
@@ -78,7 +89,7 @@ pub(crate) fn serve(plans: Vec<Plan>, random: &mut Random, folder: &Path) -> Tre
         asked: asked.into_iter().collect(),
         hints,
         anchor: anchor_file,
-        _servers: servers,
+        servers,
     }
 }
 
