@@ -557,3 +557,29 @@ async fn upstream_that_waits_for_others() {
     tokio::join!(waiting, beside);
     assert_eq!(summary(&bench.ask("ns.nsec.test A").await), "- data S");
 }
+
+/// A lame server sends the referral of the root, with the proof that the top-level zone is
+/// unsigned: that denies nothing of the zone it was asked about.
+#[tokio::test(start_paused = true)]
+async fn referral_upwards_with_a_proof() {
+    let honest = authority();
+    let lame = crate::world::server_of("leaf.plain");
+    let root = crate::world::ROOT_SERVER.parse().expect("an address");
+    let net = MemoryNet::new(move |server: SocketAddr, transport, query| {
+        let speaks = if server.ip() == lame {
+            root
+        } else {
+            server.ip()
+        };
+        honest.respond(speaks, transport, query)
+    });
+    let bench = Bench::with(config(Mode::Recursive, &authority()), net);
+    for text in [
+        "mx.leaf.plain A",
+        "nowhere.leaf.plain TLSA",
+        "leaf.plain MX",
+    ] {
+        let answer = bench.ask(text).await;
+        assert_failed(&answer, "- failed ?", "no answer, no referral", text);
+    }
+}

@@ -146,6 +146,14 @@ pub(super) enum Reply {
     Lame(&'static str),
 }
 
+/// Whether a reply brings a proof of `zone` with which it may deny something. The proof beside a
+/// referral to a zone above is not one: who sends that does not know the zone he is asked about.
+fn denies_within(message: &Message, zone: &Name) -> bool {
+    message.authority.iter().any(|record| {
+        matches!(record.rtype, rtype::NSEC | rtype::NSEC3) && record.owner.is_at_or_below(zone)
+    })
+}
+
 /// Reads a reply without error code from a server of `zone` to `question`.
 pub(super) fn classify(message: &Message, zone: &Name, question: &Question) -> Reply {
     let name = &question.name;
@@ -177,7 +185,7 @@ pub(super) fn classify(message: &Message, zone: &Name, question: &Question) -> R
         Some(cut) => Reply::Referral(referral(message, zone, cut)),
         None if message.authoritative => Reply::Answer,
         // Whoever denies with a proof need not say that he may: the proof is judged.
-        None if message.has_proof() => Reply::Answer,
+        None if denies_within(message, zone) => Reply::Answer,
         None => Reply::Lame("no answer, no referral, no authority"),
     }
 }
