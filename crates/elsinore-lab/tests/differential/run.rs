@@ -129,9 +129,7 @@ async fn ask_unbound(asked: &[Asked]) -> Vec<Outcome> {
 async fn ask_again(asked: &[Asked], ours: &[Outcome], theirs: &mut [Outcome]) {
     for (index, asked) in asked.iter().enumerate() {
         let is_known = matches!(ours[index].verdict, Verdict::Secure | Verdict::Insecure);
-        let gives_no_reason =
-            theirs[index].kind == "failed" && !theirs[index].reason.contains("EDE");
-        if is_known && gives_no_reason {
+        if is_known && theirs[index].verdict == Verdict::Failed {
             theirs[index] = oracle::ask(asked).await;
         }
     }
