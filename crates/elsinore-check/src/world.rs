@@ -1,0 +1,43 @@
+//! All of the network that a check needs, live or replayed.
+
+use crate::report::Offer;
+use crate::sighting::SessionSighting;
+use elsinore_dane::mta_sts::StsFetch;
+use elsinore_dane::name::DomainName;
+use elsinore_dane::plan::HostPlan;
+use elsinore_dane::time::UnixTime;
+use elsinore_net::resolver::Resolver;
+use futures_util::future::BoxFuture;
+use std::fmt::Debug;
+use std::net::IpAddr;
+use std::sync::Arc;
+
+/// All of the network that a check needs.
+pub trait World: Debug + Send + Sync {
+    /// The moment at which everything is judged.
+    fn now(&self) -> UnixTime;
+
+    /// The resolver: live, or replaying what a bundle holds, under anchors of its own.
+    fn resolver(&self) -> &Arc<Resolver>;
+
+    /// Holds the sessions that `visit` asks for at one address: one, or with [`Offer::Sender`] the
+    /// rungs of the climb that `send` would make. Never more than one at a time per address, with
+    /// a pause between them.
+    fn visit<'a>(&'a self, visit: &'a Visit<'a>) -> BoxFuture<'a, Vec<SessionSighting>>;
+
+    /// Fetches the MTA-STS policy of a domain (RFC 8461 §3.3).
+    fn fetch_policy<'a>(&'a self, domain: &'a DomainName) -> BoxFuture<'a, StsFetch>;
+}
+
+/// What to find out at one address.
+#[derive(Debug, Clone, Copy)]
+pub struct Visit<'a> {
+    /// The host, and what a session there is obliged to.
+    pub plan: &'a HostPlan,
+    /// One of its addresses.
+    pub address: IpAddr,
+    /// Which certificates to ask for, and with which name.
+    pub offer: Offer,
+    /// The server name for [`Offer::OtherName`].
+    pub other_name: Option<&'a DomainName>,
+}
