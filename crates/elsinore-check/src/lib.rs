@@ -18,4 +18,5 @@
 pub mod lint;
 pub mod report;
 pub mod sighting;
+pub mod target;
 pub mod world;
