@@ -21,14 +21,18 @@ mod retry;
 pub mod rollover;
 mod route;
 mod servers;
+pub mod servers_of;
+mod signature;
 mod step;
 mod synthesis;
+pub mod tape;
 mod transcript;
 mod trust;
 mod upstream;
 mod validate;
 mod wire;
 mod zone_text;
+pub mod zones;
 
 pub use anchors::{AnchorError, TrustAnchors};
 pub use config::{
@@ -40,6 +44,8 @@ pub use hints::{HintsError, RootHints};
 pub use limits::Limits;
 pub use nets::{Net, NetError, may_contact};
 pub use route::{Route, RouteKind};
+pub use signature::Signature;
+pub use tape::Tape;
 pub use transcript::{
     AuthenticBit, Checking, DnssecRecords, Explained, Recursion, RestsOn, Sections, Transcript,
     TranscriptQuery,

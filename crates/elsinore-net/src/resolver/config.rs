@@ -5,6 +5,7 @@ use super::hints::RootHints;
 use super::limits::Limits;
 use super::nets::Net;
 use super::route::Route;
+use super::tape::Tape;
 use super::validate::{Cryptography, OpenSsl};
 use elsinore_dane::name::DomainName;
 use std::net::SocketAddr;
@@ -121,6 +122,8 @@ pub struct ResolverConfig {
     pub aggressive_denial: AggressiveDenial,
     /// Octets of memory that all caches together take, at most, their own tables included.
     pub cache_octets: usize,
+    /// Whether what is asked and answered is recorded, or comes from a recording.
+    pub tape: Tape,
 }
 
 impl Default for ResolverConfig {
@@ -142,6 +145,7 @@ impl Default for ResolverConfig {
             limits: Limits::default(),
             aggressive_denial: AggressiveDenial::Synthesised,
             cache_octets: 128 << 20,
+            tape: Tape::Off,
         }
     }
 }

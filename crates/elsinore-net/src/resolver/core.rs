@@ -3,12 +3,13 @@
 use super::Freshness;
 use super::anchors::{Starts, TrustAnchors};
 use super::cache::{Cache, Remembered, signature_octets};
-use super::config::ResolverConfig;
+use super::config::{AggressiveDenial, ResolverConfig};
 use super::evidence::Records;
-use super::exchange::Wires;
+use super::exchange::{Octets, Wires};
 use super::limits::{Budget, Limits};
 use super::route::Routes;
 use super::servers::ServerBook;
+use super::tape::Tape;
 use super::transcript::{Checking, Recursion};
 use super::upstream::Upstreams;
 use super::wire::{Message, Name, Question};
@@ -121,6 +122,13 @@ impl Core {
             .iter()
             .map(Name::from_domain)
             .collect();
+        let octets_of_replies = match config.tape {
+            Tape::Record(_) => Octets::Kept,
+            Tape::Off | Tape::Replay(_) => Octets::Dropped,
+        };
+        if !matches!(config.tape, Tape::Off) {
+            config.aggressive_denial = AggressiveDenial::Asked;
+        }
         let starts = Starts::new(&config.anchors, &negative_anchors, &*config.cryptography);
         Self {
             negative_anchors,
@@ -129,7 +137,7 @@ impl Core {
             under_way: Mutex::default(),
             upstreams: Upstreams::default(),
             cache: Cache::new(&config, Arc::clone(&clock)),
-            wires: Wires::new(dialer, config.sockets),
+            wires: Wires::new(dialer, config.sockets, octets_of_replies),
             routes: Routes::new(&config.routes),
             config,
             clock,

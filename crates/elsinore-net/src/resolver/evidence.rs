@@ -52,7 +52,7 @@ impl fmt::Display for ResourceRecord {
 }
 
 /// The server of a reply that nobody was asked for.
-const NOBODY: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::UNSPECIFIED), 0);
+pub(super) const NOBODY: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::UNSPECIFIED), 0);
 
 /// Whether a lookup keeps what its answer rests on. The way of mail does not: it never shows it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

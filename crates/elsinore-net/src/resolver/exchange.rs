@@ -137,22 +137,40 @@ pub(super) struct Wires {
     dialer: Arc<dyn Dialer>,
     sockets: Sockets,
     connections: Connections,
+    octets: Octets,
+}
+
+/// Whether messages keep the octets they were read from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Octets {
+    Kept,
+    Dropped,
 }
 
 impl Wires {
     /// Opens at most `sockets` sockets, and a quarter of that in connections.
-    pub(super) fn new(dialer: Arc<dyn Dialer>, sockets: usize) -> Self {
+    pub(super) fn new(dialer: Arc<dyn Dialer>, sockets: usize, octets: Octets) -> Self {
         Self {
             dialer,
             sockets: Sockets::new(sockets),
             connections: Connections::new(sockets / 4),
+            octets,
         }
+    }
+
+    fn read(&self, reply: &[u8]) -> Option<Message> {
+        let mut message = Message::parse(reply)?;
+        message.wire = match self.octets {
+            Octets::Kept => Some(reply.into()),
+            Octets::Dropped => None,
+        };
+        Some(message)
     }
 
     async fn over_udp(&self, server: SocketAddr, query: &Query) -> Result<Datagram, Fault> {
         let sent = self.sockets.send(&*self.dialer, server, query);
         match sent.map_err(|error| not_sent(&error))?.delivery().await {
-            Delivery::Reply(reply) => match Message::parse(&reply) {
+            Delivery::Reply(reply) => match self.read(&reply) {
                 Some(message) if message.truncated => Ok(Datagram::Elsewhere),
                 Some(message) => Ok(Datagram::Reply(message)),
                 None => Err(Fault::Malformed),
@@ -173,7 +191,7 @@ impl Wires {
             };
             match waiting.delivery().await {
                 Delivery::Reply(reply) => {
-                    return match Message::parse(&reply) {
+                    return match self.read(&reply) {
                         Some(message) if !message.truncated => Ok(message),
                         _ => Err(Fault::Malformed),
                     };

@@ -6,6 +6,7 @@ use super::config::Mode;
 use super::core::{Core, Found, Reply, Trouble, Work};
 use super::exchange::Fault;
 use super::servers::Errand;
+use super::tape::{Asked, Taped};
 use super::wire::{Message, Name, QueryBits, Question, Rcode, rtype};
 use elsinore_dane::security::Cause;
 use std::future::Future;
@@ -128,8 +129,14 @@ impl Core {
             _ if message.is_answer() => Ok(()),
             other => Err(Fault::Refused(other, message.ede.clone())),
         };
-        let Reply { message, server } = self
-            .joined(zone, servers, question, || {
+        let taped = Taped {
+            asked: Asked::Resolvers(zone.to_domain()),
+            question,
+            may_answer: &|server| servers.contains(&server),
+            accept: &accept,
+        };
+        let ask = || {
+            self.joined(zone, servers, question, || {
                 let errand = Errand {
                     zone,
                     question,
@@ -138,7 +145,8 @@ impl Core {
                 };
                 self.ask_servers(servers, errand, work)
             })
-            .await?;
+        };
+        let Reply { message, server } = self.taped(taped, work, ask).await?;
         Ok(Found {
             message,
             bailiwick: zone.clone(),

@@ -5,18 +5,14 @@ use super::Freshness;
 use super::cache::{Candidate, Validated};
 use super::config::{AggressiveDenial, Mode};
 use super::core::{Core, Found, Work};
-use super::evidence::Records;
+use super::evidence::{NOBODY, Records};
 use super::limits::Budget;
 use super::step::{End, Step};
 use super::transcript::Checking;
 use super::validate::{Proof, Proofs, Signed, ZoneKeys, verify};
 use super::wire::{Message, Name, Question, Rcode, Record, Rrsig, rtype};
 use elsinore_dane::security::Security;
-use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
-
-/// The server of a reply that was not asked for.
-const NOBODY: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::UNSPECIFIED), 0);
 
 impl Core {
     /// As [`Proofs::collect`]; what holds is kept for other names of the zone.
@@ -199,6 +195,7 @@ fn as_reply(candidate: Candidate) -> Found {
             additional: Vec::new(),
             ede: None,
             is_recalled: true,
+            wire: None,
         }),
         bailiwick: candidate.zone,
         server: NOBODY,

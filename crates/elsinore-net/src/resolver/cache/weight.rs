@@ -71,7 +71,11 @@ impl Weigh for Message {
     fn heap(&self) -> usize {
         let sections = [&self.answer, &self.authority, &self.additional];
         let records: usize = sections.into_iter().map(Weigh::heap).sum();
-        records + self.ede.as_ref().map_or(0, |ede| ede.text.heap())
+        let wire = self
+            .wire
+            .as_ref()
+            .map_or(0, |wire| shared_block(wire.len()));
+        records + wire + self.ede.as_ref().map_or(0, |ede| ede.text.heap())
     }
 }
 

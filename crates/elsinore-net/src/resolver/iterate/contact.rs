@@ -7,6 +7,7 @@ use crate::resolver::exchange::Fault;
 use crate::resolver::fetch::without;
 use crate::resolver::nets::may_contact;
 use crate::resolver::servers::{Errand, port_53};
+use crate::resolver::tape::{Asked, Taped};
 use crate::resolver::validate::negative_ttl;
 use crate::resolver::wire::{Message, Name, QueryBits, Question, rtype};
 use elsinore_dane::security::Cause;
@@ -24,7 +25,7 @@ const STAGGER: Duration = Duration::from_millis(1_000);
 const SERVER_ALIASES: usize = 4;
 
 impl Core {
-    /// Asks the servers of a zone; whoever asks the same at the same time shares the reply.
+    /// Asks the servers of a zone, or a recording of that.
     pub(super) async fn ask_zone(
         &self,
         zone: &Arc<Delegation>,
@@ -40,15 +41,35 @@ impl Core {
             },
             other => Err(Fault::Refused(other, message.ede.clone())),
         };
-        for server in avoid {
-            self.book().lame(*server, &zone.zone, Instant::now());
-        }
         let errand = Errand {
             zone: &zone.zone,
             question,
             bits: QueryBits::Iterative,
             accept: &accept,
         };
+        let taped = Taped {
+            asked: Asked::Zone(zone.zone.to_domain()),
+            question,
+            may_answer: &|server| !avoid.contains(&server),
+            accept: &accept,
+        };
+        let ask = || self.contact(zone, errand, avoid, work, depth);
+        self.taped(taped, work, ask).await
+    }
+
+    /// Asks the servers of a zone; whoever asks the same at the same time shares the reply.
+    async fn contact(
+        &self,
+        zone: &Arc<Delegation>,
+        errand: Errand<'_>,
+        avoid: &[SocketAddr],
+        work: &Work,
+        depth: u8,
+    ) -> Result<Reply, Trouble> {
+        let question = errand.question;
+        for server in avoid {
+            self.book().lame(*server, &zone.zone, Instant::now());
+        }
         let ask = async |servers: &[SocketAddr]| {
             self.joined(&zone.zone, servers, question, || {
                 self.ask_servers(servers, errand, work)

@@ -5,6 +5,7 @@ use super::{Name, rdata, rtype};
 use elsinore_dane::answer::ExtendedError;
 use std::collections::HashSet;
 use std::fmt;
+use std::sync::Arc;
 
 /// Records of one reply that are read; real replies have far fewer.
 const MOST_RECORDS: usize = 4_000;
@@ -159,6 +160,8 @@ pub(in crate::resolver) struct Message {
     pub(in crate::resolver) ede: Option<ExtendedError>,
     /// Put together from what was learnt before: there is nothing to learn from it.
     pub(in crate::resolver) is_recalled: bool,
+    /// The octets it was read from, where a tape records them.
+    pub(in crate::resolver) wire: Option<Arc<[u8]>>,
 }
 
 impl Message {
@@ -190,6 +193,7 @@ impl Message {
             additional: room(additionals),
             ede: None,
             is_recalled: false,
+            wire: None,
         };
         for (section, count) in [answers, authorities, additionals].into_iter().enumerate() {
             for _ in 0..count {
@@ -409,6 +413,7 @@ mod tests {
                 authority: Vec::new(),
                 ede: None,
                 is_recalled: false,
+                wire: None,
             };
             message.gather_signatures();
             assert_eq!(message.answer.len(), 1 + expected, "{before}");
