@@ -17,6 +17,7 @@
 //! Revocation is not consulted, certificate policies are not evaluated, and authority key
 //! identifiers are only hints in RFC 5280, hence ignored: the signature decides.
 
+mod association;
 pub(crate) mod certificate;
 mod chain;
 pub(crate) mod crypto;
@@ -29,6 +30,7 @@ mod name_constraints;
 mod names;
 mod outcome;
 
+pub use association::record_for;
 pub use handshake::{HandshakeSignatureError, scheme_uses_sha1, verify_handshake_signature};
 pub use inspect::{CertificateSummary, Undecodable, inspect};
 pub use outcome::{DaneVerdict, Match, MatchedBy, PinMatch, PinnedPart, Rejection};
