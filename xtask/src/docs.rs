@@ -19,6 +19,7 @@ const COMMANDS: &[&[&str]] = &[
     &["send"],
     &["dns"],
     &["doctor"],
+    &["tlsa", "make"],
     &["tlsa", "verify"],
     &["explain"],
     &["lab"],

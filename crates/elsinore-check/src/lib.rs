@@ -16,7 +16,7 @@
 //! follows a failure from `elsinore_dane::ladder`.
 
 pub mod lint;
+pub mod publish;
 pub mod report;
 pub mod sighting;
-pub mod target;
 pub mod world;

@@ -2,8 +2,7 @@
 
 /// Turns octets of a stranger into one printable line: control characters, directional and other
 /// invisible formatting characters and octets that are not UTF-8 become escapes.
-#[must_use]
-pub fn sanitized(octets: &[u8]) -> String {
+pub(crate) fn sanitized(octets: &[u8]) -> String {
     let mut out = String::with_capacity(octets.len());
     for chunk in octets.utf8_chunks() {
         for character in chunk.valid().chars() {
@@ -21,8 +20,7 @@ pub fn sanitized(octets: &[u8]) -> String {
 }
 
 /// Characters that reorder or hide the text around them in a terminal or a page.
-#[must_use]
-pub const fn is_invisible(character: char) -> bool {
+const fn is_invisible(character: char) -> bool {
     matches!(
         character,
         '\u{ad}' | '\u{61c}' | '\u{180e}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}'
@@ -32,8 +30,7 @@ pub const fn is_invisible(character: char) -> bool {
 }
 
 /// [`sanitized`], cut to at most `limit` characters with a mark when something was left out.
-#[must_use]
-pub fn excerpt(octets: &[u8], limit: usize) -> String {
+pub(crate) fn excerpt(octets: &[u8], limit: usize) -> String {
     // A character takes four octets at most, so the rest can never be shown.
     let bounded = octets.get(..limit.saturating_mul(4)).unwrap_or(octets);
     let text = sanitized(bounded);

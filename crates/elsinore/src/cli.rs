@@ -42,7 +42,8 @@ Exit codes:
   3   doctor: something that matters could not be found out
   4   tlsa verify: no usable TLSA record
   64  wrong usage
-  65  send: a message or an address that cannot be sent
+  65  send: a message or an address that cannot be sent; tlsa: a certificate or
+      key that cannot be used
   69  send: bounced
   70  fault of the program
   74  a local file cannot be read or written
@@ -57,7 +58,7 @@ enum Command {
     Dns(dns::DnsArguments),
     /// Say whether this machine can do DANE: resolvers, clock, anchors, port 25.
     Doctor(doctor::DoctorArguments),
-    /// Judge certificate chains by TLSA records, offline.
+    /// TLSA records: make them, judge certificate chains by them.
     Tlsa(tlsa::TlsaArguments),
     /// Explain a rule that a finding names: what, why, which RFC section.
     Explain(explain::ExplainArguments),

@@ -11,4 +11,5 @@ mod lab_up;
 mod root_anchors;
 mod send;
 mod tlsa;
+mod tlsa_make;
 mod usage;
