@@ -152,6 +152,8 @@ pub struct AddressVerdict {
     pub security: Option<SessionSecurity>,
     /// What stands in the way, in one line, when it is not.
     pub failure: Option<String>,
+    /// Why that says nothing about the server, when it does not.
+    pub inconclusive: Option<String>,
 }
 
 /// One session, ended by QUIT before MAIL.
@@ -183,6 +185,9 @@ pub struct SessionSighting {
     pub key_proof: KeyProof,
     /// Why the handshake failed, or why the server was refused under the DANE sender's obligation.
     pub tls_failure: Option<String>,
+    /// Whether the handshake failed because the server has no certificate of the one algorithm
+    /// that was asked for.
+    pub no_such_certificate: bool,
     /// Why the session failed otherwise: a reply, a lost connection, out of time.
     pub failure: Option<String>,
     /// Why it says nothing about the server, when it does not.

@@ -194,6 +194,15 @@ pub fn verify_pins(
     Err(Rejection::NoPinMatches)
 }
 
+/// Whether the data of a record is that of this certificate, by selector and matching type alone:
+/// the usage and the place in the chain are not looked at, so this is no verdict. It is for showing
+/// what a record was made from, also where [`verify_dane`] does not accept it.
+#[must_use]
+pub fn data_matches(record: &UsableTlsa<'_>, entry: &[u8]) -> bool {
+    Certificate::parse(entry)
+        .is_ok_and(|certificate| Digests::default().matches(&certificate, record))
+}
+
 /// The first record of this usage that the certificate matches.
 fn matching_record<'r>(
     certificate: &Certificate<'_>,

@@ -23,6 +23,7 @@ pub use config::{LegacyTls, Limits, SenderConfig, StateFolder, Timeouts};
 pub use envelope::{
     Envelope, Message, Spool, SpoolReader, SpooledBytes, SpooledFile, TlsWish, UnsendableMessage,
 };
+pub use evidence::obligation_word;
 pub use report::{
     Attempt, MatchedTlsa, ObligationWord, Outcome, RecipientReport, ReplyText, SaidBy, SendReport,
     SessionFacts, SessionSecurity,

@@ -23,8 +23,9 @@ use std::net::{IpAddr, SocketAddr};
 /// Findings of one kind that are kept per session: a server cannot fill a report.
 const OF_A_KIND: usize = 10;
 
-/// The word for an obligation.
-pub(super) fn obligation_word(obligation: &Obligation) -> ObligationWord {
+/// The word for an obligation, as `send` reports it.
+#[must_use]
+pub fn obligation_word(obligation: &Obligation) -> ObligationWord {
     let requirements = match obligation {
         Obligation::Skip(_) => return ObligationWord::Skip,
         Obligation::Cleartext => return ObligationWord::None,

@@ -36,6 +36,13 @@ impl ResourceRecord {
             rdata: record.rdata.clone(),
         }
     }
+
+    /// The data in presentation format; RFC 3597 form where the type is not known here or the data
+    /// is malformed. Printable ASCII alone.
+    #[must_use]
+    pub fn rdata_text(&self) -> String {
+        presentation::rdata(self.record_type.code(), &self.rdata)
+    }
 }
 
 /// As a line of a zone file (RFC 1035 §5.1, RFC 3597 §5), names with their trailing dot.
@@ -43,10 +50,7 @@ impl fmt::Display for ResourceRecord {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let rtype = self.record_type.code();
         let owner = presentation::absolute(&Name::from_domain(&self.owner));
-        let (kind, rdata) = (
-            presentation::mnemonic(rtype),
-            presentation::rdata(rtype, &self.rdata),
-        );
+        let (kind, rdata) = (presentation::mnemonic(rtype), self.rdata_text());
         write!(f, "{owner} {} IN {kind} {rdata}", self.ttl)
     }
 }
