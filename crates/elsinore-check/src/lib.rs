@@ -19,4 +19,5 @@ pub mod lint;
 pub mod publish;
 pub mod report;
 pub mod sighting;
+pub mod target;
 pub mod world;

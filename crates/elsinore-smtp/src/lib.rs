@@ -23,4 +23,4 @@ pub mod framing;
 pub mod message;
 pub mod reply;
 pub mod status;
-mod text;
+pub mod text;

@@ -2,7 +2,8 @@
 
 /// Turns octets of a stranger into one printable line: control characters, directional and other
 /// invisible formatting characters and octets that are not UTF-8 become escapes.
-pub(crate) fn sanitized(octets: &[u8]) -> String {
+#[must_use]
+pub fn sanitized(octets: &[u8]) -> String {
     let mut out = String::with_capacity(octets.len());
     for chunk in octets.utf8_chunks() {
         for character in chunk.valid().chars() {
@@ -20,7 +21,8 @@ pub(crate) fn sanitized(octets: &[u8]) -> String {
 }
 
 /// Characters that reorder or hide the text around them in a terminal or a page.
-const fn is_invisible(character: char) -> bool {
+#[must_use]
+pub const fn is_invisible(character: char) -> bool {
     matches!(
         character,
         '\u{ad}' | '\u{61c}' | '\u{180e}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}'
@@ -30,7 +32,8 @@ const fn is_invisible(character: char) -> bool {
 }
 
 /// [`sanitized`], cut to at most `limit` characters with a mark when something was left out.
-pub(crate) fn excerpt(octets: &[u8], limit: usize) -> String {
+#[must_use]
+pub fn excerpt(octets: &[u8], limit: usize) -> String {
     // A character takes four octets at most, so the rest can never be shown.
     let bounded = octets.get(..limit.saturating_mul(4)).unwrap_or(octets);
     let text = sanitized(bounded);
