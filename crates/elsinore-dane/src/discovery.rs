@@ -25,7 +25,7 @@ mod verdict;
 pub use ask::{Ask, AskFreshness, AskId, Query, Reply};
 #[cfg(feature = "flaws")]
 pub use flaw::Flaw;
-pub use settings::{DiscoveryPolicy, Families, MessageTls, StsUse};
+pub use settings::{DaneUse, DiscoveryPolicy, Families, LookAhead, MessageTls, StsUse};
 
 use crate::answer::RecordType;
 use crate::finding::Finding;

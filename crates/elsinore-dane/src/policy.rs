@@ -6,7 +6,7 @@ mod floor;
 
 use crate::destination::{InsecureMx, Level, Mode};
 use crate::discovery::flaw::{Flaw, Flaws};
-use crate::discovery::{DiscoveryPolicy, MessageTls, StsUse};
+use crate::discovery::{DaneUse, DiscoveryPolicy, MessageTls, StsUse};
 use crate::finding::Finding;
 use crate::mta_sts::{StsMode, StsPolicy};
 use crate::name::DomainName;
@@ -76,6 +76,9 @@ impl DiscoveryPolicy {
     /// use them, `TLS-Required: No`, and `insecure_mx = "may"` make the search pointless.
     #[must_use]
     pub const fn seeks_tlsa(&self, source: HostSource) -> bool {
+        if matches!(self.dane, DaneUse::Ignore) {
+            return false;
+        }
         if matches!(self.level, Level::DaneOnly) {
             return source.is_trusted();
         }

@@ -34,11 +34,15 @@ pub struct DiscoveryPolicy {
     pub own_names: Vec<DomainName>,
     /// Addresses and ports this relay listens on; empty for `send`.
     pub own_addresses: Vec<SocketAddr>,
+    /// Whether DANE is honoured.
+    pub dane: DaneUse,
     /// Whether MTA-STS is honoured.
     pub sts: StsUse,
     /// How `_mta-sts` is asked: [`AskFreshness::Fresh`] before a message is given up for a
     /// policy failure (RFC 8461 §5.1).
     pub sts_freshness: AskFreshness,
+    /// Whether hosts of a worse preference are looked up before the better ones are decided.
+    pub look_ahead: LookAhead,
 }
 
 impl Default for DiscoveryPolicy {
@@ -56,8 +60,10 @@ impl Default for DiscoveryPolicy {
             families: Families::Both,
             own_names: Vec::new(),
             own_addresses: Vec::new(),
+            dane: DaneUse::Honour,
             sts: StsUse::Honour,
             sts_freshness: AskFreshness::Cached,
+            look_ahead: LookAhead::NextPreference,
         }
     }
 }
@@ -110,4 +116,25 @@ pub enum StsUse {
     Honour,
     /// No: neither looked up nor applied.
     Ignore,
+}
+
+/// Whether DANE is honoured.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub enum DaneUse {
+    /// Yes (RFC 7672).
+    #[default]
+    Honour,
+    /// No: TLSA records are neither looked up nor applied. This is how a sender decides that knows
+    /// no DANE; a sender that delivers mail has no use for it.
+    Ignore,
+}
+
+/// How far the questions run ahead of the decisions. What is decided is the same.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub enum LookAhead {
+    /// Hosts of one preference at a time: whoever delivers mail seldom needs the worse ones.
+    #[default]
+    NextPreference,
+    /// All hosts as soon as they are known: whoever needs every plan loses no time.
+    AllHosts,
 }

@@ -3,6 +3,7 @@
 
 use super::ask::Query;
 use super::host::{Host, Stage};
+use super::settings::LookAhead;
 use super::{Discovery, Purpose, RouteState, verdict};
 use crate::finding::Finding;
 use crate::next_hop::Target;
@@ -17,6 +18,10 @@ impl Discovery {
         if !matches!(self.route, RouteState::Hosts) {
             return;
         }
+        if self.policy.look_ahead == LookAhead::AllHosts {
+            self.begin(0..self.hosts.len());
+            self.consider_sts(0..self.hosts.len());
+        }
         let mut begin = 0;
         while let Some(first) = self.hosts.get(begin) {
             let preference = first.preference;
@@ -25,16 +30,7 @@ impl Discovery {
                 .take_while(|host| host.preference == preference)
                 .count();
             let group = begin..begin + length;
-            for index in group.clone() {
-                let mut wants = Vec::new();
-                if let Some(host) = self.hosts.get_mut(index)
-                    && host.plan.is_none()
-                    && !host.is_self
-                {
-                    host.start(&self.policy, &mut wants);
-                }
-                self.put(index, wants);
-            }
+            self.begin(group.clone());
             if self.hosts[group.clone()].iter().any(|host| host.is_self) {
                 self.drop_from(begin);
             } else if self.may_still_be_self(group.clone()) {
@@ -55,6 +51,20 @@ impl Discovery {
             begin = group.end;
         }
         self.conclude();
+    }
+
+    /// Puts the first questions about these hosts, where that has not been done.
+    fn begin(&mut self, hosts: std::ops::Range<usize>) {
+        for index in hosts {
+            let mut wants = Vec::new();
+            if let Some(host) = self.hosts.get_mut(index)
+                && host.plan.is_none()
+                && !host.is_self
+            {
+                host.start(&self.policy, &mut wants);
+            }
+            self.put(index, wants);
+        }
     }
 
     /// Whether a host of the group could still turn out to be this relay: it has addresses of

@@ -4,9 +4,11 @@ use crate::drive::{Fixture, NOW, drive, summary};
 use elsinore_dane::answer::RecordType;
 use elsinore_dane::destination::{InsecureMx, Level};
 use elsinore_dane::discovery::{
-    AskFreshness, Discovery, DiscoveryPolicy, Families, HostState, MessageTls, Query,
+    AskFreshness, DaneUse, Discovery, DiscoveryPolicy, Families, HostState, LookAhead, MessageTls,
+    Query, StsUse,
 };
 use elsinore_dane::next_hop::NextHop;
+use elsinore_dane::obligation::Obligation;
 use elsinore_dane::plan::TlsVersion;
 use elsinore_dane::rule::Rule;
 
@@ -418,5 +420,64 @@ fn messages_and_levels() {
             [expected],
             "{level} {insecure_mx} {message:?}\n{zone}"
         );
+    }
+}
+
+const THREE: &str = "d MX S 10 mx.h\nd MX S 20 b.h\nd MX S 30 c.h\n\
+    mx.h A S 192.0.2.1\nb.h A S 192.0.2.2\nc.h A S 192.0.2.3\n\
+    _25._tcp.mx.h TLSA S 3 1 1 32\n_25._tcp.b.h TLSA S 3 0 9 1\n_25._tcp.c.h TLSA T -\n";
+
+/// Whoever wants every plan waits for the slowest host, not for one host after the other; what is
+/// decided is the same.
+#[test]
+fn looking_ahead_changes_the_order_of_questions_alone() {
+    let plans_of = |look_ahead| {
+        let policy = DiscoveryPolicy {
+            look_ahead,
+            ..DiscoveryPolicy::default()
+        };
+        let (discovery, asked) = run("d", THREE, policy);
+        let rounds = asked.iter().map(|(round, _)| round + 1).max();
+        let plans: Vec<_> = discovery.plans().cloned().collect();
+        (plans, asked.len(), rounds)
+    };
+    let (one_by_one, questions, rounds) = plans_of(LookAhead::NextPreference);
+    let (at_once, same_questions, fewer_rounds) = plans_of(LookAhead::AllHosts);
+    assert_eq!(one_by_one, at_once);
+    assert_eq!(questions, same_questions);
+    assert_eq!((rounds, fewer_rounds), (Some(7), Some(3)));
+}
+
+/// A sender without DANE puts no TLSA question and owes what MTA-STS and the administrator say.
+#[test]
+fn a_sender_without_dane() {
+    for (dane, sts, expected, asked_for_tlsa) in [
+        (DaneUse::Honour, StsUse::Honour, "authenticate", true),
+        (DaneUse::Honour, StsUse::Ignore, "authenticate", true),
+        (DaneUse::Ignore, StsUse::Honour, "authenticate", false),
+        (DaneUse::Ignore, StsUse::Ignore, "opportunistic", false),
+    ] {
+        let policy = DiscoveryPolicy {
+            dane,
+            sts,
+            ..DiscoveryPolicy::default()
+        };
+        let mut fixture = Fixture::parse(&format!("{THREE}_mta-sts.d TXT I v=STSv1; id=1;\n"));
+        fixture.policy = Some("version: STSv1\nmode: enforce\nmx: *.h\nmax_age: 86400\n".into());
+        let hop = NextHop::parse("d").unwrap();
+        let mut discovery = Discovery::new(hop, policy, None, 1, NOW);
+        let asked = drive(&mut discovery, &mut fixture);
+        let first = discovery.plans().next().unwrap();
+        assert_eq!(first.obligation.word(), expected, "{dane:?} {sts:?}");
+        let owes_dane = match &first.obligation {
+            Obligation::Authenticate(requirements) => requirements.dane.is_some(),
+            _ => false,
+        };
+        assert_eq!(owes_dane, dane == DaneUse::Honour);
+        let tlsa = asked.iter().any(|(_, query)| match query {
+            Query::Dns { question, .. } => question.record_type == RecordType::Tlsa,
+            Query::StsPolicy { .. } => false,
+        });
+        assert_eq!(tlsa, asked_for_tlsa, "{dane:?} {sts:?}");
     }
 }
