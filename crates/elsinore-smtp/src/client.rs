@@ -25,6 +25,7 @@
 //! deferred and reported as a possible duplicate (RFC 5321 §4.5.3.2.6 tells why the wait for that
 //! answer is ten minutes).
 
+mod awaited;
 mod content;
 mod envelope;
 mod event;

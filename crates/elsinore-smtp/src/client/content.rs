@@ -1,9 +1,10 @@
 //! The message on its way out, under DATA or BDAT.
 
 use super::Action;
+use super::awaited::Awaited;
 use super::envelope::{Framing, Transmission};
 use super::outcome::{Cause, Failure, Outlook, RecipientResult, Scope};
-use super::session::{Awaited, ClientSession, Step};
+use super::session::{ClientSession, Step};
 use super::timeouts::Phase;
 use crate::command::{Chunk, Command};
 use crate::framing::DotStuffing;

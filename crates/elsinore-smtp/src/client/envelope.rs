@@ -1,9 +1,10 @@
 //! MAIL, RCPT and DATA: which commands go into one flight and what their replies mean.
 
+use super::awaited::Awaited;
 use super::content::Content;
 use super::event::{ConversionReason, Event};
 use super::outcome::{Cause, Failure, Outlook, RecipientResult, Scope, Utf8Need};
-use super::session::{Awaited, ClientSession, Step};
+use super::session::{ClientSession, Step};
 use super::timeouts::Phase;
 use super::{RequireTls, Transaction, Use};
 use crate::command::{Body, Command, MailParameters, RcptParameters, Return};

@@ -24,6 +24,9 @@ pub struct SessionOutcome {
     pub greeting: Option<Reply>,
     /// What the server offered last: inside TLS when TLS was established.
     pub capabilities: Option<Capabilities>,
+    /// What the server offered before TLS, when the session went on inside TLS. Nothing protected
+    /// it, and nothing was done for its sake but STARTTLS (RFC 3207 §4.2).
+    pub offered_before_tls: Option<Capabilities>,
     /// Whether what was said last was said inside TLS.
     pub inside_tls: bool,
     /// The dialogue.

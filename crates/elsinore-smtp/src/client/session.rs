@@ -1,5 +1,6 @@
 //! The session as a whole: greeting, EHLO, STARTTLS, and how everything ends.
 
+use super::awaited::Awaited;
 use super::content::Content;
 use super::envelope::Envelope;
 use super::event::Event;
@@ -14,43 +15,6 @@ use crate::ehlo::{Capabilities, SizeLimit};
 use crate::reply::{Reply, ReplyParser};
 use crate::status::{EnhancedStatus, StatusClass};
 use std::collections::VecDeque;
-
-/// A command that was sent and whose reply has not come, in the order of sending
-/// (RFC 2920 §3.1: replies are matched by counting).
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Awaited {
-    Greeting,
-    Ehlo,
-    Helo,
-    StartTls,
-    Mail,
-    /// The index of the recipient in the transaction.
-    Rcpt(usize),
-    Data,
-    /// A BDAT chunk that is not the last.
-    Chunk,
-    /// The final dot or the last BDAT chunk.
-    End,
-    Rset,
-    Quit,
-}
-
-impl Awaited {
-    const fn phase(self) -> Phase {
-        match self {
-            Self::Greeting => Phase::Greeting,
-            Self::Ehlo | Self::Helo => Phase::Hello,
-            Self::StartTls => Phase::StartTls,
-            Self::Mail => Phase::Mail,
-            Self::Rcpt(_) => Phase::Recipient,
-            Self::Data => Phase::DataStart,
-            Self::Chunk => Phase::DataBlock,
-            Self::End => Phase::DataEnd,
-            Self::Rset => Phase::Reset,
-            Self::Quit => Phase::Quit,
-        }
-    }
-}
 
 /// What comes when no reply is awaited any more.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -82,6 +46,7 @@ pub struct ClientSession {
     pub(super) content: Option<Content>,
     pub(super) results: Vec<Option<RecipientResult>>,
     pub(super) capabilities: Option<Capabilities>,
+    offered_before_tls: Option<Capabilities>,
     pub(super) inside_tls: bool,
     pub(super) events: Vec<Event>,
     pub(super) transcript: Transcript,
@@ -120,6 +85,7 @@ impl ClientSession {
             content: None,
             results: vec![None; recipients],
             capabilities: None,
+            offered_before_tls: None,
             inside_tls: false,
             events: Vec::new(),
             transcript: Transcript::default(),
@@ -213,9 +179,21 @@ impl ClientSession {
         if self.step == Step::Handshake {
             self.transcript.note("TLS established");
             self.inside_tls = true;
-            self.capabilities = None;
+            // Kept for whoever looks at the server; this session never reads it again.
+            self.offered_before_tls = self.capabilities.take();
             self.step = Step::Hello;
         }
+    }
+
+    /// Whether the session carries no mail: it says QUIT where MAIL would come.
+    #[must_use]
+    pub const fn is_probe(&self) -> bool {
+        self.transaction.is_none()
+    }
+
+    /// Writes a remark of the driver's into the transcript. `text` is one line.
+    pub fn remark(&mut self, text: &str) {
+        self.transcript.note(text);
     }
 
     /// The handshake failed, or the peer is not who it must be. `reason` is one line.
@@ -287,6 +265,7 @@ impl ClientSession {
             failure: self.failure,
             greeting: self.greeting,
             capabilities: self.capabilities,
+            offered_before_tls: self.offered_before_tls,
             inside_tls: self.inside_tls,
             transcript: self.transcript,
             events: self.events,

@@ -378,6 +378,12 @@ fn render(outcome: &SessionOutcome) -> String {
     if outcome.inside_tls {
         writeln!(out, "inside TLS").unwrap();
     }
+    if let Some(offered) = &outcome.offered_before_tls
+        && outcome.recipients.is_empty()
+    {
+        let starttls = if offered.starttls { "STARTTLS" } else { "-" };
+        writeln!(out, "before TLS: {starttls}").unwrap();
+    }
     out
 }
 
