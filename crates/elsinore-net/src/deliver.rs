@@ -12,22 +12,33 @@
 
 pub mod config;
 pub mod envelope;
+pub mod inconclusive;
+pub mod prober;
 pub mod report;
+pub mod sounding;
 
+mod climb;
+mod contact;
+mod course;
 mod domain;
 mod evidence;
 mod inquiry;
 mod mismatch;
 
+pub use crate::session::{Heard, PhaseTimes, SessionResult, TlsRecord};
 pub use config::{LegacyTls, Limits, SenderConfig, StateFolder, Timeouts};
+pub use contact::NoConnection;
 pub use envelope::{
     Envelope, Message, Spool, SpoolReader, SpooledBytes, SpooledFile, TlsWish, UnsendableMessage,
 };
 pub use evidence::obligation_word;
+pub use inconclusive::{Inconclusive, InconclusiveReason};
+pub use prober::{Look, PlanSighting, Prober, RouteSighting};
 pub use report::{
     Attempt, MatchedTlsa, ObligationWord, Outcome, RecipientReport, ReplyText, SaidBy, SendReport,
     SessionFacts, SessionSecurity,
 };
+pub use sounding::{Approach, Assessed, Assessor, Ended, Foreseen, Passage, Sounding};
 
 use crate::clock::Clock;
 use crate::dialer::Dialer;
@@ -269,10 +280,7 @@ impl Sender {
     }
 
     const fn legacy_rung(&self) -> LegacyRung {
-        match self.config.legacy {
-            LegacyTls::Allowed if cfg!(feature = "legacy-tls") => LegacyRung::Available,
-            LegacyTls::Allowed | LegacyTls::Off => LegacyRung::Absent,
-        }
+        sounding::legacy_rung(self.config.legacy)
     }
 
     /// The rung to begin with at `peer`: the one that worked a while ago, which is never
@@ -283,7 +291,7 @@ impl Sender {
             .get(&peer)
             .filter(|(_, learnt)| learnt.elapsed() < RUNG_KEPT)
             .map(|(rung, _)| *rung);
-        domain::begin(obligation, known)
+        climb::begin(obligation, known)
     }
 
     fn remember_rung(&self, peer: SocketAddr, rung: Rung) {

@@ -1,13 +1,19 @@
 //! One SMTP session over a byte stream: drives the state machine of `elsinore-smtp`, with the
 //! time limits of each phase, TLS in the middle, and the message read from its spool in blocks.
 
+mod dialogue;
+
+pub use dialogue::Heard;
+pub(crate) use dialogue::walk;
+
 use crate::deliver::{Spool, SpoolReader};
 use crate::dialer::ByteStream;
 use crate::tls::judge::Proofs;
 use crate::tls::{
-    Backend, HandshakeTrouble, KeyProof, TlsConnector, TlsDemand, TlsFacts, TlsFailure,
-    TlsFailureCause,
+    Backend, Handshake, HandshakeTrouble, TlsConnector, TlsDemand, TlsFailure, TlsFailureCause,
+    TlsSession, Unjudged,
 };
+use dialogue::Ear;
 use elsinore_smtp::client::{Action, ClientSession, Phase, SessionOutcome, Timeouts};
 use std::io::{self, Read as _, Seek as _, SeekFrom};
 use std::sync::Arc;
@@ -29,21 +35,69 @@ pub struct SessionResult {
     pub outcome: SessionOutcome,
     /// The TLS session, when there was one.
     pub tls: Option<TlsRecord>,
-    /// Why the handshake failed, when one was tried and failed.
+    /// Why the handshake failed, or its server was refused.
     pub tls_failure: Option<TlsFailure>,
+    /// How long each part took.
+    pub times: PhaseTimes,
+    /// What was heard, of a session that carries no mail.
+    pub heard: Vec<Heard>,
+}
+
+impl SessionResult {
+    /// What the handshake showed, when it was completed, whether the server was accepted or refused.
+    #[must_use]
+    pub fn handshake(&self) -> Option<&Handshake> {
+        match (&self.tls, &self.tls_failure) {
+            (Some(tls), _) => Some(&tls.handshake),
+            (None, Some(failure)) => failure.established.as_deref(),
+            (None, None) => None,
+        }
+    }
 }
 
 /// What remains of a TLS session when its stream is gone.
 #[derive(Debug, Clone)]
 pub struct TlsRecord {
-    /// What was negotiated.
-    pub facts: TlsFacts,
+    /// What the handshake showed.
+    pub handshake: Handshake,
     /// What the server proved.
     pub proofs: Proofs,
-    /// Whether the server showed that it holds the key of its certificate.
-    pub key_proof: KeyProof,
-    /// Certificates that the server sent; 0 for an anonymous cipher suite.
-    pub certificates: usize,
+}
+
+/// How long the parts of a session took; `None` where it did not get there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct PhaseTimes {
+    /// The TCP connection.
+    pub connect: Option<Duration>,
+    /// From the connection to the whole greeting.
+    pub greeting: Option<Duration>,
+    /// Every EHLO and HELO with its reply.
+    pub hello: Option<Duration>,
+    /// STARTTLS and its reply.
+    pub starttls: Option<Duration>,
+    /// The TLS handshake.
+    pub handshake: Option<Duration>,
+    /// Everything, from the beginning of the connection to its end.
+    pub total: Duration,
+}
+
+impl PhaseTimes {
+    fn add(&mut self, phase: Phase, took: Duration) {
+        let slot = match phase {
+            Phase::Greeting => &mut self.greeting,
+            Phase::Hello => &mut self.hello,
+            Phase::StartTls => &mut self.starttls,
+            Phase::Handshake => &mut self.handshake,
+            Phase::Mail
+            | Phase::Recipient
+            | Phase::DataStart
+            | Phase::DataBlock
+            | Phase::DataEnd
+            | Phase::Reset
+            | Phase::Quit => return,
+        };
+        *slot = Some(slot.unwrap_or_default().saturating_add(took));
+    }
 }
 
 /// What a session needs besides the dialogue.
@@ -109,6 +163,10 @@ pub async fn drive(
     };
     let mut tls = None;
     let mut tls_failure = None;
+    let mut times = PhaseTimes::default();
+    let opened = Instant::now();
+    let is_probe = session.is_probe();
+    let mut ear = Ear::of(is_probe);
     let mut buffer = vec![0; READ];
     let mut end_deadline = None;
     loop {
@@ -123,13 +181,20 @@ pub async fn drive(
                     open.write_all(&octets).await?;
                     open.flush().await
                 };
-                match timeout_at(until, write).await {
+                let written = timed(&mut times, phase, timeout_at(until, write)).await;
+                match written {
                     Ok(Ok(())) => {}
                     Ok(Err(_)) => {
-                        hear_last_words(open, &mut session, &mut buffer).await;
+                        let words = last_words(open, &mut buffer).await;
+                        session.received(&words);
                         session.connection_lost();
+                        ear.octets(&words);
+                        ear.event(Heard::Lost);
                     }
-                    Err(_) => session.timed_out(),
+                    Err(_) => {
+                        session.timed_out();
+                        ear.event(Heard::TimedOut);
+                    }
                 }
             }
             Action::Receive { phase } => {
@@ -138,10 +203,20 @@ pub async fn drive(
                     continue;
                 };
                 let until = limit(settings, phase, &mut end_deadline);
-                match timeout_at(until, open.read(&mut buffer)).await {
-                    Ok(Ok(0) | Err(_)) => session.connection_lost(),
-                    Ok(Ok(length)) => session.received(&buffer[..length]),
-                    Err(_) => session.timed_out(),
+                let read = timeout_at(until, open.read(&mut buffer));
+                match timed(&mut times, phase, read).await {
+                    Ok(Ok(0) | Err(_)) => {
+                        session.connection_lost();
+                        ear.event(Heard::Lost);
+                    }
+                    Ok(Ok(length)) => {
+                        session.received(&buffer[..length]);
+                        ear.octets(&buffer[..length]);
+                    }
+                    Err(_) => {
+                        session.timed_out();
+                        ear.event(Heard::TimedOut);
+                    }
                 }
             }
             Action::StartTls => {
@@ -150,31 +225,27 @@ pub async fn drive(
                     continue;
                 };
                 let until = limit(settings, Phase::Handshake, &mut end_deadline);
-                let handshake = settings
-                    .tls
-                    .connect(settings.backend, plain, &settings.demand);
-                let result = timeout_at(until, handshake).await.unwrap_or_else(|_| {
-                    Err(TlsFailure {
-                        backend: settings.backend,
-                        cause: TlsFailureCause::Handshake {
-                            trouble: HandshakeTrouble::Connection(io::ErrorKind::TimedOut),
-                            text: "timed out".to_owned(),
-                        },
-                        established: None,
-                    })
-                });
-                match result {
-                    Ok(established) => {
+                let shaken = timeout_at(until, shake(settings, plain, is_probe));
+                let shaken = timed(&mut times, Phase::Handshake, shaken).await;
+                match shaken.unwrap_or_else(|_| Err(timed_out(settings.backend))) {
+                    Ok(Shaken::Accepted(established)) => {
+                        ear.event(Heard::Handshake(established.handshake.clone()));
                         tls = Some(TlsRecord {
-                            facts: established.facts,
+                            handshake: established.handshake,
                             proofs: established.proofs,
-                            key_proof: established.key_proof,
-                            certificates: established.chain.len(),
                         });
                         stream = Some(established.stream);
                         session.tls_established();
                     }
+                    Ok(Shaken::Refused(unaccepted, failure)) => {
+                        ear.failure(&failure);
+                        session.remark(&not_accepted(&failure));
+                        tls_failure = Some(failure);
+                        stream = Some(unaccepted);
+                        session.tls_established();
+                    }
                     Err(failure) => {
+                        ear.failure(&failure);
                         session.tls_failed(&failure.to_string());
                         tls_failure = Some(failure);
                     }
@@ -189,13 +260,68 @@ pub async fn drive(
                     // A peer that closes without close_notify after QUIT does no harm.
                     let _ = timeout(PARTING, open.shutdown()).await;
                 }
+                times.total = opened.elapsed();
                 return SessionResult {
                     outcome: session.into_outcome(),
                     tls,
                     tls_failure,
+                    times,
+                    heard: ear.into_heard(),
                 };
             }
         }
+    }
+}
+
+/// Waits for `work` and counts the wait to `phase`.
+async fn timed<T>(times: &mut PhaseTimes, phase: Phase, work: impl Future<Output = T>) -> T {
+    let begun = Instant::now();
+    let done = work.await;
+    times.add(phase, begun.elapsed());
+    done
+}
+
+/// A completed handshake.
+enum Shaken {
+    /// Its server gave the proofs that were demanded.
+    Accepted(TlsSession),
+    /// It did not, and the session carries no mail: it goes on to EHLO and QUIT, so that the server
+    /// is left politely and shows what it offers. The verdict stands.
+    Refused(Box<dyn ByteStream>, TlsFailure),
+}
+
+async fn shake(
+    settings: &SessionSettings<'_>,
+    plain: Box<dyn ByteStream>,
+    is_probe: bool,
+) -> Result<Shaken, TlsFailure> {
+    let demand = &settings.demand;
+    let unjudged = settings.tls.shake(settings.backend, plain, demand).await?;
+    let Unjudged { stream, handshake } = unjudged;
+    match settings.tls.conclude(&handshake, demand) {
+        Ok(proofs) => Ok(Shaken::Accepted(TlsSession {
+            stream,
+            handshake,
+            proofs,
+        })),
+        Err(failure) if is_probe => Ok(Shaken::Refused(stream, failure)),
+        Err(failure) => Err(failure),
+    }
+}
+
+/// The remark in the transcript of a session whose server was refused.
+fn not_accepted(failure: &TlsFailure) -> String {
+    format!("not accepted: {failure}")
+}
+
+fn timed_out(backend: Backend) -> TlsFailure {
+    TlsFailure {
+        backend,
+        cause: TlsFailureCause::Handshake {
+            trouble: HandshakeTrouble::Connection(io::ErrorKind::TimedOut),
+            text: "timed out".to_owned(),
+        },
+        established: None,
     }
 }
 
@@ -217,20 +343,14 @@ fn limit(
 }
 
 /// After a failed write the server's reason may still lie in the receive buffer (RFC 5321 §3.8).
-async fn hear_last_words(
-    stream: &mut Box<dyn ByteStream>,
-    session: &mut ClientSession,
-    buffer: &mut [u8],
-) {
+async fn last_words(stream: &mut Box<dyn ByteStream>, buffer: &mut [u8]) -> Vec<u8> {
     let until = Instant::now() + PARTING;
-    let mut heard = 0;
-    while heard < LAST_WORDS {
+    let mut heard = Vec::new();
+    while heard.len() < LAST_WORDS {
         match timeout_at(until, stream.read(buffer)).await {
-            Ok(Ok(length)) if length > 0 => {
-                heard += length;
-                session.received(&buffer[..length]);
-            }
-            _ => return,
+            Ok(Ok(length)) if length > 0 => heard.extend_from_slice(&buffer[..length]),
+            _ => break,
         }
     }
+    heard
 }

@@ -5,7 +5,9 @@
 //! before anything is said inside the session.
 
 pub mod facts;
+pub mod handshake;
 pub mod judge;
+pub mod offer;
 pub mod webpki;
 
 mod rustls_backend;
@@ -16,15 +18,18 @@ mod verifier;
 mod openssl_backend;
 
 pub use facts::{Backend, MinProtocol, Resumption, TlsFacts, TlsVersion};
+pub use handshake::{Handshake, KeyProof};
+pub use judge::Judge;
+pub use offer::SignatureOffer;
 
 use crate::clock::Clock;
 use crate::dialer::ByteStream;
-use crate::tls::judge::{Proofs, Refusal, judge};
+use crate::tls::judge::{Proofs, Refusal};
 use crate::tls::rustls_backend::RustlsBackend;
 use crate::tls::verifier::KeyDuty;
-use crate::tls::webpki::{WebPkiRefusal, WebPkiRoots};
+use crate::tls::webpki::WebPkiRoots;
 use elsinore_dane::name::DomainName;
-use elsinore_dane::obligation::{NamePattern, Obligation};
+use elsinore_dane::obligation::Obligation;
 use elsinore_dane::verify::VerifyOptions;
 use rustls::pki_types::UnixTime as RustlsTime;
 use rustls::time_provider::TimeProvider;
@@ -45,6 +50,8 @@ pub struct TlsDemand<'a> {
     pub mx_host: &'a str,
     /// The oldest version that will do.
     pub min_protocol: MinProtocol,
+    /// Which keys of a certificate the ClientHello can make use of.
+    pub offer: SignatureOffer,
 }
 
 impl<'a> TlsDemand<'a> {
@@ -61,6 +68,7 @@ impl<'a> TlsDemand<'a> {
             obligation,
             sni,
             mx_host,
+            offer: SignatureOffer::Any,
             min_protocol: match obligation {
                 Obligation::Authenticate(_) => min_authenticated,
                 Obligation::Skip(_)
@@ -77,24 +85,21 @@ impl<'a> TlsDemand<'a> {
 pub struct TlsSession {
     /// The protected stream.
     pub stream: Box<dyn ByteStream>,
-    /// What was negotiated.
-    pub facts: TlsFacts,
+    /// What the handshake showed.
+    pub handshake: Handshake,
     /// What the server proved. Under an obligation that demands nothing, `webpki` says whether
     /// the chain happened to validate for the MX host.
     pub proofs: Proofs,
-    /// The certificates as sent, DER, leaf first; empty for an anonymous cipher suite.
-    pub chain: Vec<Vec<u8>>,
-    /// Whether the server showed that it holds the key of its certificate.
-    pub key_proof: KeyProof,
 }
 
-/// Whether the handshake was signed with the key of the presented certificate.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum KeyProof {
-    /// It was.
-    Given,
-    /// It was not, or could not be checked; tolerated only where no identity is claimed.
-    Missing,
+/// A completed handshake on which no verdict has been passed yet. Nothing may be said on the stream
+/// that is worth protecting.
+#[derive(Debug)]
+pub struct Unjudged {
+    /// The protected stream.
+    pub stream: Box<dyn ByteStream>,
+    /// What the handshake showed.
+    pub handshake: Handshake,
 }
 
 /// Why there is no session. The connection is spent: the next rung needs a new one.
@@ -104,9 +109,8 @@ pub struct TlsFailure {
     pub backend: Backend,
     /// What went wrong.
     pub cause: TlsFailureCause,
-    /// What had been negotiated, when the handshake was complete and the server was refused
-    /// afterwards; nothing of SMTP was said on that session.
-    pub established: Option<Box<TlsFacts>>,
+    /// What the handshake had shown, when it was complete and the server was refused afterwards.
+    pub established: Option<Box<Handshake>>,
 }
 
 /// What went wrong in a handshake.
@@ -191,15 +195,6 @@ impl fmt::Display for TlsFailure {
 
 impl std::error::Error for TlsFailure {}
 
-/// What a back end hands over before the common conclusion.
-#[derive(Debug)]
-pub(crate) struct Established {
-    pub(crate) stream: Box<dyn ByteStream>,
-    pub(crate) facts: TlsFacts,
-    pub(crate) chain: Vec<Vec<u8>>,
-    pub(crate) key_proof: KeyProof,
-}
-
 /// rustls reads the same clock as everything else.
 #[derive(Debug)]
 pub(crate) struct ClockForRustls(pub(crate) Arc<dyn Clock>);
@@ -228,29 +223,47 @@ pub struct TlsConnector {
     rustls: RustlsBackend,
     #[cfg(feature = "legacy-tls")]
     openssl: openssl_backend::OpenSslBackend,
-    roots: WebPkiRoots,
+    judge: Judge,
     clock: Arc<dyn Clock>,
-    options: VerifyOptions,
 }
 
 impl TlsConnector {
     /// A connector that trusts `roots` for WebPKI and judges by `clock`.
     #[must_use]
     pub fn new(roots: WebPkiRoots, clock: Arc<dyn Clock>, options: VerifyOptions) -> Self {
+        Self::with_reuse(roots, clock, options, SessionReuse::UnderTheSameDemand)
+    }
+
+    /// A connector that resumes nothing: each handshake shows the certificates of the server that
+    /// it was made with.
+    #[must_use]
+    pub fn without_resumption(
+        roots: WebPkiRoots,
+        clock: Arc<dyn Clock>,
+        options: VerifyOptions,
+    ) -> Self {
+        Self::with_reuse(roots, clock, options, SessionReuse::Never)
+    }
+
+    fn with_reuse(
+        roots: WebPkiRoots,
+        clock: Arc<dyn Clock>,
+        options: VerifyOptions,
+        reuse: SessionReuse,
+    ) -> Self {
         Self {
-            rustls: RustlsBackend::new(Arc::clone(&clock)),
+            rustls: RustlsBackend::new(Arc::clone(&clock), reuse),
             #[cfg(feature = "legacy-tls")]
             openssl: openssl_backend::OpenSslBackend::new(),
-            roots,
+            judge: Judge::new(roots, options),
             clock,
-            options,
         }
     }
 
-    /// The authorities trusted for WebPKI.
+    /// What judges the servers.
     #[must_use]
-    pub const fn roots(&self) -> &WebPkiRoots {
-        &self.roots
+    pub const fn judge(&self) -> &Judge {
+        &self.judge
     }
 
     /// Performs the handshake on `stream` with `backend` and puts the server to the proof that
@@ -264,92 +277,67 @@ impl TlsConnector {
         stream: Box<dyn ByteStream>,
         demand: &TlsDemand<'_>,
     ) -> Result<TlsSession, TlsFailure> {
-        let session = match backend {
-            Backend::Rustls => self.rustls.connect(stream, demand).await?,
+        let Unjudged { stream, handshake } = self.shake(backend, stream, demand).await?;
+        let proofs = self.conclude(&handshake, demand)?;
+        Ok(TlsSession {
+            stream,
+            handshake,
+            proofs,
+        })
+    }
+
+    /// Performs the handshake alone; [`conclude`](Self::conclude) is owed.
+    ///
+    /// # Errors
+    /// [`TlsFailure`]; `stream` is then closed.
+    pub(crate) async fn shake(
+        &self,
+        backend: Backend,
+        stream: Box<dyn ByteStream>,
+        demand: &TlsDemand<'_>,
+    ) -> Result<Unjudged, TlsFailure> {
+        match backend {
+            Backend::Rustls => self.rustls.connect(stream, demand).await,
             #[cfg(feature = "legacy-tls")]
-            Backend::OpenSsl => self.openssl.connect(stream, demand).await?,
+            Backend::OpenSsl => self.openssl.connect(stream, demand).await,
             #[cfg(not(feature = "legacy-tls"))]
-            Backend::OpenSsl => {
-                return Err(TlsFailure::local(
-                    backend,
-                    &"built without the feature legacy-tls",
-                ));
-            }
-        };
-        let facts = session.facts.clone();
-        self.conclude(session, demand).map_err(|cause| {
+            Backend::OpenSsl => Err(TlsFailure::local(
+                backend,
+                &"built without the feature legacy-tls",
+            )),
+        }
+    }
+
+    /// Puts the server of a completed handshake to the proof, the same for both back ends and for
+    /// resumed sessions. The handshake is complete by then, so that what was negotiated can be said
+    /// of a refused session too.
+    ///
+    /// # Errors
+    /// [`TlsFailure`], with the handshake.
+    pub(crate) fn conclude(
+        &self,
+        handshake: &Handshake,
+        demand: &TlsDemand<'_>,
+    ) -> Result<Proofs, TlsFailure> {
+        let verdict = self.judge.verdict(handshake, demand, self.clock.now());
+        verdict.map_err(|cause| {
             // The session must not be resumed: it would bring the refused chain back, even when
             // the server has a better one by then.
             self.rustls.forget(demand);
             TlsFailure {
-                backend,
+                backend: handshake.facts.backend,
                 cause,
-                established: Some(Box::new(facts)),
+                established: Some(Box::new(handshake.clone())),
             }
         })
     }
+}
 
-    /// The one place where a server is judged, the same for both back ends and for resumed
-    /// sessions. The handshake is complete by then, so that what was negotiated can be said of a
-    /// refused session too; nothing is written to the stream before the verdict.
-    fn conclude(
-        &self,
-        established: Established,
-        demand: &TlsDemand<'_>,
-    ) -> Result<TlsSession, TlsFailureCause> {
-        let Established {
-            stream,
-            facts,
-            chain,
-            key_proof,
-        } = established;
-        let enough = match demand.min_protocol {
-            MinProtocol::Any => true,
-            MinProtocol::Tls12 => facts.version >= TlsVersion::Tls12,
-            MinProtocol::Tls13 => facts.version >= TlsVersion::Tls13,
-        };
-        if !enough {
-            return Err(TlsFailureCause::TooOld(facts.version));
-        }
-        let now = self.clock.now();
-        let proofs = match demand.obligation {
-            Obligation::Authenticate(requirements) => {
-                if key_proof == KeyProof::Missing {
-                    return Err(TlsFailureCause::Refused(Refusal::Signature));
-                }
-                let names = requirements.webpki.as_ref().map(|w| w.names.as_slice());
-                judge(requirements, &chain, now, &self.options, || {
-                    self.roots.validate(&chain, names.unwrap_or_default(), now)
-                })
-                .map_err(TlsFailureCause::Refused)?
-            }
-            Obligation::Skip(_)
-            | Obligation::Cleartext
-            | Obligation::Opportunistic
-            | Obligation::Encrypt => {
-                // Nothing was demanded: say what happened to be true, if the key was proven.
-                let mut by_chance = Proofs::default();
-                if key_proof == KeyProof::Given
-                    && let Ok(name) = DomainName::parse(demand.mx_host)
-                {
-                    let names = [NamePattern::Exact(name)];
-                    match self.roots.validate(&chain, &names, now) {
-                        Ok(proof) => by_chance.webpki = Some(proof),
-                        Err(WebPkiRefusal::HostMismatch) => {
-                            by_chance.webpki_chain = self.roots.validate_chain(&chain, now);
-                        }
-                        Err(_) => {}
-                    }
-                }
-                by_chance
-            }
-        };
-        Ok(TlsSession {
-            stream,
-            facts,
-            proofs,
-            chain,
-            key_proof,
-        })
-    }
+/// Whether sessions are resumed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum SessionReuse {
+    /// Under the very same demand.
+    UnderTheSameDemand,
+    /// Never.
+    Never,
 }

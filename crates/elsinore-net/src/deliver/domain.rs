@@ -9,18 +9,23 @@
 //! host of worse preference may be less protected, and the next attempt begins with the best
 //! again. A recipient for whom the final dot was sent is never offered twice in one attempt.
 //!
-//! Here stands the loop over hosts, addresses and rungs; a single connection is in
-//! `domain/connection.rs`, the answer when nothing is left in `domain/verdict.rs`.
+//! Here stands the loop over hosts, addresses and rungs. What it shares with the checker stands
+//! beside it: the bounds and the conclusion in `course.rs`, the order of rungs in `climb.rs`, a single
+//! connection in `contact.rs`. The transaction is in `domain/transaction.rs`, the answer when nothing
+//! is left in `domain/verdict.rs`.
 //!
 //! File size: the steps of one loop, which share its state.
 
-mod connection;
+mod transaction;
 mod verdict;
 
 use verdict::ended;
-pub(super) use verdict::ours;
+pub(super) use verdict::{ended_words, nobody_contacted, ours, too_slow};
 
 use super::Sender;
+use super::climb::{Climb, More, Then};
+use super::contact::{Manner, contact};
+use super::course::{Course, Turn};
 use super::envelope::{Envelope, Message};
 use super::evidence;
 use super::inquiry::{Inquiry, NextHost};
@@ -29,7 +34,7 @@ use crate::doctor::triage::Blame;
 use crate::session::SessionResult;
 use elsinore_dane::discovery::{AskFreshness, DiscoveryPolicy};
 use elsinore_dane::finding::Finding;
-use elsinore_dane::ladder::{ConnectionFailure, NextStep, Rung, first_rung, next_step};
+use elsinore_dane::ladder::{ConnectionFailure, Rung};
 use elsinore_dane::mta_sts::StsMode;
 use elsinore_dane::next_hop::NextHop;
 use elsinore_dane::obligation::{Obligation, SkipReason};
@@ -60,13 +65,6 @@ struct Pending {
     answer: Option<Answer>,
 }
 
-/// A failure of one host, for the verdict when none is left.
-#[derive(Debug)]
-struct HostFailure {
-    obligation: Obligation,
-    failure: ConnectionFailure,
-}
-
 /// What follows an address.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Flow {
@@ -94,11 +92,9 @@ pub(super) struct DomainRun<'a> {
     recipients: Vec<Pending>,
     attempts: Vec<Attempt>,
     findings: Vec<Finding>,
-    failures: Vec<HostFailure>,
+    course: Course,
     last: Option<Answer>,
     deadline: Instant,
-    hosts: usize,
-    addresses: usize,
 }
 
 impl<'a> DomainRun<'a> {
@@ -126,11 +122,9 @@ impl<'a> DomainRun<'a> {
                 .collect(),
             attempts: Vec::new(),
             findings,
-            failures: Vec::new(),
+            course: Course::new(sender.config.limits),
             last: None,
             deadline: Instant::now() + sender.config.timeouts.domain,
-            hosts: 0,
-            addresses: 0,
         }
     }
 
@@ -189,7 +183,7 @@ impl<'a> DomainRun<'a> {
 
     /// Whether a host was lost to an enforced policy.
     fn failed_for_sts(&self) -> bool {
-        self.failures.iter().any(|host| {
+        self.course.failures().iter().any(|host| {
             evidence::owes_sts(&host.obligation)
                 || host.obligation == Obligation::Skip(SkipReason::StsMismatch)
         })
@@ -224,9 +218,7 @@ impl<'a> DomainRun<'a> {
             inquiry.settle(GRACE).await;
             return None;
         }
-        self.failures.clear();
-        self.hosts = 0;
-        self.addresses = 0;
+        self.course = Course::new(self.sender.config.limits);
         let pass = self.pass(&mut inquiry).await;
         inquiry.settle(GRACE).await;
         self.findings.extend(inquiry.findings());
@@ -239,7 +231,6 @@ impl<'a> DomainRun<'a> {
 
     /// Tries the hosts in order.
     async fn pass(&mut self, inquiry: &mut Inquiry<'_>) -> Pass {
-        let limits = self.sender.config.limits;
         for index in 0.. {
             let until = self.discovery_deadline();
             let plan = match inquiry.next_host(index, until).await {
@@ -247,32 +238,25 @@ impl<'a> DomainRun<'a> {
                 NextHost::None => break,
                 NextHost::Refused(verdict, refusal) => return ended(verdict, &refusal),
                 NextHost::TimedOut => {
-                    return Pass::Ended(
-                        Outcome::Deferred,
-                        ours(
-                            450,
-                            "4.4.3",
-                            "the DNS questions about this domain took too long",
-                        ),
-                    );
+                    return Pass::Ended(Outcome::Deferred, too_slow());
                 }
             };
-            if let Obligation::Skip(reason) = plan.obligation {
-                self.skip(&plan, reason);
-                continue;
+            match self.course.host(&plan) {
+                Turn::Contact => {}
+                Turn::Skip(reason) => {
+                    self.skip(&plan, reason);
+                    continue;
+                }
+                Turn::Bound => {
+                    let (hosts, addresses) = self.course.contacted();
+                    self.findings.push(Finding::new(
+                        Rule::DeliveryBound,
+                        plan.mx_host.clone(),
+                        format!("{hosts} hosts and {addresses} addresses were tried"),
+                    ));
+                    break;
+                }
             }
-            if self.hosts >= limits.hosts || self.addresses >= limits.addresses {
-                self.findings.push(Finding::new(
-                    Rule::DeliveryBound,
-                    plan.mx_host.clone(),
-                    format!(
-                        "{} hosts and {} addresses were tried",
-                        self.hosts, self.addresses
-                    ),
-                ));
-                break;
-            }
-            self.hosts += 1;
             let weaker = inquiry.weaker(index);
             if self.host(inquiry, &plan, weaker).await == Flow::Done {
                 break;
@@ -288,17 +272,13 @@ impl<'a> DomainRun<'a> {
         }
         // A domain all of whose hosts are to be skipped is refused as a whole.
         match inquiry.refusal() {
-            Some((verdict, refusal)) if self.hosts == 0 => ended(verdict, &refusal),
+            Some((verdict, refusal)) if self.course.contacted().0 == 0 => ended(verdict, &refusal),
             _ => Pass::Tried,
         }
     }
 
     /// Records a host that is not contacted.
     fn skip(&mut self, plan: &HostPlan, reason: SkipReason) {
-        self.failures.push(HostFailure {
-            obligation: plan.obligation.clone(),
-            failure: ConnectionFailure::NotConnected,
-        });
         self.attempts.push(Attempt {
             mx_host: plan.mx_host.clone(),
             mx_address: None,
@@ -322,12 +302,9 @@ impl<'a> DomainRun<'a> {
         let mut findings = plan.findings.clone();
         findings.extend(weaker);
         for address in &plan.addresses {
-            if self.addresses >= self.sender.config.limits.addresses
-                || Instant::now() >= self.deadline
-            {
+            if Instant::now() >= self.deadline || !self.course.address() {
                 return Flow::GoOn;
             }
-            self.addresses += 1;
             let begun = findings.clone();
             let flow = inquiry.beside(self.address(plan, *address, begun)).await;
             if flow == Flow::Done {
@@ -345,20 +322,16 @@ impl<'a> DomainRun<'a> {
         mut findings: Vec<Finding>,
     ) -> Flow {
         let peer = SocketAddr::new(address, plan.port);
-        let Some(mut rung) = self.sender.known_rung(peer, &plan.obligation) else {
+        let Some(rung) = self.sender.known_rung(peer, &plan.obligation) else {
             return Flow::GoOn;
         };
-        // Beginning below the first rung is a guess from an earlier session; where it fails, the
-        // ladder is climbed down from its top once, whoever taught us otherwise.
-        let mut guessed = first_rung(&plan.obligation) != Some(rung);
-        let mut nameless = plan.clone();
-        nameless.sni = None;
-        let mut plan = plan;
+        let mut climb = Climb::new(plan, rung);
         loop {
-            let result = match self.connect_and_drive(plan, peer, rung).await {
+            let result = match self.transact(&climb, peer).await {
                 Ok(result) => result,
                 Err(reason) => {
-                    let facts = Arc::new(evidence::facts(plan, address, None));
+                    let reason = reason.to_string();
+                    let facts = Arc::new(evidence::facts(climb.plan(), address, None));
                     findings.push(Finding::new(
                         Rule::ServerUnavailable,
                         format!("{}[{address}]:{}", plan.mx_host, plan.port),
@@ -369,62 +342,40 @@ impl<'a> DomainRun<'a> {
                         reply: Some(ours(450, "4.4.1", &reason)),
                         session: Some(Arc::clone(&facts)),
                     });
-                    self.failed(plan, ConnectionFailure::NotConnected);
+                    self.course.failed(plan, ConnectionFailure::NotConnected);
                     self.record(plan, facts, Outcome::Deferred, Some(reason), findings, None);
                     return Flow::GoOn;
                 }
             };
-            findings.extend(evidence::findings(plan, peer, &result));
-            if result.tls.is_some() && rung == Rung::Legacy && !guessed {
+            findings.extend(evidence::findings(climb.plan(), peer, &result));
+            if climb.teaches(&result) {
                 self.sender.remember_rung(peer, Rung::Legacy);
             }
-            let facts = Arc::new(evidence::facts(plan, address, Some(&result)));
+            let facts = Arc::new(evidence::facts(climb.plan(), address, Some(&result)));
             let outcome = self.apply(&result, &facts);
             let log_line = match (&result.tls, &result.tls_failure) {
                 (Some(tls), _) => evidence::log_line(plan, address, tls),
                 (None, Some(failure)) => evidence::refused_line(plan, address, failure),
                 (None, None) => None,
             };
-            let Some(failure) = evidence::connection_failure(&result) else {
-                let reason = self.reason(outcome);
-                self.record(plan, facts, outcome, reason, findings, log_line);
-                return self.flow();
+            let more = if Instant::now() < self.deadline && !self.is_done() {
+                More::Allowed
+            } else {
+                More::Over
             };
-            let reason = match (&result.tls_failure, &result.outcome.failure) {
-                (Some(failure), _) => failure.to_string(),
-                (None, Some(failure)) => failure.to_string(),
-                (None, None) => String::new(),
-            };
-            let again = Instant::now() < self.deadline && !self.is_done();
-            if guessed && again && result.tls_failure.is_some() {
-                guessed = false;
-                self.sender.forget_rung(peer);
-                rung = Rung::Modern;
-                continue;
-            }
-            if plan.sni.is_some()
-                && again
-                && evidence::refuses_sni(&result)
-                && evidence::may_withhold_sni(&plan.obligation)
-            {
-                plan = &nameless;
-                continue;
-            }
-            match next_step(&plan.obligation, rung, failure, self.sender.legacy_rung()) {
-                NextStep::Reconnect(next) if again => {
-                    rung = next;
+            match climb.after(&result, self.sender.legacy_rung(), more) {
+                Then::Answered => {
+                    let reason = self.reason(outcome);
+                    self.record(plan, facts, outcome, reason, findings, log_line);
+                    return self.flow();
                 }
-                NextStep::Reconnect(_)
-                | NextStep::StayInCleartext
-                | NextStep::NextAddress
-                | NextStep::Conclude(_) => {
-                    self.failed(plan, failure);
+                Then::Again => {}
+                Then::AgainFromTheTop => self.sender.forget_rung(peer),
+                Then::GivenUp(failure) => {
+                    let reason = evidence::reason(&result);
+                    self.course.failed(plan, failure);
                     self.record(plan, facts, outcome, Some(reason), findings, log_line);
-                    return if self.is_done() {
-                        Flow::Done
-                    } else {
-                        Flow::GoOn
-                    };
+                    return self.flow();
                 }
             }
         }
@@ -436,13 +387,6 @@ impl<'a> DomainRun<'a> {
         } else {
             Flow::GoOn
         }
-    }
-
-    fn failed(&mut self, plan: &HostPlan, failure: ConnectionFailure) {
-        self.failures.push(HostFailure {
-            obligation: plan.obligation.clone(),
-            failure,
-        });
     }
 
     fn record(
@@ -534,13 +478,5 @@ fn with_cause(plan: &HostPlan, reason: SkipReason) -> String {
     match cause {
         Some(finding) => format!("{} ({})", reason.sentence(), finding.evidence),
         None => reason.sentence().to_owned(),
-    }
-}
-
-/// The rung to begin with for an obligation; `None` when the host is not contacted.
-pub(super) const fn begin(obligation: &Obligation, known: Option<Rung>) -> Option<Rung> {
-    match (first_rung(obligation), known) {
-        (Some(Rung::Modern), Some(rung)) => Some(rung),
-        (first, _) => first,
     }
 }

@@ -1,5 +1,6 @@
 //! What a session showed: its findings, the words for it, and what the ladder makes of a failure.
 
+use super::domain::ours;
 use super::mismatch;
 use super::report::{MatchedTlsa, ObligationWord, ReplyText, SaidBy, SessionFacts};
 use crate::session::{SessionResult, TlsRecord};
@@ -78,10 +79,10 @@ pub(super) fn owes_sts(obligation: &Obligation) -> bool {
 }
 
 /// What the session is worth; only sessions that met their obligation come here.
-fn worth(obligation: &Obligation, tls: Option<&TlsRecord>) -> Achieved {
+pub(super) fn worth(obligation: &Obligation, tls: Option<&TlsRecord>) -> Achieved {
     let channel = match tls {
         None => Channel::Cleartext,
-        Some(tls) if tls.certificates == 0 => Channel::Anonymous,
+        Some(tls) if tls.handshake.chain.is_empty() => Channel::Anonymous,
         Some(tls) => Channel::Certificate {
             obligation: ObligationVerdict::Met,
             webpki: match (&tls.proofs.webpki, &tls.proofs.webpki_chain) {
@@ -109,7 +110,7 @@ pub(super) fn facts(
     };
     let tls = result.and_then(|result| result.tls.as_ref());
     let security = result
-        .filter(|result| came_to_transaction(&result.outcome))
+        .filter(|result| met(result))
         .map(|_| worth(&plan.obligation, tls).security);
     SessionFacts {
         mx_host: plan.mx_host.clone(),
@@ -118,7 +119,7 @@ pub(super) fn facts(
         security,
         tlsa_base_domain: dane.map(|dane| dane.base_domain.clone()),
         sni: plan.sni.clone(),
-        tls: tls.map(|tls| tls.facts.clone()),
+        tls: tls.map(|tls| tls.handshake.facts.clone()),
         matched: tls
             .and_then(|tls| tls.proofs.dane.as_ref())
             .map(|matched| MatchedTlsa {
@@ -130,7 +131,11 @@ pub(super) fn facts(
     }
 }
 
-/// Whether the session met its obligation and went on to MAIL.
+/// Whether the session met its obligation and went on to MAIL, or to QUIT where MAIL would come.
+pub(super) fn met(result: &SessionResult) -> bool {
+    result.tls_failure.is_none() && came_to_transaction(&result.outcome)
+}
+
 fn came_to_transaction(outcome: &SessionOutcome) -> bool {
     match &outcome.failure {
         None => true,
@@ -152,7 +157,7 @@ fn is_uncertain(outcome: &SessionOutcome) -> bool {
 /// them).
 pub(super) fn log_line(plan: &HostPlan, address: IpAddr, tls: &TlsRecord) -> Option<String> {
     let word = worth(&plan.obligation, Some(tls)).log_word?;
-    Some(established_line(word, plan, address, &tls.facts))
+    Some(established_line(word, plan, address, &tls.handshake.facts))
 }
 
 /// The line about a session whose server was refused when the handshake was complete: untrusted,
@@ -162,7 +167,7 @@ pub(super) fn refused_line(
     address: IpAddr,
     failure: &TlsFailure,
 ) -> Option<String> {
-    let facts = failure.established.as_ref()?;
+    let facts = &failure.established.as_ref()?.facts;
     let line = established_line(LogWord::Untrusted, plan, address, facts);
     Some(format!("{line}: not used: {failure}"))
 }
@@ -236,6 +241,23 @@ fn class(failure: &Failure) -> ReplyClass {
     }
 }
 
+/// Why the session did not come to its transaction, in one line.
+pub(super) fn reason(result: &SessionResult) -> String {
+    match (&result.tls_failure, &result.outcome.failure) {
+        (Some(failure), _) => failure.to_string(),
+        (None, Some(failure)) => failure.to_string(),
+        (None, None) => String::new(),
+    }
+}
+
+/// The same as a reply: the server's own words, or ours.
+pub(super) fn refusal_text(result: &SessionResult) -> ReplyText {
+    match (&result.tls_failure, &result.outcome.failure) {
+        (None, Some(failure)) => failure_text(failure),
+        (Some(_), _) | (None, None) => ours(450, "4.7.5", &reason(result)),
+    }
+}
+
 /// What the session showed, as findings about `peer`.
 pub(super) fn findings(plan: &HostPlan, peer: SocketAddr, result: &SessionResult) -> Vec<Finding> {
     let subject = format!("{}[{}]:{}", plan.mx_host, peer.ip(), peer.port());
@@ -262,16 +284,16 @@ pub(super) fn findings(plan: &HostPlan, peer: SocketAddr, result: &SessionResult
     }
     match &result.tls {
         Some(tls) => {
-            if tls.facts.backend == Backend::OpenSsl {
-                let facts = &tls.facts;
+            let facts = &tls.handshake.facts;
+            if facts.backend == Backend::OpenSsl {
                 note(
                     Rule::LegacyTls,
                     format!("{} with cipher {}", facts.version, facts.cipher),
                 );
             }
-            if tls.certificates == 0 {
+            if tls.handshake.chain.is_empty() {
                 note(Rule::TlsKeyUnproven, "no certificate was sent".to_owned());
-            } else if tls.key_proof == KeyProof::Missing {
+            } else if tls.handshake.key_proof == KeyProof::Missing {
                 note(
                     Rule::TlsKeyUnproven,
                     "the signature of the handshake does not verify with the key of the \
@@ -280,7 +302,7 @@ pub(super) fn findings(plan: &HostPlan, peer: SocketAddr, result: &SessionResult
                 );
             }
         }
-        None if came_to_transaction(&result.outcome) => note(
+        None if met(result) => note(
             Rule::CleartextSession,
             "the message was offered without TLS".to_owned(),
         ),

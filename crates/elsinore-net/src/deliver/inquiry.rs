@@ -47,6 +47,8 @@ pub(super) struct Inquiry<'a> {
     in_flight: FuturesUnordered<BoxFuture<'a, (AskId, Reply)>>,
     /// The octets of the policy fetched last: what is stored is what was fetched.
     fetched: Option<Vec<u8>>,
+    /// What the last fetch of a policy came to.
+    last_fetch: Option<StsFetch>,
     /// Policy fetches among the questions in flight.
     fetching: usize,
     findings: Vec<Finding>,
@@ -72,6 +74,7 @@ impl<'a> Inquiry<'a> {
             discovery: Discovery::new(next_hop, policy, cached, seed, now),
             in_flight: FuturesUnordered::new(),
             fetched: None,
+            last_fetch: None,
             fetching: 0,
             findings,
             stores: FuturesUnordered::new(),
@@ -116,6 +119,7 @@ impl<'a> Inquiry<'a> {
     fn take(&mut self, id: AskId, reply: Reply) {
         if let Reply::StsPolicy(fetch) = &reply {
             self.fetching = self.fetching.saturating_sub(1);
+            self.last_fetch = Some(fetch.clone());
             if let StsFetch::Fetched(octets) = fetch {
                 self.fetched = Some(octets.clone());
             }
@@ -218,6 +222,11 @@ impl<'a> Inquiry<'a> {
     /// The policy that applies.
     pub(super) fn sts_policy(&self) -> Option<&CachedPolicy> {
         self.discovery.sts_policy()
+    }
+
+    /// What the fetch of a policy came to, when one was made.
+    pub(super) const fn fetch(&self) -> Option<&StsFetch> {
+        self.last_fetch.as_ref()
     }
 
     /// What the engine decided about the domain as a whole, if it did.

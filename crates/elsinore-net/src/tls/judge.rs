@@ -1,8 +1,10 @@
 //! The judge: one pure function that says whether a presented chain meets an obligation. Both
 //! back ends call it, and nothing else decides.
 
-use crate::tls::webpki::{WebPkiChain, WebPkiProof, WebPkiRefusal};
-use elsinore_dane::obligation::Requirements;
+use crate::tls::webpki::{WebPkiChain, WebPkiProof, WebPkiRefusal, WebPkiRoots};
+use crate::tls::{Handshake, KeyProof, MinProtocol, TlsDemand, TlsFailureCause, TlsVersion};
+use elsinore_dane::name::DomainName;
+use elsinore_dane::obligation::{NamePattern, Obligation, Requirements};
 use elsinore_dane::time::UnixTime;
 use elsinore_dane::verify::{
     CertificateSummary, DaneVerdict, Match, PinMatch, Rejection, VerifyOptions, inspect,
@@ -59,6 +61,88 @@ impl fmt::Display for Refusal {
 }
 
 impl std::error::Error for Refusal {}
+
+/// The one place where a server is judged: on a session just made, and on a recorded one under any
+/// other demand or at any other time.
+#[derive(Debug, Clone)]
+pub struct Judge {
+    roots: WebPkiRoots,
+    options: VerifyOptions,
+}
+
+impl Judge {
+    /// A judge that trusts `roots` for WebPKI.
+    #[must_use]
+    pub const fn new(roots: WebPkiRoots, options: VerifyOptions) -> Self {
+        Self { roots, options }
+    }
+
+    /// The authorities trusted for WebPKI.
+    #[must_use]
+    pub const fn roots(&self) -> &WebPkiRoots {
+        &self.roots
+    }
+
+    /// Whether the server of `handshake` gave the proofs that `demand` asks for, at `now`. It reads
+    /// the handshake and the arguments and nothing else, so a recorded handshake is judged as the
+    /// session was. `demand.sni` and `demand.offer` are not looked at: they were for the handshake.
+    ///
+    /// # Errors
+    /// [`TlsFailureCause::TooOld`] or [`TlsFailureCause::Refused`].
+    pub fn verdict(
+        &self,
+        handshake: &Handshake,
+        demand: &TlsDemand<'_>,
+        now: UnixTime,
+    ) -> Result<Proofs, TlsFailureCause> {
+        let Handshake {
+            facts,
+            chain,
+            omitted: _,
+            key_proof,
+        } = handshake;
+        let enough = match demand.min_protocol {
+            MinProtocol::Any => true,
+            MinProtocol::Tls12 => facts.version >= TlsVersion::Tls12,
+            MinProtocol::Tls13 => facts.version >= TlsVersion::Tls13,
+        };
+        if !enough {
+            return Err(TlsFailureCause::TooOld(facts.version));
+        }
+        match demand.obligation {
+            Obligation::Authenticate(requirements) => {
+                if *key_proof == KeyProof::Missing {
+                    return Err(TlsFailureCause::Refused(Refusal::Signature));
+                }
+                let names = requirements.webpki.as_ref().map(|w| w.names.as_slice());
+                judge(requirements, chain, now, &self.options, || {
+                    self.roots.validate(chain, names.unwrap_or_default(), now)
+                })
+                .map_err(TlsFailureCause::Refused)
+            }
+            Obligation::Skip(_)
+            | Obligation::Cleartext
+            | Obligation::Opportunistic
+            | Obligation::Encrypt => {
+                // Nothing was demanded: say what happened to be true, if the key was proven.
+                let mut by_chance = Proofs::default();
+                if *key_proof == KeyProof::Given
+                    && let Ok(name) = DomainName::parse(demand.mx_host)
+                {
+                    let names = [NamePattern::Exact(name)];
+                    match self.roots.validate(chain, &names, now) {
+                        Ok(proof) => by_chance.webpki = Some(proof),
+                        Err(WebPkiRefusal::HostMismatch) => {
+                            by_chance.webpki_chain = self.roots.validate_chain(chain, now);
+                        }
+                        Err(_) => {}
+                    }
+                }
+                Ok(by_chance)
+            }
+        }
+    }
+}
 
 /// Judges `chain` (DER, leaf first, as sent) at `now`. `webpki` is the result of WebPKI
 /// validation, asked for only when it was demanded.

@@ -11,8 +11,8 @@
 
 use crate::dialer::ByteStream;
 use crate::tls::{
-    Backend, Established, HandshakeTrouble, KeyProof, MinProtocol, Resumption, TlsDemand, TlsFacts,
-    TlsFailure, TlsVersion,
+    Backend, Handshake, HandshakeTrouble, KeyProof, MinProtocol, Resumption, TlsDemand, TlsFacts,
+    TlsFailure, TlsVersion, Unjudged,
 };
 use elsinore_dane::obligation::Obligation;
 use openssl::error::ErrorStack;
@@ -53,7 +53,7 @@ impl OpenSslBackend {
         &self,
         stream: Box<dyn ByteStream>,
         demand: &TlsDemand<'_>,
-    ) -> Result<Established, TlsFailure> {
+    ) -> Result<Unjudged, TlsFailure> {
         let ssl = prepare(demand).map_err(|error| TlsFailure::local(Backend::OpenSsl, &error))?;
         let mut tls = SslStream::new(ssl, stream)
             .map_err(|error| TlsFailure::local(Backend::OpenSsl, &error))?;
@@ -96,11 +96,9 @@ impl OpenSslBackend {
         } else {
             KeyProof::Given
         };
-        Ok(Established {
+        Ok(Unjudged {
             stream: Box::new(tls),
-            facts,
-            chain,
-            key_proof,
+            handshake: Handshake::new(facts, chain, key_proof),
         })
     }
 }
@@ -130,7 +128,10 @@ fn prepare(demand: &TlsDemand<'_>) -> Result<Ssl, ErrorStack> {
         | Obligation::Opportunistic
         | Obligation::Encrypt => ciphers,
     };
-    context.set_cipher_list(ciphers)?;
+    if let Some(signatures) = demand.offer.openssl_signatures() {
+        context.set_sigalgs_list(signatures)?;
+    }
+    context.set_cipher_list(demand.offer.openssl_ciphers().unwrap_or(ciphers))?;
     context.set_min_proto_version(Some(minimum))?;
     context.set_groups_list(GROUPS)?;
     let mut ssl = Ssl::new(&context.build())?;

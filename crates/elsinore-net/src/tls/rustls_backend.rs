@@ -6,8 +6,8 @@ use crate::tls::session_key::{SessionKey, SessionKeys};
 use crate::tls::verifier::{ObligationVerifier, refusal_in};
 use crate::tls::webpki::provider;
 use crate::tls::{
-    Backend, ClockForRustls, Established, HandshakeTrouble, KeyProof, MinProtocol, Resumption,
-    TlsDemand, TlsFacts, TlsFailure, TlsVersion, key_duty,
+    Backend, ClockForRustls, Handshake, HandshakeTrouble, KeyProof, MinProtocol, Resumption,
+    SessionReuse, SignatureOffer, TlsDemand, TlsFacts, TlsFailure, TlsVersion, Unjudged, key_duty,
 };
 use rustls::client::Resumption as RustlsResumption;
 use rustls::pki_types::ServerName;
@@ -27,13 +27,15 @@ struct Prepared {
 #[derive(Debug)]
 pub(crate) struct RustlsBackend {
     clock: Arc<dyn Clock>,
+    reuse: SessionReuse,
     prepared: SessionKeys<Prepared>,
 }
 
 impl RustlsBackend {
-    pub(crate) fn new(clock: Arc<dyn Clock>) -> Self {
+    pub(crate) fn new(clock: Arc<dyn Clock>, reuse: SessionReuse) -> Self {
         Self {
             clock,
+            reuse,
             prepared: SessionKeys::new(),
         }
     }
@@ -44,21 +46,33 @@ impl RustlsBackend {
     }
 
     fn prepare(&self, demand: &TlsDemand<'_>) -> Result<Prepared, TlsFailure> {
-        let verifier = Arc::new(ObligationVerifier::new(key_duty(demand.obligation)));
+        let verifier = Arc::new(ObligationVerifier::new(
+            key_duty(demand.obligation),
+            demand.offer,
+        ));
         let versions = match demand.min_protocol {
             MinProtocol::Tls13 => &[&rustls::version::TLS13][..],
             // rustls speaks nothing older than 1.2.
             MinProtocol::Any | MinProtocol::Tls12 => rustls::ALL_VERSIONS,
         };
         let time = Arc::new(ClockForRustls(Arc::clone(&self.clock)));
+        let provider = match demand.offer {
+            SignatureOffer::Any => provider(),
+            narrower @ (SignatureOffer::RsaOnly | SignatureOffer::EcdsaOnly) => {
+                Arc::new(narrower.narrow(&provider()))
+            }
+        };
         //= spec: 7672-8.2-1
-        let mut config = ClientConfig::builder_with_details(provider(), time)
+        let mut config = ClientConfig::builder_with_details(provider, time)
             .with_protocol_versions(versions)
             .map_err(|error| TlsFailure::local(Backend::Rustls, &error))?
             .dangerous()
             .with_custom_certificate_verifier(Arc::clone(&verifier) as Arc<_>)
             .with_no_client_auth();
-        config.resumption = RustlsResumption::in_memory_sessions(8);
+        config.resumption = match self.reuse {
+            SessionReuse::UnderTheSameDemand => RustlsResumption::in_memory_sessions(8),
+            SessionReuse::Never => RustlsResumption::disabled(),
+        };
         config.enable_sni = server_name(demand).is_some();
         Ok(Prepared {
             config: Arc::new(config),
@@ -70,9 +84,14 @@ impl RustlsBackend {
         &self,
         stream: Box<dyn ByteStream>,
         demand: &TlsDemand<'_>,
-    ) -> Result<Established, TlsFailure> {
+    ) -> Result<Unjudged, TlsFailure> {
         let key = SessionKey::of(demand);
-        let prepared = self.prepared.find_or_make(&key, || self.prepare(demand))?;
+        let prepared = match self.reuse {
+            SessionReuse::UnderTheSameDemand => {
+                self.prepared.find_or_make(&key, || self.prepare(demand))?
+            }
+            SessionReuse::Never => self.prepare(demand)?,
+        };
         // Without a name that rustls accepts, a name of no meaning: it is not sent, and the
         // verifier does not read it.
         let name = match server_name(demand) {
@@ -118,11 +137,9 @@ impl RustlsBackend {
             // The next session is judged afresh, and never resumes this one.
             self.prepared.forget(&key);
         }
-        Ok(Established {
+        Ok(Unjudged {
             stream: Box::new(tls),
-            facts,
-            chain,
-            key_proof,
+            handshake: Handshake::new(facts, chain, key_proof),
         })
     }
 }

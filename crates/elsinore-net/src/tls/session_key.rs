@@ -7,7 +7,8 @@ use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
 
 /// Everything that a proof depends on, hashed: host, obligation with the whole TLSA RRset, MX
-/// security and reference identifiers, WebPKI names, pins, SNI, minimum protocol.
+/// security and reference identifiers, WebPKI names, pins, SNI, minimum protocol,
+/// and which certificates were asked for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) struct SessionKey([u8; 32]);
 
@@ -21,6 +22,7 @@ impl SessionKey {
             MinProtocol::Tls12 => 2,
             MinProtocol::Tls13 => 3,
         }]);
+        field.put(demand.offer.word().as_bytes());
         match demand.obligation {
             Obligation::Skip(_) | Obligation::Cleartext => field.put(b"none"),
             Obligation::Opportunistic => field.put(b"may"),

@@ -5,8 +5,8 @@
 //! keys below 2048 bits and odd extensions, none of which matters to DANE; they are never called
 //! here. A refusal leaves the handshake as a typed value inside the error, not as text.
 
-use crate::tls::KeyProof;
 use crate::tls::judge::Refusal;
+use crate::tls::{KeyProof, SignatureOffer};
 use elsinore_dane::verify::verify_handshake_signature;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime as RustlsTime};
@@ -37,7 +37,7 @@ pub(crate) struct ObligationVerifier {
 const RSA_PSS_PSS: [u16; 3] = [0x0809, 0x080a, 0x080b];
 
 impl ObligationVerifier {
-    pub(crate) fn new(duty: KeyDuty) -> Self {
+    pub(crate) fn new(duty: KeyDuty, offer: SignatureOffer) -> Self {
         let mut schemes = super::webpki::provider()
             .signature_verification_algorithms
             .supported_schemes();
@@ -49,6 +49,7 @@ impl ObligationVerifier {
                 SignatureScheme::ECDSA_SHA1_Legacy,
             ]);
         }
+        schemes.retain(|scheme| offer.includes(*scheme));
         Self {
             duty,
             schemes,

@@ -12,7 +12,7 @@ use elsinore_dane::time::UnixTime;
 use elsinore_dane::tlsa::TlsaRecord;
 use elsinore_net::clock::FixedClock;
 use elsinore_net::deliver::{
-    Envelope, Message, SendReport, Sender, SenderConfig, SpooledBytes, TlsWish,
+    Envelope, Message, Prober, SendReport, Sender, SenderConfig, SpooledBytes, TlsWish,
 };
 use elsinore_net::dialer::{ByteStream, Datagrams, Dialer};
 use elsinore_net::resolver::{Freshness, SecureResolver};
@@ -75,6 +75,8 @@ pub(crate) enum Tls {
     HangsUp,
     /// Another one for each connection.
     Turns(Arc<Mutex<VecDeque<Self>>>),
+    /// Offered and then refused with this reply.
+    Refused(&'static str),
 }
 
 impl Tls {
@@ -215,6 +217,8 @@ async fn play(
                 "250-mx.example\r\n{tls}{}250 PIPELINING\r\n",
                 script.extensions
             )
+        } else if let (Tls::Refused(reply), true) = (&script.tls, upper.starts_with("STARTTLS")) {
+            (*reply).to_owned()
         } else if upper.starts_with("STARTTLS") {
             let reply = format!("220 go ahead\r\n{}", script.behind_starttls);
             stream.write_all(reply.as_bytes()).await?;
@@ -231,7 +235,7 @@ async fn play(
                     accepted.map_err(io::Error::other)?;
                     Box::new(tls)
                 }
-                Tls::HangsUp | Tls::NotOffered | Tls::Turns(_) => return Ok(()),
+                Tls::HangsUp | Tls::NotOffered | Tls::Turns(_) | Tls::Refused(_) => return Ok(()),
             };
             script.tls = Tls::NotOffered;
             is_inside = true;
@@ -411,19 +415,20 @@ impl World {
             seen: Arc::clone(&seen),
         };
         let clock = FixedClock(UnixTime(pki::NOW));
-        let sender = Sender::new(
-            config,
-            Arc::new(self.table),
-            Arc::new(dialer),
-            Arc::new(clock),
-        );
-        Running { sender, seen }
+        let (table, dialer, clock) = (Arc::new(self.table), Arc::new(dialer), Arc::new(clock));
+        let (dns, net, time) = (table.clone(), dialer.clone(), clock.clone());
+        Running {
+            prober: Prober::new(config.clone(), dns, net, time),
+            sender: Sender::new(config, table, dialer, clock),
+            seen,
+        }
     }
 }
 
-/// A sender in its world.
+/// A sender in its world, and a prober with the same settings.
 pub(crate) struct Running {
     sender: Sender,
+    pub(crate) prober: Prober,
     pub(crate) seen: Arc<Mutex<Seen>>,
 }
 
@@ -463,6 +468,11 @@ impl Running {
             .iter()
             .map(|peer| peer.ip().to_string())
             .collect()
+    }
+
+    /// Forgets what the servers saw so far.
+    pub(crate) fn forget(&self) {
+        *self.seen.lock().unwrap() = Seen::default();
     }
 
     /// The recipients for whom a final dot was received.

@@ -17,6 +17,7 @@ mod ladder;
 )]
 mod pki;
 mod policy;
+mod probe;
 mod recipients;
 #[path = "../tls/server.rs"]
 #[allow(

@@ -6,6 +6,7 @@
 )]
 
 mod odd;
+mod offers;
 mod pki;
 mod protocols;
 mod resumption;

@@ -113,7 +113,7 @@ async fn what_each_back_end_speaks() {
         let mut session = connect(&connector, Backend::OpenSsl, serve(), &Obligation::Encrypt)
             .await
             .unwrap_or_else(|failure| panic!("{title}: {failure}"));
-        assert_eq!(session.facts.version, *version, "{title}");
+        assert_eq!(session.handshake.facts.version, *version, "{title}");
         session.stream.write_all(b"hello").await.unwrap();
         let mut echo = [0; 5];
         session.stream.read_exact(&mut echo).await.unwrap();
@@ -146,7 +146,7 @@ async fn anonymous_suites_are_for_those_who_owe_nothing() {
     )
     .await
     .unwrap();
-    assert!(session.chain.is_empty());
+    assert!(session.handshake.chain.is_empty());
     let certificate = Wanted::default().issue(&p256(), None);
     let obligation = dane(vec![tlsa_311(&certificate)]);
     let result = connect(&connector, Backend::OpenSsl, serve(), &obligation).await;
@@ -167,9 +167,12 @@ async fn post_quantum_key_exchange_is_the_default() {
     )
     .await
     .unwrap();
-    assert_eq!(session.facts.group.as_deref(), Some("X25519MLKEM768"));
-    assert_eq!(session.facts.version, TlsVersion::Tls13);
-    assert_eq!(session.facts.cipher, "TLS_AES_256_GCM_SHA384");
+    assert_eq!(
+        session.handshake.facts.group.as_deref(),
+        Some("X25519MLKEM768")
+    );
+    assert_eq!(session.handshake.facts.version, TlsVersion::Tls13);
+    assert_eq!(session.handshake.facts.cipher, "TLS_AES_256_GCM_SHA384");
 }
 
 #[tokio::test]

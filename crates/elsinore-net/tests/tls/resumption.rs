@@ -21,7 +21,7 @@ async fn session(
         .map_err(|failure| failure.to_string())?;
     session.stream.write_all(b"x").await.unwrap();
     session.stream.read_exact(&mut [0]).await.unwrap();
-    Ok(session.facts.resumption)
+    Ok(session.handshake.facts.resumption)
 }
 
 fn requirement(obligation: &Obligation) -> DaneRequirement {
@@ -135,6 +135,6 @@ async fn a_refused_session_is_not_resumed() {
         let stream = Box::new(rustls_server(config.clone()));
         let refused = connector.connect(Backend::Rustls, stream, &demand).await;
         let established = refused.unwrap_err().established.unwrap();
-        assert_eq!(established.resumption, Resumption::Full);
+        assert_eq!(established.facts.resumption, Resumption::Full);
     }
 }

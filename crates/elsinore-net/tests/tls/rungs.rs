@@ -207,7 +207,7 @@ async fn which_rung_takes_which_certificate() {
                     let stream = openssl_server(context);
                     let session = connect(&connector, backend, stream, obligation).await;
                     // An anonymous suite says nothing of the certificate.
-                    if session.is_ok_and(|session| !session.chain.is_empty()) {
+                    if session.is_ok_and(|session| !session.handshake.chain.is_empty()) {
                         taken = match backend {
                             Backend::Rustls => Rustls,
                             Backend::OpenSsl => OpenSsl,

@@ -137,7 +137,7 @@ async fn the_key_must_be_that_of_the_certificate() {
     )
     .await
     .unwrap();
-    assert_eq!(session.key_proof, KeyProof::Missing);
+    assert_eq!(session.handshake.key_proof, KeyProof::Missing);
     assert!(session.proofs.webpki.is_none());
     let stream = rustls_server(stolen);
     let obligation = dane(vec![tlsa_311(&certificate)]);
@@ -165,7 +165,7 @@ async fn octets_that_are_no_certificate_matter_only_where_one_is_owed() {
         )
         .await
         .unwrap_or_else(|failure| panic!("{title}: {failure}"));
-        assert_eq!(session.key_proof, KeyProof::Missing, "{title}");
+        assert_eq!(session.handshake.key_proof, KeyProof::Missing, "{title}");
         for obligation in [
             dane(vec![TlsaRecord::new(
                 3,
@@ -204,5 +204,5 @@ async fn extra_certificates_may_be_anything() {
     )
     .await
     .unwrap();
-    assert_eq!(session.chain.len(), 42);
+    assert_eq!(session.handshake.chain.len(), 42);
 }

@@ -5,7 +5,7 @@ use crate::deliver::inquiry::Verdict;
 use crate::deliver::report::{Outcome, RecipientReport, ReplyText, SaidBy};
 use crate::doctor::triage::Blame;
 use elsinore_dane::discovery::MessageTls;
-use elsinore_dane::ladder::{Conclusion, exhausted, require_tls_unmet};
+use elsinore_dane::ladder::{Conclusion, require_tls_unmet};
 use elsinore_dane::plan::{EnhancedCode, Refusal};
 use std::sync::Arc;
 
@@ -26,11 +26,7 @@ impl DomainRun<'_> {
                 session: self.last.as_ref().and_then(|last| last.session.clone()),
             };
         }
-        let failures = self
-            .failures
-            .iter()
-            .map(|host| (&host.obligation, host.failure));
-        let outcome = match exhausted(failures) {
+        let outcome = match self.course.conclusion() {
             Conclusion::Bounce => Outcome::Bounced,
             Conclusion::Defer => Outcome::Deferred,
         };
@@ -41,11 +37,7 @@ impl DomainRun<'_> {
             },
             None => Answer {
                 outcome: Outcome::Deferred,
-                reply: Some(ours(
-                    450,
-                    "4.4.3",
-                    "no host of this domain could be contacted",
-                )),
+                reply: Some(nobody_contacted()),
                 session: None,
             },
         }
@@ -56,7 +48,7 @@ impl DomainRun<'_> {
         if self.policy.message != MessageTls::Required {
             return None;
         }
-        let failures = self.failures.iter();
+        let failures = self.course.failures().iter();
         let code = require_tls_unmet(failures.map(|host| (&host.obligation, host.failure)))?;
         let text = if code == EnhancedCode::new(5, 7, 30) {
             "REQUIRETLS support required, and no host offers it"
@@ -98,14 +90,29 @@ impl DomainRun<'_> {
 
 /// The end of a pass by decision of the engine.
 pub(super) fn ended(verdict: Verdict, refusal: &Refusal) -> Pass {
+    let (outcome, reply) = ended_words(verdict, refusal);
+    Pass::Ended(outcome, reply)
+}
+
+/// The same, as outcome and reply.
+pub(crate) fn ended_words(verdict: Verdict, refusal: &Refusal) -> (Outcome, ReplyText) {
     let (outcome, code) = match verdict {
         Verdict::Bounce => (Outcome::Bounced, 550),
         Verdict::Defer => (Outcome::Deferred, 450),
     };
-    Pass::Ended(
-        outcome,
-        ours(code, &refusal.code.to_string(), &refusal.reason),
-    )
+    let reply = ours(code, &refusal.code.to_string(), &refusal.reason);
+    (outcome, reply)
+}
+
+/// No host was there to contact.
+pub(crate) fn nobody_contacted() -> ReplyText {
+    ours(450, "4.4.3", "no host of this domain could be contacted")
+}
+
+/// The questions took too long.
+pub(crate) fn too_slow() -> ReplyText {
+    let text = "the DNS questions about this domain took too long";
+    ours(450, "4.4.3", text)
 }
 
 /// A reply of this program's own.
