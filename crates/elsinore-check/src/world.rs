@@ -1,11 +1,11 @@
 //! All of the network that a check needs, live or replayed.
 
-use crate::report::Offer;
-use crate::sighting::SessionSighting;
+use crate::report::{Offer, SenderKind};
 use elsinore_dane::mta_sts::StsFetch;
 use elsinore_dane::name::DomainName;
 use elsinore_dane::plan::HostPlan;
 use elsinore_dane::time::UnixTime;
+use elsinore_net::deliver::Sounding;
 use elsinore_net::resolver::Resolver;
 use futures_util::future::BoxFuture;
 use std::fmt::Debug;
@@ -21,9 +21,10 @@ pub trait World: Debug + Send + Sync {
     fn resolver(&self) -> &Arc<Resolver>;
 
     /// Holds the sessions that `visit` asks for at one address: one, or with [`Offer::Sender`] the
-    /// rungs of the climb that `send` would make. Never more than one at a time per address, with
-    /// a pause between them.
-    fn visit<'a>(&'a self, visit: &'a Visit<'a>) -> BoxFuture<'a, Vec<SessionSighting>>;
+    /// rungs of the climb that the sender of the plan would make, without those that
+    /// [`Visit::seen`] makes needless. Never more than one at a time per address, with a pause
+    /// between them. What comes back is raw; every verdict is made from it, live or replayed.
+    fn visit<'a>(&'a self, visit: &'a Visit<'a>) -> BoxFuture<'a, Vec<Sounding>>;
 
     /// Fetches the MTA-STS policy of a domain (RFC 8461 §3.3).
     fn fetch_policy<'a>(&'a self, domain: &'a DomainName) -> BoxFuture<'a, StsFetch>;
@@ -32,6 +33,8 @@ pub trait World: Debug + Send + Sync {
 /// What to find out at one address.
 #[derive(Debug, Clone, Copy)]
 pub struct Visit<'a> {
+    /// Whose plan it is.
+    pub sender: SenderKind,
     /// The host, and what a session there is obliged to.
     pub plan: &'a HostPlan,
     /// One of its addresses.
@@ -40,4 +43,6 @@ pub struct Visit<'a> {
     pub offer: Offer,
     /// The server name for [`Offer::OtherName`].
     pub other_name: Option<&'a DomainName>,
+    /// What was seen at this address before.
+    pub seen: &'a [Sounding],
 }
