@@ -18,7 +18,9 @@
 pub mod forecast;
 pub mod lint;
 pub mod publish;
+pub mod rail;
 pub mod report;
 pub mod sighting;
 pub mod target;
+pub mod terminal;
 pub mod world;

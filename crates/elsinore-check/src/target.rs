@@ -280,7 +280,7 @@ const fn may_stand_in_a_name(character: char) -> bool {
     if character.is_ascii() {
         return character.is_ascii_alphanumeric() || matches!(character, '-' | '_' | '.');
     }
-    !is_invisible(character) && !('\u{80}' <= character && character <= '\u{9f}')
+    !is_invisible(character) && !matches!(character, '\u{80}'..='\u{9f}')
 }
 
 fn described(character: char) -> String {
