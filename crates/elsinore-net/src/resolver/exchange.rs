@@ -3,9 +3,12 @@
 //! §6.2.2, RFC 5452, RFC 7766).
 
 mod lines;
+mod single;
 mod table;
 mod tcp;
 mod udp;
+
+pub(super) use single::Raw;
 
 use super::core::{Core, Work};
 use super::wire::{Message, Query, QueryBits, Question, Rcode};

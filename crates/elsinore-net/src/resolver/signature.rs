@@ -2,7 +2,7 @@
 //! is worth is the validator's word, in the status beside it.
 
 use super::evidence::ResourceRecord;
-use super::wire::{Rrsig, rtype};
+use super::wire::{Name, Record, Rrsig, rtype};
 use elsinore_dane::answer::RecordType;
 use elsinore_dane::name::DomainName;
 use elsinore_dane::time::UnixTime;
@@ -62,6 +62,21 @@ impl Signature {
             signer: rrsig.signer.to_domain(),
         })
     }
+}
+
+/// The signatures over the records of `owner` and `rtype` in one section of a message.
+pub(super) fn signatures_over(
+    section: &[Record],
+    owner: &Name,
+    rtype: u16,
+    now: UnixTime,
+) -> Vec<Signature> {
+    let domain = owner.to_domain();
+    section
+        .iter()
+        .filter(|record| record.owner == *owner && record.covers(rtype))
+        .filter_map(|record| Signature::of(&domain, &Rrsig::parse(&record.rdata)?, now))
+        .collect()
 }
 
 /// The time with this serial number that is nearest to `now`.

@@ -17,6 +17,7 @@
 mod recorder;
 mod recording;
 
+pub(super) use recorder::Pending;
 pub use recorder::Recorder;
 pub use recording::Recording;
 
@@ -27,7 +28,6 @@ use elsinore_dane::answer::{ExtendedError, Question, RecordType};
 use elsinore_dane::name::DomainName;
 use elsinore_dane::security::Cause;
 use elsinore_dane::time::UnixTime;
-use recorder::Pending;
 use std::future::Future;
 use std::net::SocketAddr;
 use std::sync::Arc;

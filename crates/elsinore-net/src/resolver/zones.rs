@@ -2,6 +2,8 @@
 //! keys it has, what signs them, and how it denies. The verdict on each zone is that of the chain
 //! of trust; what stands beside it are the records on which it rests, told field by field.
 
+mod walk;
+
 use super::Signature;
 use elsinore_dane::name::DomainName;
 use elsinore_dane::security::Status;
@@ -11,9 +13,11 @@ use elsinore_dane::security::Status;
 pub struct ZoneView {
     /// Its apex.
     pub apex: DomainName,
+    /// The apex of the zone above; `None` for the root.
+    pub parent: Option<DomainName>,
     /// What its data is worth, and why: *secure* with keys that a chain of trust reaches.
     pub status: Status,
-    /// The DS records at the parent, usable or not; none for the root and where there are none.
+    /// The trust anchors for the zone, then the DS records at the parent, usable or not.
     pub ds: Vec<DsView>,
     /// Seconds for which the DS records, or their denial, may be reused; `None` where neither was
     /// seen.
@@ -29,21 +33,35 @@ pub struct ZoneView {
     pub key_signatures: Vec<Signature>,
     /// How the zone denies names, where that was seen.
     pub denial: Option<DenialView>,
+    /// The serial number of its SOA record, where that was had.
+    pub serial: Option<u32>,
 }
 
-/// One DS record (RFC 4034 §5.1).
+/// One DS record (RFC 4034 §5.1), or a trust anchor.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DsView {
     /// The tag of the key it is for.
     pub key_tag: u16,
     /// IANA number of that key's algorithm.
     pub algorithm: u8,
-    /// IANA number of the digest: 1 SHA-1, 2 SHA-256, 4 SHA-384.
-    pub digest_type: u8,
-    /// The digest.
+    /// IANA number of the digest: 1 SHA-1, 2 SHA-256, 4 SHA-384; `None` for an anchor that is the
+    /// key itself.
+    pub digest_type: Option<u8>,
+    /// The digest; empty where there is none.
     pub digest: Vec<u8>,
+    /// Who says it.
+    pub source: DsSource,
     /// What it does for the zone.
     pub standing: DsStanding,
+}
+
+/// Who vouches for the keys of a zone.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum DsSource {
+    /// The zone above, by a DS record.
+    Parent,
+    /// The configuration of this resolver, by a trust anchor.
+    Anchor,
 }
 
 /// What one DS record does for its zone.

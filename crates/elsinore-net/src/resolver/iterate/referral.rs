@@ -70,6 +70,11 @@ impl Delegation {
         }
     }
 
+    /// The servers by name, each with the addresses that came along.
+    pub(in crate::resolver) fn named(&self) -> &[(Name, Vec<IpAddr>)] {
+        &self.servers
+    }
+
     pub(super) fn has_ds(&self) -> bool {
         self.security
             .iter()

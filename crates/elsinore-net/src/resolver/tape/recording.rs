@@ -79,6 +79,16 @@ impl Recording {
         missed.clone()
     }
 
+    /// What was recorded of a question to one server; one entry after the other where there are
+    /// several, the last one again and again.
+    pub(in crate::resolver) fn entry(
+        &self,
+        asked: &Asked,
+        question: &answer::Question,
+    ) -> Option<&TapeEntry> {
+        self.find(asked, question, |_| true)
+    }
+
     fn find(
         &self,
         asked: &Asked,
