@@ -30,6 +30,7 @@ mod rollover;
 mod routes;
 mod servers;
 mod tampering;
+mod tape;
 mod transcripts;
 mod transport;
 mod unbound;
