@@ -2,6 +2,7 @@
 //! the other tasks are its parts, and what is too slow for it.
 
 mod bench;
+mod browser;
 mod differential;
 mod docs;
 mod fuzz;
@@ -29,6 +30,7 @@ cargo xtask TASK
                      --verbose before the paths shows every difference
   differential [ZONES [QUESTIONS]]
                      a generated tree (2000 zones, 40000 questions) to Unbound and to us
+  browser            install what drives Chromium in the tests of the page (npm)
   fuzz-smoke [SECS]  each fuzz target for SECS seconds (30), with cargo-fuzz";
 
 fn main() -> Result<()> {
@@ -45,6 +47,7 @@ fn main() -> Result<()> {
         ["bench", "dns", arguments @ ..] => bench::dns(arguments),
         ["replay-rpl", paths @ ..] if !paths.is_empty() => replay::run(paths),
         ["differential", sizes @ ..] => differential::run(sizes),
+        ["browser"] => browser::install(),
         ["fuzz-smoke"] => fuzz::smoke(30),
         ["fuzz-smoke", seconds] => fuzz::smoke(seconds.parse()?),
         ["help" | "--help" | "-h"] => {

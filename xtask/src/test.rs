@@ -2,7 +2,7 @@
 //! throughout, so that dependencies are built once.
 
 use crate::step::{cargo, command, exists, left_out, skipped, step};
-use crate::{docs, fuzz, packages, spec, tidy};
+use crate::{browser, docs, fuzz, packages, spec, tidy};
 use anyhow::Result;
 use std::process::Command;
 
@@ -15,6 +15,7 @@ const FUZZ_SECONDS: u32 = 3;
 /// That of the first check which fails.
 pub(crate) fn run() -> Result<()> {
     step("packages", packages::install_missing)?;
+    step("what drives the browser", browser::install)?;
     step("format", || cargo(&["fmt", "--all", "--check"]))?;
     step("tidy", tidy::run)?;
     step("requirements of RFC 7672", || {
