@@ -14,10 +14,14 @@
 
 mod fold;
 mod lane;
+mod outline;
 mod remedy;
 mod stem;
+mod svg;
 mod wording;
 
+pub use outline::Item;
+pub use svg::{STYLE, SvgForm, svg};
 pub(crate) use wording::{date, moment, shortened, span};
 
 use crate::report::{Report, Security, State};

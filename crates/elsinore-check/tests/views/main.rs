@@ -6,5 +6,7 @@
     reason = "a test binary: a failed precondition is a failed test"
 )]
 
+mod picture;
+mod rail;
 mod snapshot;
 mod terminal;
