@@ -16,6 +16,7 @@
 //! follows a failure from `elsinore_dane::ladder`.
 
 pub mod forecast;
+pub mod judge;
 pub mod lint;
 pub mod publish;
 pub mod rail;
