@@ -44,7 +44,7 @@ use crate::clock::Clock;
 use crate::dialer::Dialer;
 use crate::doctor::triage::Triage;
 use crate::resolver::SecureResolver;
-use crate::sts::{PolicyCache, PolicyFetcher};
+use crate::sts::{PolicyCache, PolicyFetcher, PolicySource};
 use crate::tls::TlsConnector;
 use domain::DomainRun;
 use elsinore_dane::destination;
@@ -87,8 +87,10 @@ pub struct Sender {
     clock: Arc<dyn Clock>,
     tls: TlsConnector,
     policies: Arc<PolicyCache>,
-    fetcher: PolicyFetcher,
+    fetcher: Arc<dyn PolicySource>,
     failed_fetches: Mutex<HashMap<(DomainName, String), Instant>>,
+    /// After a failed fetch the same version of a policy is left alone for this long.
+    fetch_again: Duration,
     triage: Option<Arc<Triage>>,
     rungs: Mutex<HashMap<SocketAddr, (Rung, Instant)>>,
 }
@@ -125,8 +127,9 @@ impl Sender {
             clock,
             tls,
             policies,
-            fetcher,
+            fetcher: Arc::new(fetcher),
             failed_fetches: Mutex::new(HashMap::new()),
+            fetch_again: FETCH_AGAIN,
             triage: None,
             rungs: Mutex::new(HashMap::new()),
         }
@@ -260,7 +263,7 @@ impl Sender {
             let failed = failed.unwrap_or_else(PoisonError::into_inner);
             if failed
                 .get(&key)
-                .is_some_and(|at| at.elapsed() < FETCH_AGAIN)
+                .is_some_and(|at| at.elapsed() < self.fetch_again)
             {
                 return StsFetch::Failed(StsFetchError::Throttled);
             }
@@ -270,7 +273,7 @@ impl Sender {
             Err(error) => {
                 let failed = self.failed_fetches.lock();
                 let mut failed = failed.unwrap_or_else(PoisonError::into_inner);
-                failed.retain(|_, at| at.elapsed() < FETCH_AGAIN);
+                failed.retain(|_, at| at.elapsed() < self.fetch_again);
                 if failed.len() < REMEMBERED {
                     failed.insert(key, Instant::now());
                 }

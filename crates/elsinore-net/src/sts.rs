@@ -4,4 +4,4 @@ pub mod cache;
 pub mod fetch;
 
 pub use cache::{CacheError, PolicyCache, StoredPolicy};
-pub use fetch::PolicyFetcher;
+pub use fetch::{PolicyFetcher, PolicySource};

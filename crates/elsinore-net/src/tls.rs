@@ -18,7 +18,7 @@ mod verifier;
 mod openssl_backend;
 
 pub use facts::{Backend, MinProtocol, Resumption, TlsFacts, TlsVersion};
-pub use handshake::{Handshake, KeyProof};
+pub use handshake::{Handshake, KeyProof, LeafKey};
 pub use judge::Judge;
 pub use offer::SignatureOffer;
 

@@ -18,6 +18,8 @@ impl Discovery {
         if !matches!(self.route, RouteState::Hosts) {
             return;
         }
+        let mut all_decided = true;
+        let decides_ahead = self.decides_ahead();
         if self.policy.look_ahead == LookAhead::AllHosts {
             self.begin(0..self.hosts.len());
             self.consider_sts(0..self.hosts.len());
@@ -46,11 +48,24 @@ impl Discovery {
                 .iter()
                 .any(|host| host.plan.is_none())
             {
-                return;
+                if !decides_ahead {
+                    return;
+                }
+                all_decided = false;
             }
             begin = group.end;
         }
-        self.conclude();
+        if all_decided {
+            self.conclude();
+        }
+    }
+
+    /// Whether a host can be decided before those of better preference: nobody needs to know yet
+    /// whether one of them is this relay itself.
+    fn decides_ahead(&self) -> bool {
+        self.policy.look_ahead == LookAhead::AllHosts
+            && self.policy.own_names.is_empty()
+            && self.policy.own_addresses.is_empty()
     }
 
     /// Puts the first questions about these hosts, where that has not been done.

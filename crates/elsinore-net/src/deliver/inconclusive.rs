@@ -68,6 +68,28 @@ impl fmt::Display for InconclusiveReason {
     }
 }
 
+impl fmt::Display for Inconclusive {
+    /// One line for people, without full stop.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self.reason {
+            InconclusiveReason::ConnectionRefused => "the connection was refused",
+            InconclusiveReason::Unreachable => "the address cannot be reached from here",
+            InconclusiveReason::TimedOut => "no answer in time",
+            InconclusiveReason::Closed => "the connection was closed before the server had spoken",
+            InconclusiveReason::ServiceClosing => "the server is closing for the moment",
+            InconclusiveReason::Greylisted => "the server puts off clients that it does not know",
+            InconclusiveReason::Blocked => "the server does not want to hear us",
+            InconclusiveReason::TemporaryRefusal => "the server refuses for the moment",
+            InconclusiveReason::OwnTrouble => "this program could not set the session up",
+        })?;
+        match (self.phase, self.code) {
+            (Some(phase), Some(code)) => write!(f, " ({phase}, {code})"),
+            (Some(phase), None) => write!(f, " ({phase})"),
+            (None, _) => Ok(()),
+        }
+    }
+}
+
 /// What a connection that was not made settles: nothing.
 pub(super) const fn of_no_connection(trouble: &NoConnection) -> Inconclusive {
     Inconclusive {

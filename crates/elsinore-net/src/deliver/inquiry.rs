@@ -52,6 +52,8 @@ pub(super) struct Inquiry<'a> {
     /// Policy fetches among the questions in flight.
     fetching: usize,
     findings: Vec<Finding>,
+    /// Which hosts' plans were told.
+    told: Vec<bool>,
     /// Policies on their way to the disk.
     stores: FuturesUnordered<JoinHandle<Option<Finding>>>,
 }
@@ -77,6 +79,7 @@ impl<'a> Inquiry<'a> {
             last_fetch: None,
             fetching: 0,
             findings,
+            told: Vec::new(),
             stores: FuturesUnordered::new(),
         }
     }
@@ -155,7 +158,19 @@ impl<'a> Inquiry<'a> {
 
     /// Waits for the next host until `deadline`.
     pub(super) async fn next_host(&mut self, index: usize, deadline: Instant) -> NextHost {
+        self.next_host_telling(index, deadline, &mut |_, _| {})
+            .await
+    }
+
+    /// The same; `decided` hears of the plan of any host, once, as soon as it is made.
+    pub(super) async fn next_host_telling(
+        &mut self,
+        index: usize,
+        deadline: Instant,
+        decided: &mut impl FnMut(usize, &HostPlan),
+    ) -> NextHost {
         loop {
+            self.tell(decided);
             if let HostState::Decided(plan) = self.discovery.host(index) {
                 let plan = Box::new(plan.clone());
                 // A policy that is refreshed ahead of its end holds up nobody.
@@ -178,6 +193,19 @@ impl<'a> Inquiry<'a> {
                 // Nothing is open and nothing decided: the engine has no more to say.
                 Ok(None) => return NextHost::None,
                 Err(_) => return NextHost::TimedOut,
+            }
+        }
+    }
+
+    fn tell(&mut self, decided: &mut impl FnMut(usize, &HostPlan)) {
+        let Route::Hosts { count } = self.discovery.route() else {
+            return;
+        };
+        self.told.resize(count, false);
+        for (index, told) in self.told.iter_mut().enumerate().filter(|(_, told)| !**told) {
+            if let HostState::Decided(plan) = self.discovery.host(index) {
+                *told = true;
+                decided(index, plan);
             }
         }
     }

@@ -12,6 +12,7 @@ use crate::clock::Clock;
 use crate::dialer::Dialer;
 use crate::resolver::SecureResolver;
 use crate::session::PhaseTimes;
+use crate::sts::PolicySource;
 use crate::tls::{SignatureOffer, TlsConnector};
 use elsinore_dane::discovery::DiscoveryPolicy;
 use elsinore_dane::finding::Finding;
@@ -100,11 +101,19 @@ impl Prober {
         );
         let mut sender = Sender::new(config, resolver, dialer, clock);
         sender.tls = tls;
+        sender.fetch_again = Duration::ZERO;
         Self {
             sender,
             assessor,
             nothing: Arc::new(SpooledBytes(Arc::from([]))),
         }
+    }
+
+    /// The same prober, whose MTA-STS policies come from `policies`.
+    #[must_use]
+    pub fn with_policies(mut self, policies: Arc<dyn PolicySource>) -> Self {
+        self.sender.fetcher = policies;
+        self
     }
 
     /// Judges what this prober saw.
@@ -126,6 +135,16 @@ impl Prober {
     /// Asks everything that a sender with `policy` asks about `next_hop`, until each host has its
     /// plan.
     pub async fn plans(&self, next_hop: NextHop, policy: DiscoveryPolicy) -> PlanSighting {
+        self.plans_as_decided(next_hop, policy, |_, _| {}).await
+    }
+
+    /// The same; `decided` hears of each plan, with the host's index, as soon as it is made.
+    pub async fn plans_as_decided(
+        &self,
+        next_hop: NextHop,
+        policy: DiscoveryPolicy,
+        mut decided: impl FnMut(usize, &HostPlan),
+    ) -> PlanSighting {
         let deadline = Instant::now() + self.sender.config.timeouts.domain;
         let mut inquiry = Inquiry::new(&self.sender, next_hop, policy).await;
         let mut hosts = Vec::new();
@@ -134,7 +153,7 @@ impl Prober {
         // Hosts are bounded by the engine.
         for index in 0.. {
             let until = (Instant::now() + self.sender.config.timeouts.discovery).min(deadline);
-            match inquiry.next_host(index, until).await {
+            match inquiry.next_host_telling(index, until, &mut decided).await {
                 NextHost::Plan(plan) => {
                     weaker.push(inquiry.weaker(index));
                     hosts.push(*plan);
@@ -238,8 +257,11 @@ impl Prober {
         }
     }
 
-    /// Fetches the MTA-STS policy of `domain` (RFC 8461 §3.3).
-    pub async fn fetch_policy(&self, domain: &DomainName, version: &str) -> StsFetch {
-        self.sender.fetch_policy(domain, version).await
+    /// Fetches the MTA-STS policy of `domain` (RFC 8461 §3.3), however lately that failed.
+    pub async fn fetch_policy(&self, domain: &DomainName) -> StsFetch {
+        match self.sender.fetcher.fetch(domain).await {
+            Ok(octets) => StsFetch::Fetched(octets),
+            Err(error) => StsFetch::Failed(error),
+        }
     }
 }

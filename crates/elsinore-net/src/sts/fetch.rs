@@ -11,6 +11,7 @@ use elsinore_dane::answer::{Last, Question, RecordData, RecordType};
 use elsinore_dane::mta_sts::StsFetchError;
 use elsinore_dane::name::DomainName;
 use elsinore_dane::network::NetworkPolicy;
+use futures_util::future::BoxFuture;
 use http_body_util::{BodyExt, Empty, Limited};
 use hyper::body::Bytes;
 use hyper::header::{CONTENT_TYPE, HOST, HeaderValue, USER_AGENT};
@@ -18,6 +19,7 @@ use hyper::{Request, StatusCode};
 use hyper_util::rt::TokioIo;
 use rustls::ClientConfig;
 use rustls::pki_types::ServerName;
+use std::fmt::Debug;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
@@ -29,6 +31,25 @@ const ADDRESSES: usize = 4;
 /// The part of the whole time that one address has to accept a connection: one more than there
 /// are addresses, so that silent ones leave time for the last.
 const SHARES: u32 = 5;
+
+/// Where policies come from: the network, or a record of it.
+pub trait PolicySource: Debug + Send + Sync {
+    /// Fetches the policy of `domain`; the octets are not parsed here.
+    ///
+    /// # Errors
+    /// [`StsFetchError`]; whatever it is, it never stops mail by itself (RFC 8461 §3.3).
+    fn fetch<'a>(&'a self, domain: &'a DomainName)
+    -> BoxFuture<'a, Result<Vec<u8>, StsFetchError>>;
+}
+
+impl PolicySource for PolicyFetcher {
+    fn fetch<'a>(
+        &'a self,
+        domain: &'a DomainName,
+    ) -> BoxFuture<'a, Result<Vec<u8>, StsFetchError>> {
+        Box::pin(self.fetch_in_time(domain))
+    }
+}
 
 /// Fetches policies.
 #[derive(Debug, Clone)]
@@ -64,11 +85,7 @@ impl PolicyFetcher {
         }
     }
 
-    /// Fetches the policy of `domain`; the octets are not parsed here.
-    ///
-    /// # Errors
-    /// [`StsFetchError`]; whatever it is, it never stops mail by itself (RFC 8461 §3.3).
-    pub async fn fetch(&self, domain: &DomainName) -> Result<Vec<u8>, StsFetchError> {
+    async fn fetch_in_time(&self, domain: &DomainName) -> Result<Vec<u8>, StsFetchError> {
         timeout(self.deadline, self.fetch_at_leisure(domain))
             .await
             .unwrap_or(Err(StsFetchError::Timeout))

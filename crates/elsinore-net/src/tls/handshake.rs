@@ -2,6 +2,8 @@
 //! obligation, or long after.
 
 use crate::tls::TlsFacts;
+use openssl::pkey::Id;
+use openssl::x509::X509;
 use std::sync::Arc;
 
 /// Certificates of a chain that are kept.
@@ -33,7 +35,30 @@ pub enum KeyProof {
     Missing,
 }
 
+/// What kind of key the server's own certificate has.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum LeafKey {
+    /// RSA, RSASSA-PSS included.
+    Rsa,
+    /// On an elliptic curve, the Edwards curves included.
+    Curve,
+    /// Another, or none that can be read.
+    Other,
+}
+
 impl Handshake {
+    /// What kind of key the server's own certificate has.
+    #[must_use]
+    pub fn leaf_key(&self) -> LeafKey {
+        let leaf = self.chain.first().and_then(|der| X509::from_der(der).ok());
+        let key = leaf.and_then(|leaf| leaf.public_key().ok());
+        match key.map(|key| key.id()) {
+            Some(Id::RSA | Id::RSA_PSS) => LeafKey::Rsa,
+            Some(Id::EC | Id::ED25519 | Id::ED448) => LeafKey::Curve,
+            Some(_) | None => LeafKey::Other,
+        }
+    }
+
     /// Keeps what a back end saw.
     pub(crate) fn new(facts: TlsFacts, mut chain: Vec<Vec<u8>>, key_proof: KeyProof) -> Self {
         let sent = chain.len();

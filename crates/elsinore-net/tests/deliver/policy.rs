@@ -12,7 +12,7 @@ use elsinore_dane::time::UnixTime;
 use elsinore_net::clock::FixedClock;
 use elsinore_net::dialer::{ByteStream, Datagrams, Dialer};
 use elsinore_net::resolver::{Freshness, SecureResolver};
-use elsinore_net::sts::PolicyFetcher;
+use elsinore_net::sts::{PolicyFetcher, PolicySource};
 use elsinore_net::tls::webpki::WebPkiRoots;
 use futures_util::future::BoxFuture;
 use openssl::x509::X509;
