@@ -18,6 +18,7 @@
 pub mod forecast;
 pub mod judge;
 pub mod lint;
+pub mod measure;
 pub mod publish;
 pub mod rail;
 pub mod report;

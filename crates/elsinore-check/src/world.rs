@@ -1,16 +1,22 @@
 //! All of the network that a check needs, live or replayed.
 
+mod live;
+
+pub use live::{LiveSettings, LiveWorld};
+
 use crate::report::{Offer, SenderKind};
 use elsinore_dane::mta_sts::StsFetch;
 use elsinore_dane::name::DomainName;
 use elsinore_dane::plan::HostPlan;
 use elsinore_dane::time::UnixTime;
 use elsinore_net::deliver::Sounding;
+use elsinore_net::doctor::triage::Blame;
 use elsinore_net::resolver::Resolver;
 use futures_util::future::BoxFuture;
 use std::fmt::Debug;
 use std::net::IpAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
 /// All of the network that a check needs.
 pub trait World: Debug + Send + Sync {
@@ -28,6 +34,25 @@ pub trait World: Debug + Send + Sync {
 
     /// Fetches the MTA-STS policy of a domain (RFC 8461 §3.3).
     fn fetch_policy<'a>(&'a self, domain: &'a DomainName) -> BoxFuture<'a, StsFetch>;
+
+    /// How the sessions are held.
+    fn manners(&self) -> Manners;
+
+    /// Whose fault it is that lookups failed; asked only when some did.
+    fn blame(&self) -> BoxFuture<'_, Blame> {
+        Box::pin(async { Blame::Unknown })
+    }
+}
+
+/// How sessions are held, for the report.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Manners {
+    /// The pause between two sessions to one address.
+    pub pause: Duration,
+    /// Most sessions that were open at once to one address.
+    pub most_at_once: u32,
+    /// The name given in EHLO.
+    pub helo: String,
 }
 
 /// What to find out at one address.

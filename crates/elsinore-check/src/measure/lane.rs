@@ -1,0 +1,188 @@
+//! One address of one host: which sessions are held there, one after the other.
+
+use super::progress::{Progress, Watch};
+use crate::report::{Offer, SenderKind};
+use crate::world::{Visit, World};
+use elsinore_dane::name::DomainName;
+use elsinore_dane::obligation::Obligation;
+use elsinore_dane::plan::HostPlan;
+use elsinore_dane::time::UnixTime;
+use elsinore_net::deliver::{Assessor, Sounding};
+use elsinore_net::tls::LeafKey;
+use std::collections::HashMap;
+use std::net::IpAddr;
+use std::sync::{Arc, Mutex, PoisonError};
+
+/// One session and what it was held for.
+#[derive(Debug, Clone)]
+pub(super) struct Held {
+    pub(super) offer: Offer,
+    /// Whose plan it was held under.
+    pub(super) sender: SenderKind,
+    pub(super) sounding: Sounding,
+}
+
+/// How many sessions were held at each address, and how many may be.
+#[derive(Debug)]
+pub(super) struct Budget {
+    most: usize,
+    held: Mutex<HashMap<IpAddr, usize>>,
+}
+
+impl Budget {
+    pub(super) fn new(most: usize) -> Self {
+        Self {
+            most: most.max(1),
+            held: Mutex::new(HashMap::new()),
+        }
+    }
+
+    fn has_room(&self, address: IpAddr) -> bool {
+        let held = self.held.lock().unwrap_or_else(PoisonError::into_inner);
+        held.get(&address).is_none_or(|count| *count < self.most)
+    }
+
+    fn spend(&self, address: IpAddr, sessions: usize) {
+        let mut held = self.held.lock().unwrap_or_else(PoisonError::into_inner);
+        *held.entry(address).or_default() += sessions;
+    }
+
+    /// Every session held.
+    pub(super) fn total(&self) -> usize {
+        let held = self.held.lock().unwrap_or_else(PoisonError::into_inner);
+        held.values().sum()
+    }
+}
+
+/// One address of one host.
+#[derive(Debug)]
+pub(super) struct Lane {
+    pub(super) mx_host: String,
+    pub(super) preference: Option<u16>,
+    pub(super) address: IpAddr,
+    pub(super) held: Vec<Held>,
+    /// What was left out because enough sessions were held.
+    pub(super) left_out: usize,
+}
+
+/// What all lanes share.
+pub(super) struct Ground<'a> {
+    pub(super) world: &'a dyn World,
+    pub(super) assessor: &'a Assessor,
+    pub(super) budget: &'a Budget,
+    pub(super) began: UnixTime,
+    pub(super) watch: &'a Watch,
+}
+
+impl Lane {
+    pub(super) fn new(plan: &HostPlan, address: IpAddr) -> Self {
+        Self {
+            mx_host: plan.mx_host.clone(),
+            preference: plan.preference,
+            address,
+            held: Vec::new(),
+            left_out: 0,
+        }
+    }
+
+    /// The soundings so far that a sender could have made, in the order of making.
+    pub(super) fn of_senders(&self) -> Vec<Sounding> {
+        let senders = self.held.iter().filter(|held| held.offer == Offer::Sender);
+        senders.map(|held| held.sounding.clone()).collect()
+    }
+
+    /// Holds what the sender of `plan` needs beyond what was seen.
+    pub(super) async fn approach(
+        &mut self,
+        ground: &Ground<'_>,
+        sender: SenderKind,
+        plan: &HostPlan,
+    ) {
+        let seen = self.of_senders();
+        let assessor = ground.assessor;
+        if assessor
+            .follow(&seen, plan, self.address, ground.began)
+            .is_none()
+        {
+            self.visit(ground, sender, plan, (Offer::Sender, None), &seen)
+                .await;
+        }
+    }
+
+    /// Looks at what else the server has to show: the certificate of the other algorithm, those
+    /// behind other names, the one without a name.
+    pub(super) async fn look_around(
+        &mut self,
+        ground: &Ground<'_>,
+        plan: &HostPlan,
+        names: &[DomainName],
+    ) {
+        let seen = self.of_senders();
+        let Some(handshake) = seen.iter().rev().find_map(Sounding::handshake) else {
+            return;
+        };
+        let sender = SenderKind::Dane;
+        let other = match handshake.leaf_key() {
+            LeafKey::Rsa => Some(Offer::Ecdsa),
+            LeafKey::Curve => Some(Offer::Rsa),
+            LeafKey::Other => None,
+        };
+        if let Some(offer) = other {
+            self.visit(ground, sender, plan, (offer, None), &seen).await;
+        }
+        let owes_proof = match &plan.obligation {
+            Obligation::Authenticate(_) => true,
+            Obligation::Skip(_)
+            | Obligation::Cleartext
+            | Obligation::Opportunistic
+            | Obligation::Encrypt => false,
+        };
+        if owes_proof && plan.sni.is_some() {
+            let offer = (Offer::NoName, None);
+            self.visit(ground, sender, plan, offer, &seen).await;
+        }
+        for name in names {
+            let offer = (Offer::OtherName, Some(name));
+            self.visit(ground, sender, plan, offer, &seen).await;
+        }
+    }
+
+    async fn visit(
+        &mut self,
+        ground: &Ground<'_>,
+        sender: SenderKind,
+        plan: &HostPlan,
+        (offer, other_name): (Offer, Option<&DomainName>),
+        seen: &[Sounding],
+    ) {
+        if !ground.budget.has_room(self.address) {
+            self.left_out += 1;
+            return;
+        }
+        let visit = Visit {
+            sender,
+            plan,
+            address: self.address,
+            offer,
+            other_name,
+            seen,
+        };
+        let soundings = ground.world.visit(&visit).await;
+        ground.budget.spend(self.address, soundings.len());
+        (ground.watch)(Progress::Met {
+            mx_host: self.mx_host.clone(),
+            address: self.address,
+            offer,
+            sessions: soundings.len(),
+        });
+        let held = soundings.into_iter().map(|sounding| Held {
+            offer,
+            sender,
+            sounding,
+        });
+        self.held.extend(held);
+    }
+}
+
+/// Plans of the senders that know no DANE, when both are made.
+pub(super) type Others = Arc<[(SenderKind, Vec<HostPlan>)]>;
