@@ -16,3 +16,4 @@ pub mod material;
 pub mod moment;
 pub mod pem;
 pub mod proposal;
+pub mod rollover;

@@ -4,4 +4,7 @@
     reason = "a test binary: a failed precondition is a failed test"
 )]
 
+mod caches;
 mod hostile;
+mod keys;
+mod rollover;
