@@ -27,7 +27,7 @@ const COMMANDS: &[&[&str]] = &[
     &["lab", "up"],
 ];
 
-/// Writes or checks `docs/rules.md` and `docs/usage.md`.
+/// Writes or checks `docs/rules.md`, `docs/usage.md` and `docs/report.schema.json`.
 ///
 /// # Errors
 /// When the program cannot be run, or (when checking) a document is out of date.
@@ -36,6 +36,7 @@ pub(crate) fn run(purpose: Purpose) -> Result<()> {
     for (path, text) in [
         ("docs/rules.md", elsinore(&["explain", "--all"])?),
         ("docs/usage.md", usage()?),
+        ("docs/report.schema.json", schema()?),
     ] {
         let file = crate::root().join(path);
         if std::fs::read_to_string(&file).ok().as_deref() == Some(text.as_str()) {
@@ -72,9 +73,25 @@ fn usage() -> Result<String> {
     Ok(text)
 }
 
+/// The schema of the report, from its types.
+fn schema() -> Result<String> {
+    cargo(&[
+        "run",
+        "--quiet",
+        "--package",
+        "elsinore-check",
+        "--example",
+        "schema",
+    ])
+}
+
 fn elsinore(arguments: &[&str]) -> Result<String> {
+    let run = ["run", "--quiet", "--package", "elsinore", "--"];
+    cargo(&[&run, arguments].concat())
+}
+
+fn cargo(arguments: &[&str]) -> Result<String> {
     let output = Command::new(env!("CARGO"))
-        .args(["run", "--quiet", "--package", "elsinore", "--"])
         .args(arguments)
         .current_dir(crate::root())
         .env_remove("ELSINORE_CONFIG")
@@ -82,7 +99,7 @@ fn elsinore(arguments: &[&str]) -> Result<String> {
         .context("cannot run cargo")?;
     if !output.status.success() {
         bail!(
-            "elsinore {}: {}",
+            "cargo {}: {}",
             arguments.join(" "),
             String::from_utf8_lossy(&output.stderr)
         );

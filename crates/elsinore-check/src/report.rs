@@ -37,6 +37,24 @@ use std::collections::BTreeMap;
 /// Version of the document's shape.
 pub const SCHEMA_VERSION: u32 = 1;
 
+/// The JSON Schema (draft 2020-12) of [`Report`], generated from the types. Whoever reads reports
+/// must tolerate fields that it does not name: they may be added without a new version.
+#[must_use]
+pub fn schema() -> serde_json::Value {
+    let mut schema = schemars::schema_for!(Report).to_value();
+    if let Some(root) = schema.as_object_mut() {
+        let id = format!("urn:elsinore:report:{SCHEMA_VERSION}");
+        root.insert("$id".to_owned(), id.into());
+    }
+    // The version is a constant of the document, not any number.
+    if let Some(version) = schema.pointer_mut("/properties/schema_version")
+        && let Some(version) = version.as_object_mut()
+    {
+        version.insert("const".to_owned(), SCHEMA_VERSION.into());
+    }
+    schema
+}
+
 /// What one domain looks like from outside, and why.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Report {
@@ -137,6 +155,34 @@ impl State {
             Self::NotProtected => "not-protected",
             Self::Refused => "refused",
             Self::CouldNotTell => "could-not-tell",
+        }
+    }
+
+    /// What the state means, in one or two sentences for people.
+    #[must_use]
+    pub const fn explanation(self) -> &'static str {
+        match self {
+            Self::Protected => {
+                "A sender that honours DANE authenticates every MX host at every address that could \
+                 be tested, whichever certificate it asks for. Addresses that could not be tested \
+                 are named."
+            }
+            Self::PartlyProtected => {
+                "Mail flows, and some of it is authenticated: DANE at some hosts, addresses or \
+                 certificates only, DANE behind MX records that can be forged, or MTA-STS alone."
+            }
+            Self::NotProtected => {
+                "Mail flows, and nothing authenticates the servers. TLSA records that are all \
+                 unusable demand TLS and prove nobody, so they count here."
+            }
+            Self::Refused => {
+                "A sender that honours DANE and MTA-STS can deliver nothing: it waits, or returns \
+                 the mail. The reason lies with the domain."
+            }
+            Self::CouldNotTell => {
+                "What could not be reached decides, or our own DNS does not work. It is never \
+                 counted as a fault of the domain."
+            }
         }
     }
 

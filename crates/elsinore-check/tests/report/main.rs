@@ -4,3 +4,4 @@
 
 mod consistent;
 mod samples;
+mod schema;
