@@ -6,6 +6,7 @@
     reason = "a test binary: a failed precondition is a failed test"
 )]
 
+mod comparison;
 mod picture;
 mod rail;
 mod snapshot;
