@@ -21,7 +21,9 @@ pub use keys::KeyType;
 /// What a certificate says. The defaults make an ordinary current server certificate.
 #[derive(Debug, Clone)]
 pub struct CertificateSpec {
-    /// commonName of the subject; an empty subject when `None`.
+    /// organizationName of the subject.
+    pub organization: Option<String>,
+    /// commonName of the subject; an empty subject when this and the organization are `None`.
     pub common_name: Option<String>,
     /// dNSName entries of the subjectAltName, as they are (wildcards, odd text).
     pub dns_names: Vec<String>,
@@ -122,6 +124,7 @@ impl CertificateSpec {
     #[must_use]
     pub fn server(dns_names: &[&str], now: UnixTime) -> Self {
         Self {
+            organization: None,
             common_name: dns_names.first().map(|name| (*name).to_owned()),
             dns_names: dns_names.iter().map(|name| (*name).to_owned()).collect(),
             ip_addresses: Vec::new(),
@@ -337,6 +340,9 @@ fn build(
 
 fn subject(spec: &CertificateSpec) -> Result<X509Name, ErrorStack> {
     let mut name = X509Name::builder()?;
+    if let Some(organization) = &spec.organization {
+        name.append_entry_by_nid(Nid::ORGANIZATIONNAME, organization)?;
+    }
     if let Some(common_name) = &spec.common_name {
         name.append_entry_by_nid(Nid::COMMONNAME, common_name)?;
     }

@@ -7,13 +7,17 @@
 
 pub mod case;
 pub mod certificate;
+pub mod check;
 pub mod error;
 pub mod files;
 pub mod places;
+pub mod server;
 
 pub use case::{Case, CaseSettings, Expectation, ResolverMode};
-pub use certificate::{CertificateRecipe, ChainPart, Issuer, KeyKind};
+pub use certificate::{AlsoSent, CertificateRecipe, ChainPart, Issuer, KeyKind};
+pub use check::CheckSpec;
 pub use error::ScenarioError;
+pub use server::{Listed, Nsec3Spec, ServerSpec, SignatureSpan};
 
 use serde::Deserialize;
 use std::collections::BTreeMap;
@@ -47,6 +51,9 @@ pub struct Scenario {
     /// What is sent, and what must come of it; at least one.
     #[serde(rename = "case")]
     pub cases: Vec<Case>,
+    /// What `elsinore check` must say of its domains.
+    #[serde(default, rename = "check")]
+    pub checks: Vec<CheckSpec>,
     /// The file it was read from.
     #[serde(skip)]
     pub file: String,
@@ -67,9 +74,18 @@ pub struct ZoneSpec {
     /// How it is signed.
     #[serde(default)]
     pub signing: Signing,
-    /// The DNSSEC algorithm number (8, 10, 13, 14, 15, 16).
+    /// The DNSSEC algorithm number (5, 7, 8, 10, 13, 14, 15, 16); any other is one nobody knows.
     #[serde(default = "ecdsa_p256")]
     pub algorithm: u8,
+    /// How names are hashed where it is signed with NSEC3.
+    #[serde(default)]
+    pub nsec3: Option<Nsec3Spec>,
+    /// When its signatures hold; an hour ago to thirty days ahead when absent.
+    #[serde(default)]
+    pub signatures: Option<SignatureSpan>,
+    /// Its name servers besides `ns1`.
+    #[serde(default)]
+    pub server: Vec<ServerSpec>,
     /// What its parent says of it.
     #[serde(default)]
     pub delegation: Delegation,
@@ -111,6 +127,10 @@ pub enum Delegation {
     WithoutDs,
     /// A DS that matches no key of the child.
     WrongDs,
+    /// The right DS, and one for a key, by its tag, that the child does not have.
+    AlsoMissingKey,
+    /// The right DS, as a SHA-1 digest alone (RFC 8624 §3.3 forbids to publish one).
+    Sha1Ds,
 }
 
 /// A damaged signature.
@@ -150,8 +170,21 @@ pub struct FaultSpec {
     /// The type asked for; any when absent.
     #[serde(default, rename = "type")]
     pub record_type: Option<String>,
+    /// How the query came; either way when absent.
+    #[serde(default)]
+    pub transport: Option<FaultTransport>,
     /// What the servers do.
     pub reply: FaultReply,
+}
+
+/// How a query came.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum FaultTransport {
+    /// In a datagram.
+    Udp,
+    /// On a connection.
+    Tcp,
 }
 
 /// What a broken name server replies.
@@ -175,6 +208,19 @@ pub enum FaultReply {
     /// The answer of the zone's other version.
     #[serde(rename = "other-version")]
     OtherVersion,
+    /// "No such name" with everything else as in the right answer, proofs included: what servers
+    /// say that know no empty non-terminals (RFC 8020 §2).
+    #[serde(rename = "nxdomain-proven")]
+    NxDomainProven,
+    /// A referral to the root: the server does not know the zone.
+    Lame,
+    /// TC, and nothing else.
+    Truncated,
+    /// The connection is closed; a datagram gets no reply.
+    Closed,
+    /// The right answer without signatures.
+    #[serde(rename = "without-signatures")]
+    WithoutSignatures,
 }
 
 /// A mail server.
@@ -183,6 +229,9 @@ pub enum FaultReply {
 pub struct ReceiverSpec {
     /// How places and expectations call it: `{mx}`; unique in the scenario.
     pub name: String,
+    /// The zone it calls itself after; the first when absent.
+    #[serde(default)]
+    pub zone: Option<String>,
     /// The address families it has.
     #[serde(default)]
     pub addresses: Families,
@@ -195,6 +244,9 @@ pub struct ReceiverSpec {
     /// Its certificate.
     #[serde(default)]
     pub certificate: CertificateRecipe,
+    /// Certificates it has besides.
+    #[serde(default)]
+    pub also: Vec<AlsoSent>,
     /// What it does about STARTTLS.
     #[serde(default)]
     pub starttls: StartTls,
@@ -311,6 +363,12 @@ pub enum Trouble {
     DropAfterMessage,
     /// Refuses the first attempt of each sender and recipient with 451.
     Greylist,
+    /// Sends a greeting that never ends, an octet now and then.
+    Tarpit,
+    /// Sends greeting lines without end, as fast as they are taken.
+    EndlessGreeting,
+    /// Sends megabytes that are one line.
+    LongLine,
 }
 
 /// An MTA-STS policy host (RFC 8461 §3.3).

@@ -24,6 +24,7 @@ use elsinore_net::dialer::ByteStream;
 use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::Arc;
+use zones::Whose;
 
 /// The lab's validating resolver, for the modes `forward` and `ad`.
 pub const VALIDATING_RESOLVER: IpAddr = IpAddr::V4(Ipv4Addr::new(127, 0, 0, 53));
@@ -123,9 +124,14 @@ impl World {
         for scenario in &scenarios {
             for spec in &scenario.receivers {
                 let key = (scenario.id.clone(), spec.name.clone());
-                let made =
-                    Credentials::make(&spec.certificate, &host_name(scenario, spec), &ca, now)
+                let name = host_name(scenario, spec);
+                let mut made =
+                    Credentials::make(&spec.certificate, &name, &ca, now).map_err(openssl)?;
+                for further in &spec.also {
+                    let other = Credentials::make(&further.certificate, &name, &ca, now)
                         .map_err(openssl)?;
+                    made.add(further, other);
+                }
                 let placed = place_receiver(scenario, spec, &made, &mut addresses)?;
                 receivers.insert(key.clone(), placed);
                 credentials.insert(key, made);
@@ -134,8 +140,8 @@ impl World {
                 let name = format!("mta-sts.{}", spec.domain);
                 let made =
                     Credentials::for_policy_host(&name, spec.fault, &ca, now).map_err(openssl)?;
-                let context = tls::context(&made.sent(), made.leaf().key(), TlsKind::Modern)
-                    .map_err(openssl)?;
+                let context = tls::context(&made.presentation(), TlsKind::Modern)
+                    .map_err(|error| WorldError::new(&scenario.id, error))?;
                 let (ipv4, ipv6) = addresses
                     .host()
                     .ok_or_else(|| WorldError::new(&scenario.id, "no address is left"))?;
@@ -160,12 +166,22 @@ impl World {
             credentials: &credentials,
             addresses,
         };
-        let (sources, behaviours) = zones::describe(&scenarios, &mut world, now)?;
-        let tree = SignedTree::build(&sources, seed(), now)
+        let described = zones::describe(&scenarios, &mut world, now)?;
+        let tree = SignedTree::build(&described.sources, seed(), now)
             .map_err(|error| WorldError::new("zones", error))?;
         let mut authority = Authority::new(tree);
-        for (apex, behaviour) in &behaviours {
-            authority.misbehave_zone(apex, behaviour);
+        for (address, apex) in &described.unlisted {
+            authority.serve_also(*address, apex);
+        }
+        for (whose, behaviour) in described.behaviours {
+            match whose {
+                Whose::Zone(apex) => {
+                    authority.misbehave_zone(&apex, &behaviour);
+                }
+                Whose::Server(address) => {
+                    authority.misbehave(address, behaviour);
+                }
+            }
         }
         let authority = Arc::new(authority);
         Ok(Self {
@@ -320,9 +336,10 @@ fn seed() -> u64 {
     rand::random()
 }
 
-/// The name a receiver gives itself and is certified for: its own, below the first zone.
+/// The name a receiver gives itself and is certified for: its own, below its zone.
 fn host_name(scenario: &Scenario, spec: &ReceiverSpec) -> String {
-    let apex = (scenario.zones.first()).map_or(TOP_LEVEL_DOMAINS[0].0, |zone| zone.name.as_str());
+    let first = || (scenario.zones.first()).map(|zone| zone.name.as_str());
+    let apex = (spec.zone.as_deref().or_else(first)).unwrap_or(TOP_LEVEL_DOMAINS[0].0);
     format!("{}.{apex}", spec.name)
 }
 
@@ -332,7 +349,7 @@ fn place_receiver(
     credentials: &Credentials,
     addresses: &mut Addresses,
 ) -> Result<Placed<Receiver>, WorldError> {
-    let context = tls::context(&credentials.sent(), credentials.leaf().key(), spec.tls)
+    let context = tls::context(&credentials.presentation(), spec.tls)
         .map_err(|error| WorldError::new(&scenario.id, error))?;
     let (ipv4, ipv6) = addresses
         .host()
@@ -374,8 +391,17 @@ fn place_value(
             selector,
             matching_type,
             host,
+            also,
             part,
-        } => credentials_of(host)?.tlsa(*part, (*usage, *selector, *matching_type)),
+        } => {
+            let credentials = credentials_of(host)?;
+            let of = match also {
+                None => credentials,
+                Some(name) => (credentials.also(name))
+                    .ok_or_else(|| format!("\"{host}\" has no certificate \"{name}\""))?,
+            };
+            of.tlsa(*part, (*usage, *selector, *matching_type))
+        }
         Place::WrongTlsa {
             usage,
             selector,

@@ -152,6 +152,8 @@ pub enum Act {
     NoData,
     /// NXDOMAIN and the zone's SOA without signature or proof.
     NxDomain,
+    /// The right answer, but for NXDOMAIN in place of its RCODE.
+    DenyName,
     /// The answer from that version of the zone.
     FromVersion(u8),
     /// The right answer under another message id.
@@ -195,6 +197,10 @@ pub(super) fn react(act: &Act, view: &View<'_>, query: &Query, transport: Transp
         Act::Close => return Reaction::Close,
         Act::NoData => bare(view, query, OptRcode::NOERROR),
         Act::NxDomain => bare(view, query, OptRcode::NXDOMAIN),
+        Act::DenyName => Draft {
+            rcode: OptRcode::NXDOMAIN,
+            ..honest()
+        },
         Act::FromVersion(version) => {
             let view = View {
                 version: *version,

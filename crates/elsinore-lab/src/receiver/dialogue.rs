@@ -8,6 +8,7 @@ use elsinore_net::dialer::ByteStream;
 use openssl::ssl::SslContext;
 use std::io;
 use std::net::SocketAddr;
+use std::time::Duration;
 
 /// Keywords offered unless a scenario takes them away.
 const EXTENSIONS: [&str; 6] = [
@@ -60,8 +61,14 @@ impl<'a> Dialogue<'a> {
 
     pub(super) async fn run(mut self, stream: Box<dyn ByteStream>) -> io::Result<()> {
         let mut lines = Lines::new(stream);
-        if self.spec.trouble == Some(Trouble::Hang) {
-            return lines.drain().await;
+        match self.spec.trouble {
+            Some(Trouble::Hang) => return lines.drain().await,
+            Some(Trouble::Tarpit) => return tarpit(&mut lines).await,
+            Some(Trouble::EndlessGreeting) => {
+                return endless(&mut lines, "220-AND-SO-ON\r\n").await;
+            }
+            Some(Trouble::LongLine) => return long_line(lines).await,
+            None | Some(Trouble::EndlessReply | Trouble::DropAfterMessage | Trouble::Greylist) => {}
         }
         let banner = format!("220 {} ESMTP", self.host_name);
         let banner = self.reply(Phase::Banner, &banner);
@@ -96,7 +103,8 @@ impl<'a> Dialogue<'a> {
         let reply = match verb.to_ascii_uppercase().as_str() {
             "EHLO" => {
                 if self.spec.trouble == Some(Trouble::EndlessReply) {
-                    return endless(lines).await;
+                    endless(lines, "250-X-AND-SO-ON\r\n").await?;
+                    return Ok(Next::Close);
                 }
                 self.forget();
                 let usual = self.extensions();
@@ -319,9 +327,32 @@ fn parameter<'t>(argument: &'t str, name: &str) -> Option<&'t str> {
 }
 
 /// Sends continuation lines until the client has had enough.
-async fn endless(lines: &mut Lines) -> io::Result<Next> {
-    let block = "250-X-AND-SO-ON\r\n".repeat(256);
+async fn endless(lines: &mut Lines, line: &str) -> io::Result<()> {
+    let block = line.repeat(256);
     loop {
         lines.write(&block).await?;
     }
+}
+
+/// Sends an octet now and then, until the client has had enough.
+async fn tarpit(lines: &mut Lines) -> io::Result<()> {
+    const PAUSE: Duration = Duration::from_millis(300);
+    let line = "220-Wait here a while, please\r\n";
+    loop {
+        for at in 0..line.len() {
+            lines.write(&line[at..=at]).await?;
+            tokio::time::sleep(PAUSE).await;
+        }
+    }
+}
+
+/// Sends eight megabytes without a line end, then the end.
+async fn long_line(mut lines: Lines) -> io::Result<()> {
+    let block = "x".repeat(64 * 1024);
+    lines.write("220 ").await?;
+    for _ in 0..128 {
+        lines.write(&block).await?;
+    }
+    lines.write("\r\n").await?;
+    lines.drain().await
 }

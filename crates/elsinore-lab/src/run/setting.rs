@@ -97,6 +97,8 @@ pub(crate) fn sender(
     // A policy host that never finishes must cost its own time only, as with the defaults.
     config.timeouts.sts_fetch = step / 2;
     config.timeouts.discovery = step * 2;
+    // A server that crawls is given up on with the domain, not with a step.
+    config.timeouts.domain = step * 6;
     for spec in &case.destination {
         config
             .destinations

@@ -26,6 +26,8 @@ pub struct CertificateRecipe {
     pub digest: SignatureDigest,
     /// Extended key usage.
     pub purpose: Purpose,
+    /// What a private issuer calls itself; after the server when absent.
+    pub authority: Option<AuthorityNames>,
 }
 
 impl Default for CertificateRecipe {
@@ -41,8 +43,55 @@ impl Default for CertificateRecipe {
             intermediate_validity: Validity::Current,
             digest: SignatureDigest::Sha256,
             purpose: Purpose::Server,
+            authority: None,
         }
     }
+}
+
+/// A certificate that a server has besides its first. Places call its parts `{tlsa 3 1 1 mx/NAME}`,
+/// `{tlsa 2 1 1 mx/NAME/root}`.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct AlsoSent {
+    /// What places call it; no [`ChainPart`]'s word.
+    pub name: String,
+    /// When it is sent.
+    #[serde(default)]
+    pub when: SentWhen,
+    /// The server names of [`SentWhen::Sni`].
+    #[serde(default)]
+    pub sni: Vec<String>,
+    /// The certificate.
+    #[serde(default)]
+    pub certificate: CertificateRecipe,
+}
+
+/// When a server sends a certificate.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum SentWhen {
+    /// To a client that can use its key and not the first's, or likes it better
+    /// (RFC 8446 §4.4.2.2).
+    #[default]
+    Beside,
+    /// To a client that sends one of these server names (RFC 6066 §3).
+    Sni,
+    /// To a client that sends no server name.
+    NoSni,
+    /// Never.
+    Never,
+}
+
+/// What an authority calls itself, so that a test CA can pass for one that the world knows.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct AuthorityNames {
+    /// organizationName of both.
+    pub organization: Option<String>,
+    /// commonName of the root.
+    pub root: String,
+    /// commonName of the intermediate.
+    pub intermediate: String,
 }
 
 /// Who signs a certificate.
@@ -92,6 +141,8 @@ pub enum Validity {
     Expired,
     /// Not yet.
     Future,
+    /// Now, and for five more days.
+    Ending,
 }
 
 /// The digest of a signature.

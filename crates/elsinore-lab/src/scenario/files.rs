@@ -1,7 +1,9 @@
 //! Reading scenario files: the embedded ones and those of a folder.
 
+use super::certificate::SentWhen;
+use super::check::STATES;
 use super::{
-    Expectation, Families, Family, Scenario, ScenarioError, TOP_LEVEL_DOMAINS, places,
+    Expectation, Families, Family, Scenario, ScenarioError, Signing, TOP_LEVEL_DOMAINS, places,
     places::Place,
 };
 use serde::Deserialize;
@@ -122,12 +124,6 @@ fn meaning(scenario: &Scenario, key: &str, reason: impl Into<String>) -> Scenari
 
 fn check(scenario: &Scenario) -> Result<(), ScenarioError> {
     let wrong = |key: &str, reason: String| Err(meaning(scenario, key, reason));
-    let plain = |text: &str| {
-        !text.is_empty()
-            && text
-                .bytes()
-                .all(|octet| matches!(octet, b'a'..=b'z' | b'0'..=b'9' | b'-'))
-    };
     if !plain(&scenario.id) {
         return wrong(
             "id",
@@ -156,6 +152,8 @@ fn check(scenario: &Scenario) -> Result<(), ScenarioError> {
             return wrong("receiver.dead", reason);
         }
     }
+    check_certificates(scenario)?;
+    check_servers(scenario)?;
     for zone in &scenario.zones {
         let below_tld = TOP_LEVEL_DOMAINS.iter().any(|(tld, _)| {
             zone.name
@@ -170,7 +168,11 @@ fn check(scenario: &Scenario) -> Result<(), ScenarioError> {
             );
             return wrong("zone.name", reason);
         }
-        for text in [Some(&zone.records), zone.other_records.as_ref()] {
+        let further = zone.server.iter().map(|server| server.records.as_ref());
+        for text in [Some(&zone.records), zone.other_records.as_ref()]
+            .into_iter()
+            .chain(further)
+        {
             let found = places::find(text.map_or("", String::as_str))
                 .map_err(|reason| meaning(scenario, "zone.records", reason))?;
             for place in found {
@@ -178,7 +180,78 @@ fn check(scenario: &Scenario) -> Result<(), ScenarioError> {
             }
         }
     }
+    check_checks(scenario)?;
     check_cases(scenario)
+}
+
+fn check_certificates(scenario: &Scenario) -> Result<(), ScenarioError> {
+    for receiver in &scenario.receivers {
+        let mut names = BTreeSet::from(["leaf", "intermediate", "root"]);
+        for also in &receiver.also {
+            let wanted = (also.when == SentWhen::Sni) != also.sni.is_empty();
+            if names.insert(&also.name) && wanted {
+                continue;
+            }
+            let reason = if wanted {
+                "is used twice or a word of its own"
+            } else {
+                "needs server names with when = \"sni\", and only then"
+            };
+            let reason = format!("\"{}\" {reason}", also.name);
+            return Err(meaning(scenario, "receiver.also", reason));
+        }
+        if let Some(zone) = &receiver.zone
+            && !scenario.zones.iter().any(|known| &known.name == zone)
+        {
+            let reason = format!("there is no zone \"{zone}\"");
+            return Err(meaning(scenario, "receiver.zone", reason));
+        }
+    }
+    Ok(())
+}
+
+fn check_servers(scenario: &Scenario) -> Result<(), ScenarioError> {
+    for zone in &scenario.zones {
+        let mut names = BTreeSet::from(["ns1"]);
+        for server in &zone.server {
+            if !plain(&server.name) || !names.insert(&server.name) {
+                let reason = format!("\"{}\" is used twice or not a plain word", server.name);
+                return Err(meaning(scenario, "zone.server.name", reason));
+            }
+        }
+        let hashed = matches!(zone.signing, Signing::Nsec3 | Signing::OptOut);
+        if zone.nsec3.is_some() && !hashed {
+            let reason = format!("{} is not signed with NSEC3", zone.name);
+            return Err(meaning(scenario, "zone.nsec3", reason));
+        }
+    }
+    Ok(())
+}
+
+fn check_checks(scenario: &Scenario) -> Result<(), ScenarioError> {
+    for check in &scenario.checks {
+        if check.domain.is_none() && scenario.zones.is_empty() {
+            let reason = "is needed where no zone is added";
+            return Err(meaning(scenario, "check.domain", reason));
+        }
+        if !STATES.contains(&check.state.as_str()) {
+            let reason = format!("\"{}\" is none of {}", check.state, STATES.join(", "));
+            return Err(meaning(scenario, "check.state", reason));
+        }
+        if let Some(both) = check.lints.iter().find(|one| check.not.contains(one)) {
+            let reason = format!("{both} is demanded and forbidden");
+            return Err(meaning(scenario, "check.not", reason));
+        }
+    }
+    Ok(())
+}
+
+/// Whether a text is a word of lower-case letters, digits and hyphens.
+fn plain(text: &str) -> bool {
+    !text.is_empty()
+        && text
+            .bytes()
+            .all(|octet| matches!(octet, b'a'..=b'z' | b'0'..=b'9' | b'-'))
 }
 
 fn check_place(scenario: &Scenario, key: &str, place: &Place) -> Result<(), ScenarioError> {
@@ -193,6 +266,14 @@ fn check_place(scenario: &Scenario, key: &str, place: &Place) -> Result<(), Scen
             key,
             format!("there is no receiver \"{host}\""),
         ));
+    }
+    if let Place::Tlsa {
+        also: Some(name), ..
+    } = place
+        && !receiver.is_some_and(|one| one.also.iter().any(|known| &known.name == name))
+    {
+        let reason = format!("\"{host}\" has no certificate \"{name}\"");
+        return Err(meaning(scenario, key, reason));
     }
     let lacking = match place {
         Place::Ipv4(_) => Families::Ipv6,

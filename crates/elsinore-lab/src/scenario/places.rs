@@ -7,6 +7,8 @@
 //! | `{mx:6}` | its IPv6 address |
 //! | `{tlsa 3 1 1 mx}` | `3 1 1` and the data of its leaf certificate |
 //! | `{tlsa 2 0 1 mx/root}` | the same of its `intermediate` or `root` |
+//! | `{tlsa 3 1 1 mx/rsa}` | the same of the certificate `rsa` that it has besides |
+//! | `{tlsa 2 0 1 mx/rsa/root}` | the same of that one's `intermediate` or `root` |
 //! | `{wrong 3 1 1}` | `3 1 1` and data of the right length that matches nothing |
 //! | `{pin mx}`, `{pin mx/key}` | `sha256:HEX` of its certificate or of its public key |
 
@@ -29,7 +31,9 @@ pub enum Place {
         matching_type: u8,
         /// The receiver.
         host: String,
-        /// Which certificate.
+        /// Which of the certificates it has besides; its first when `None`.
+        also: Option<String>,
+        /// Which certificate of the chain.
         part: ChainPart,
     },
     /// TLSA rdata that matches nothing.
@@ -79,18 +83,23 @@ impl Place {
         match words.as_slice() {
             ["tlsa", usage, selector, matching, host] => {
                 let (usage, selector, matching_type) = triple(usage, selector, matching)?;
-                let (host, part) = host.split_once('/').unwrap_or((host, "leaf"));
-                let part = match part {
-                    "leaf" => ChainPart::Leaf,
-                    "intermediate" => ChainPart::Intermediate,
-                    "root" => ChainPart::Root,
-                    _ => return None,
+                let mut steps = host.split('/');
+                let host = steps.next()?.to_owned();
+                let (also, part) = match (steps.next(), steps.next(), steps.next()) {
+                    (None, ..) => (None, ChainPart::Leaf),
+                    (Some(word), None, _) => match chain_part(word) {
+                        Some(part) => (None, part),
+                        None => (Some(word.to_owned()), ChainPart::Leaf),
+                    },
+                    (Some(also), Some(part), None) => (Some(also.to_owned()), chain_part(part)?),
+                    (Some(_), Some(_), Some(_)) => return None,
                 };
                 Some(Self::Tlsa {
                     usage,
                     selector,
                     matching_type,
-                    host: host.to_owned(),
+                    host,
+                    also,
                     part,
                 })
             }
@@ -120,6 +129,15 @@ impl Place {
             },
             _ => None,
         }
+    }
+}
+
+fn chain_part(word: &str) -> Option<ChainPart> {
+    match word {
+        "leaf" => Some(ChainPart::Leaf),
+        "intermediate" => Some(ChainPart::Intermediate),
+        "root" => Some(ChainPart::Root),
+        _ => None,
     }
 }
 

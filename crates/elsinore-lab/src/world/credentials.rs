@@ -1,8 +1,9 @@
 //! Keys and certificates of the lab's servers, made from their recipes at start.
 
 use crate::pki::{CertificateSpec, Digest, Identity, KeyType};
-use crate::scenario::certificate::{Purpose, SignatureDigest, Validity};
-use crate::scenario::{CertificateRecipe, ChainPart, Issuer, KeyKind, PolicyFault};
+use crate::receiver::tls::{Presentation, Presented};
+use crate::scenario::certificate::{AuthorityNames, Purpose, SentWhen, SignatureDigest, Validity};
+use crate::scenario::{AlsoSent, CertificateRecipe, ChainPart, Issuer, KeyKind, PolicyFault};
 use elsinore_dane::time::UnixTime;
 use openssl::error::ErrorStack;
 use openssl::sha::sha256;
@@ -15,6 +16,16 @@ pub struct Credentials {
     leaf: Identity,
     authority: Option<Chain>,
     sends: Vec<ChainPart>,
+    also: Vec<Also>,
+}
+
+/// A certificate that a server has besides its first, and when it sends it.
+#[derive(Debug, Clone)]
+struct Also {
+    name: String,
+    when: SentWhen,
+    sni: Vec<String>,
+    credentials: Credentials,
 }
 
 /// The CA that everybody in the lab trusts for WebPKI: a root and an intermediate.
@@ -30,7 +41,8 @@ impl PublicCa {
     /// # Errors
     /// OpenSSL's own.
     pub fn make(now: UnixTime) -> Result<Self, ErrorStack> {
-        let chain = Chain::make("Lab Public", Validity::Current, Validity::Current, now)?;
+        let names = called_after("Lab Public");
+        let chain = Chain::make(&names, Validity::Current, Validity::Current, now)?;
         let pem = chain.root.pem()?;
         Ok(Self { chain, pem })
     }
@@ -51,27 +63,37 @@ struct Chain {
 
 impl Chain {
     fn make(
-        name: &str,
+        names: &AuthorityNames,
         root_validity: Validity,
         intermediate_validity: Validity,
         now: UnixTime,
     ) -> Result<Self, ErrorStack> {
-        let authority = |role: &str| {
-            // 64 characters is the limit of commonName (RFC 5280, appendix A).
-            let shown: String = name
-                .chars()
-                .take(64 - role.len())
-                .chain(role.chars())
-                .collect();
-            CertificateSpec::authority(&shown, now)
+        let authority = |common_name: &str| CertificateSpec {
+            organization: names.organization.clone(),
+            ..CertificateSpec::authority(common_name, now)
         };
-        let root = Identity::self_signed(&limited(authority(" Root"), root_validity, now))?;
+        let root = Identity::self_signed(&limited(authority(&names.root), root_validity, now))?;
         let intermediate = root.issue(&limited(
-            authority(" Intermediate"),
+            authority(&names.intermediate),
             intermediate_validity,
             now,
         ))?;
         Ok(Self { root, intermediate })
+    }
+}
+
+/// An authority that is called after something else.
+fn called_after(name: &str) -> AuthorityNames {
+    // 64 characters is the limit of commonName (RFC 5280, appendix A).
+    let called = |role: &str| {
+        (name.chars().take(64 - role.len()))
+            .chain(role.chars())
+            .collect()
+    };
+    AuthorityNames {
+        organization: None,
+        root: called(" Root"),
+        intermediate: called(" Intermediate"),
     }
 }
 
@@ -82,6 +104,7 @@ fn limited(spec: CertificateSpec, validity: Validity, now: UnixTime) -> Certific
         Validity::Current => spec,
         Validity::Expired => spec.valid(day(-60), day(-1)),
         Validity::Future => spec.valid(day(10), day(60)),
+        Validity::Ending => spec.valid(day(-60), day(5)),
     }
 }
 
@@ -124,7 +147,7 @@ impl Credentials {
         let authority = match recipe.issuer {
             Issuer::Itself => None,
             Issuer::Private => Some(Chain::make(
-                host_name,
+                &(recipe.authority.clone()).unwrap_or_else(|| called_after(host_name)),
                 recipe.root_validity,
                 recipe.intermediate_validity,
                 now,
@@ -139,7 +162,53 @@ impl Credentials {
             leaf,
             authority,
             sends: recipe.sends.clone(),
+            also: Vec::new(),
         })
+    }
+
+    /// Adds a certificate that the server has besides.
+    pub fn add(&mut self, spec: &AlsoSent, credentials: Self) {
+        self.also.push(Also {
+            name: spec.name.clone(),
+            when: spec.when,
+            sni: spec.sni.clone(),
+            credentials,
+        });
+    }
+
+    /// What the server presents to whom.
+    #[must_use]
+    pub fn presentation(&self) -> Presentation {
+        let mut presentation = Presentation {
+            first: self.presented(),
+            beside: Vec::new(),
+            by_name: Vec::new(),
+            without_name: None,
+        };
+        for also in &self.also {
+            let presented = also.credentials.presented();
+            match also.when {
+                SentWhen::Beside => presentation.beside.push(presented),
+                SentWhen::Sni => presentation.by_name.push((also.sni.clone(), presented)),
+                SentWhen::NoSni => presentation.without_name = Some(presented),
+                SentWhen::Never => {}
+            }
+        }
+        presentation
+    }
+
+    fn presented(&self) -> Presented {
+        Presented {
+            chain: self.sent(),
+            key: self.leaf.key().clone(),
+        }
+    }
+
+    /// One of those by its name.
+    pub(super) fn also(&self, name: &str) -> Option<&Self> {
+        (self.also.iter())
+            .find(|one| one.name == name)
+            .map(|one| &one.credentials)
     }
 
     /// Makes what a policy host needs.

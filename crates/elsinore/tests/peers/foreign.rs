@@ -41,7 +41,10 @@ fn every_case_ends_the_same_on_foreign_servers() {
 
 fn body() {
     let mut scenarios = files::embedded().expect("our own scenarios");
-    scenarios.retain(|scenario| scenario.zones.iter().all(is_served_truly));
+    // What is there for `check` is sent into in-process, and its name servers differ on purpose.
+    scenarios.retain(|scenario| {
+        scenario.checks.is_empty() && scenario.zones.iter().all(is_served_truly)
+    });
     let world = World::build(scenarios, SystemClock.now()).expect("our own scenarios");
     let mut addresses = world.addresses();
     addresses.sort();

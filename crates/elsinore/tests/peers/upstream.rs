@@ -85,6 +85,8 @@ fn is_asked(scenario: &Scenario, case: &Case) -> bool {
         (scenario.receivers.iter()).any(|receiver| receiver.trouble == Some(Trouble::Greylist));
     is_one_run(case)
         && !remembers
+        // What is there for `check` is sent into in-process.
+        && scenario.checks.is_empty()
         && case.modes.iter().any(enforced)
         // The keys of this process' world are others than those of the lab.
         && case.destination.iter().all(|spec| spec.pins.is_empty())
