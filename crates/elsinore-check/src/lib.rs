@@ -15,6 +15,7 @@
 //! `elsinore_dane::discovery`, verdicts about certificates from `elsinore_dane::verify`, what
 //! follows a failure from `elsinore_dane::ladder`.
 
+pub mod bundle;
 pub mod compare;
 pub mod forecast;
 pub mod judge;

@@ -1,0 +1,59 @@
+//! Writing and reading.
+
+use crate::{property, sample};
+use elsinore_check::bundle::{Bundle, unproven};
+use std::fs;
+use std::path::Path;
+
+#[test]
+fn what_is_written_is_read() {
+    let bundle = sample::bundle();
+    let written = bundle.write().unwrap();
+    let read = Bundle::read(&written).unwrap();
+    assert_eq!(read, bundle);
+    assert_eq!(read.write().unwrap(), written);
+}
+
+#[test]
+fn the_fuzzer_s_property_holds() {
+    property::check_bundle(&sample::bundle().write().unwrap());
+    let corpus = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../fuzz/corpus/bundle");
+    let mut seen = 0;
+    for file in fs::read_dir(corpus).unwrap() {
+        property::check_bundle(&fs::read(file.unwrap().path()).unwrap());
+        seen += 1;
+    }
+    assert!(seen > 2, "{seen} corpus entries");
+}
+
+/// What stands for nothing but the word of the writer, and what the reader has set otherwise.
+#[test]
+fn what_is_unproven() {
+    let mut bundle = sample::bundle();
+    let own = sample::setting();
+    let lines = unproven(&bundle, &own).join("\n");
+    for part in [
+        "the time",
+        "not secure",
+        "sessions",
+        "private key",
+        "HTTPS",
+        "2 DNS questions",
+    ] {
+        assert!(lines.contains(part), "{part}: {lines}");
+    }
+    assert!(!lines.contains("setting"), "{lines}");
+    for rule in &mut bundle.setting.rules {
+        if rule.0 == "insecure MX" {
+            rule.1 = "may".to_owned();
+        }
+    }
+    let lines = unproven(&bundle, &own).join("\n");
+    let expected = "setting \"insecure MX\": \"may\" when it was measured, \"dane\" here";
+    assert!(lines.contains(expected), "{lines}");
+    bundle.visits.clear();
+    bundle.policies.clear();
+    bundle.dns_left_out = 0;
+    let lines = unproven(&bundle, &own);
+    assert!(!lines.join("\n").contains("sessions"), "{lines:?}");
+}

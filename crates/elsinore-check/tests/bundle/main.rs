@@ -1,0 +1,9 @@
+//! Bundles: what is written is read, what is garbage is refused, and nobody gains by changing one.
+
+#![allow(clippy::unwrap_used, reason = "a test may panic")]
+
+mod format;
+mod garbage;
+#[path = "../../../../fuzz/checks/bundle.rs"]
+mod property;
+mod sample;
