@@ -17,10 +17,7 @@ pub(crate) fn check_bundle(octets: &[u8]) {
     };
     let again = Bundle::read(&written);
     assert_eq!(again.as_ref(), Ok(&bundle));
-    assert_eq!(
-        again.and_then(|again| Ok(again.write().ok())),
-        Ok(Some(written))
-    );
+    assert_eq!(again.map(|again| again.write().ok()), Ok(Some(written)));
     let trust = ReplayTrust(ResolverConfig::default());
     let world = ReplayedWorld::new(&bundle, &trust).expect("the shipped anchors are there");
     let question = Question::new(bundle.domain.clone(), RecordType::Mx);

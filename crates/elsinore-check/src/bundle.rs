@@ -19,6 +19,7 @@
 //! | `sessions` | every visit to an address: what the server said, and the certificates it sent |
 //! | `policies` | every fetch of an MTA-STS policy |
 //! | `manners` | how polite the check was |
+//! | `blame` | whose fault failing lookups were, where some failed |
 //!
 //! What is written is a function of what was seen: reading a bundle and writing it again gives the
 //! same octets. There are no checksums, for they would protect nothing: whoever changes a bundle
@@ -35,23 +36,27 @@
 
 mod dns;
 mod policy;
+mod recompute;
 mod record;
 mod replay;
 mod session;
 mod setting;
 mod words;
 
+pub use recompute::recompute;
 pub use record::RecordingWorld;
 pub use replay::{ReplayTrust, ReplayedWorld};
 pub use session::{VisitKey, Visited};
-pub use setting::{DnsMode, Setting};
+pub use setting::{AddressFamilies, DnsMode, Setting};
 
 use crate::report::State;
+use crate::world::Manners;
 use dns::Entry;
 use elsinore_dane::mta_sts::StsFetch;
 use elsinore_dane::name::DomainName;
 use elsinore_dane::time::UnixTime;
-use elsinore_net::resolver::tape::TapeEntry;
+use elsinore_net::doctor::triage::Blame;
+use elsinore_net::resolver::tape::{Asked, TapeEntry};
 use policy::Fetch;
 use serde::{Deserialize, Serialize};
 use session::Visit;
@@ -88,6 +93,10 @@ pub struct Bundle {
     pub visits: Vec<Visited>,
     /// Fetches of MTA-STS policies.
     pub policies: Vec<(DomainName, StsFetch)>,
+    /// How the sessions were held.
+    pub manners: Manners,
+    /// Whose fault failing lookups were, where that was asked.
+    pub blame: Option<Blame>,
 }
 
 /// What the report said when a bundle was written. It decides nothing.
@@ -151,6 +160,9 @@ struct Document {
     dns_left_out: usize,
     sessions: Vec<Visit>,
     policies: Vec<Fetch>,
+    manners: words::Manner,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    blame: Option<words::Fault>,
 }
 
 impl Bundle {
@@ -197,6 +209,8 @@ impl Bundle {
             dns_left_out: document.dns_left_out,
             visits: numbered("sessions", document.sessions, Visit::read)?,
             policies: numbered("policies", document.policies, Fetch::read)?,
+            manners: document.manners.read(),
+            blame: document.blame.map(words::Fault::read).transpose()?,
         })
     }
 
@@ -219,6 +233,8 @@ impl Bundle {
             policies: (self.policies.iter())
                 .map(|(domain, fetch)| Fetch::of(domain, fetch))
                 .collect(),
+            manners: words::Manner::of(&self.manners),
+            blame: self.blame.as_ref().map(words::Fault::of),
         };
         let mut octets = serde_json::to_vec_pretty(&document)?;
         octets.push(b'\n');
@@ -237,38 +253,44 @@ fn numbered<T, U>(
     read.collect()
 }
 
-/// What nothing but the word of whoever wrote `bundle` stands for: one line each, for
-/// [`Report::unproven`](crate::report::Report::unproven). `reader` is the setting of whoever
-/// recomputes.
+/// What nothing but the word of whoever wrote `bundle` stands for, beside what the judge says of
+/// every replay: one line each. `reader` is the setting of whoever recomputes.
 #[must_use]
 pub fn unproven(bundle: &Bundle, reader: &Setting) -> Vec<String> {
-    let mut lines = vec![
-        "the time of the check is what the bundle says: signatures and certificates were valid \
-         then, which says nothing of today"
-            .to_owned(),
-        "DNS answers that are not secure may have been made up: unsigned zones, failures, and what \
-         single name servers said"
-            .to_owned(),
-    ];
+    let mut lines = Vec::new();
     if !bundle.visits.is_empty() {
-        lines.push(
-            "that the sessions took place, at these addresses and with this dialogue, and that no \
-             other address or certificate was left out"
-                .to_owned(),
-        );
         lines.push(
             "that each server held the private key of the certificate it is said to have sent"
                 .to_owned(),
         );
     }
-    if !bundle.policies.is_empty() {
-        lines.push("that the MTA-STS policy was served over HTTPS by the policy host".to_owned());
+    lines.push(
+        "that nothing was left out: an address, a certificate, a name server, a later answer"
+            .to_owned(),
+    );
+    let of_one = |asked: &Asked| matches!(asked, Asked::ServerByUdp(_) | Asked::ServerByTcp(_));
+    if bundle.dns.iter().any(|entry| of_one(&entry.asked)) {
+        lines.push("which name server gave which answer".to_owned());
+    }
+    if bundle.blame.is_some() {
+        lines.push("whose fault it was that lookups failed".to_owned());
     }
     if bundle.dns_left_out > 0 {
         lines.push(format!(
-            "{} DNS questions were left out for want of room",
+            "{} questions to DNS that the bundle had no room for",
             bundle.dns_left_out
         ));
+    }
+    match bundle.setting.families {
+        AddressFamilies::Both => {}
+        AddressFamilies::Ipv4 => lines.push("IPv6 addresses were not looked at".to_owned()),
+        AddressFamilies::Ipv6 => lines.push("IPv4 addresses were not looked at".to_owned()),
+    }
+    if bundle.setting.dns == DnsMode::Ad {
+        lines.push(
+            "all of DNS: the resolver was believed on its word, and left no signatures to check"
+                .to_owned(),
+        );
     }
     lines.extend(bundle.setting.differences(reader));
     lines

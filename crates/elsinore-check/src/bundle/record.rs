@@ -1,11 +1,12 @@
 //! A world that remembers what it shows.
 
 use super::{Bundle, Claim, Setting, VisitKey, Visited};
-use crate::world::{Visit, World};
+use crate::world::{Manners, Visit, World};
 use elsinore_dane::mta_sts::StsFetch;
 use elsinore_dane::name::DomainName;
 use elsinore_dane::time::UnixTime;
 use elsinore_net::deliver::Sounding;
+use elsinore_net::doctor::triage::Blame;
 use elsinore_net::resolver::Resolver;
 use elsinore_net::resolver::tape::Recorder;
 use futures_util::future::BoxFuture;
@@ -15,6 +16,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 ///
 /// The resolver must be made for this one check, with an empty cache and with
 /// [`Tape::Record`](elsinore_net::resolver::Tape): what an old cache answers is not on the tape.
+/// For the same reason the sender must have no stored policies (`SenderConfig::state`).
 #[derive(Debug)]
 pub struct RecordingWorld {
     world: Arc<dyn World>,
@@ -27,6 +29,7 @@ pub struct RecordingWorld {
 struct Kept {
     visits: Vec<Visited>,
     policies: Vec<(DomainName, StsFetch)>,
+    blame: Option<Blame>,
 }
 
 impl RecordingWorld {
@@ -60,6 +63,8 @@ impl RecordingWorld {
             dns_left_out: self.recorder.left_out(),
             visits: kept.visits.clone(),
             policies: kept.policies.clone(),
+            manners: self.world.manners(),
+            blame: kept.blame.clone(),
         }
     }
 }
@@ -90,6 +95,18 @@ impl World for RecordingWorld {
             let fetch = self.world.fetch_policy(domain).await;
             self.kept().policies.push((domain.clone(), fetch.clone()));
             fetch
+        })
+    }
+
+    fn manners(&self) -> Manners {
+        self.world.manners()
+    }
+
+    fn blame(&self) -> BoxFuture<'_, Blame> {
+        Box::pin(async {
+            let blame = self.world.blame().await;
+            self.kept().blame = Some(blame.clone());
+            blame
         })
     }
 }

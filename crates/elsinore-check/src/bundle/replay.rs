@@ -2,13 +2,14 @@
 
 use super::setting::DnsMode;
 use super::{Bundle, VisitKey};
-use crate::world::{Visit, World};
+use crate::world::{Manners, Visit, World};
 use elsinore_dane::mta_sts::{StsFetch, StsFetchError};
 use elsinore_dane::name::DomainName;
 use elsinore_dane::time::UnixTime;
 use elsinore_net::clock::FixedClock;
 use elsinore_net::deliver::Sounding;
 use elsinore_net::dialer::MappedDialer;
+use elsinore_net::doctor::triage::Blame;
 use elsinore_net::resolver::tape::Recording;
 use elsinore_net::resolver::{ConfigError, Mode, Resolver, ResolverConfig, RootHints, Tape};
 use futures_util::future::BoxFuture;
@@ -28,6 +29,8 @@ pub struct ReplayedWorld {
     resolver: Arc<Resolver>,
     visits: Mutex<HashMap<VisitKey, VecDeque<Vec<Sounding>>>>,
     policies: Mutex<HashMap<DomainName, VecDeque<StsFetch>>>,
+    manners: Manners,
+    blame: Blame,
 }
 
 impl ReplayedWorld {
@@ -74,6 +77,8 @@ impl ReplayedWorld {
             resolver: Arc::new(resolver),
             visits: Mutex::new(visits),
             policies: Mutex::new(policies),
+            manners: bundle.manners.clone(),
+            blame: bundle.blame.clone().unwrap_or(Blame::Unknown),
         })
     }
 }
@@ -112,5 +117,13 @@ impl World for ReplayedWorld {
             StsFetch::Failed(StsFetchError::Connect(text))
         };
         Box::pin(std::future::ready(found.unwrap_or_else(absent)))
+    }
+
+    fn manners(&self) -> Manners {
+        self.manners.clone()
+    }
+
+    fn blame(&self) -> BoxFuture<'_, Blame> {
+        Box::pin(std::future::ready(self.blame.clone()))
     }
 }

@@ -31,6 +31,8 @@ pub struct VisitKey {
     pub sender: SenderKind,
     /// The host, as the MX record names it.
     pub mx_host: String,
+    /// Its preference; `None` without an MX record.
+    pub preference: Option<u16>,
     /// Its address.
     pub address: IpAddr,
     /// The TCP port.
@@ -48,6 +50,7 @@ impl VisitKey {
         Self {
             sender: visit.sender,
             mx_host: visit.plan.mx_host.clone(),
+            preference: visit.plan.preference,
             address: visit.address,
             port: visit.plan.port,
             offer: visit.offer,
@@ -71,6 +74,8 @@ pub struct Visited {
 pub(super) struct Visit {
     sender: SenderKind,
     mx_host: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    preference: Option<u16>,
     address: IpAddr,
     port: u16,
     offer: Offer,
@@ -192,6 +197,7 @@ impl Visit {
         Self {
             sender: key.sender,
             mx_host: key.mx_host.clone(),
+            preference: key.preference,
             address: key.address,
             port: key.port,
             offer: key.offer,
@@ -211,6 +217,7 @@ impl Visit {
             key: VisitKey {
                 sender: self.sender,
                 mx_host: bounded(&self.mx_host),
+                preference: self.preference,
                 address: self.address,
                 port: self.port,
                 offer: self.offer,

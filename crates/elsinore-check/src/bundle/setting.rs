@@ -2,6 +2,7 @@
 
 use super::BundleError;
 use super::words::bounded;
+use elsinore_dane::discovery::Families;
 use elsinore_net::deliver::{LegacyTls, SenderConfig};
 use elsinore_net::resolver::{AlgorithmDowngrade, Mode, ResolverConfig};
 use elsinore_net::tls::webpki::WebPkiRoots;
@@ -15,6 +16,8 @@ use serde::{Deserialize, Serialize};
 pub struct Setting {
     /// How DNS was asked: it decides how the recorded questions are to be read.
     pub dns: DnsMode,
+    /// Which addresses could be reached: a fact about the place, which a replay takes over.
+    pub families: AddressFamilies,
     /// Everything else, as `name` and `value`, sorted by name.
     pub rules: Vec<(String, String)>,
 }
@@ -45,6 +48,30 @@ fn authorities(roots: &WebPkiRoots) -> String {
     digest.iter().map(|octet| format!("{octet:02x}")).collect()
 }
 
+/// Which addresses could be reached.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum AddressFamilies {
+    /// IPv6 and IPv4.
+    Both,
+    /// IPv4 only.
+    Ipv4,
+    /// IPv6 only.
+    Ipv6,
+}
+
+impl AddressFamilies {
+    /// In the engine's own terms.
+    #[must_use]
+    pub const fn families(self) -> Families {
+        match self {
+            Self::Both => Families::Both,
+            Self::Ipv4 => Families::Ipv4,
+            Self::Ipv6 => Families::Ipv6,
+        }
+    }
+}
+
 /// Rules of one setting.
 const MOST_RULES: usize = 64;
 
@@ -69,7 +96,6 @@ impl Setting {
             AlgorithmDowngrade::Refused => "every",
         };
         let mut rules: Vec<(String, String)> = [
-            ("address families", format!("{:?}", policy.families)),
             ("certificate authorities", authorities(&sender.roots)),
             ("DNSSEC algorithms", algorithms.join(" ")),
             ("DNSSEC algorithms needed", downgrade.to_owned()),
@@ -95,6 +121,11 @@ impl Setting {
                 Mode::Forward => DnsMode::Forward,
                 Mode::Ad => DnsMode::Ad,
             },
+            families: match policy.families {
+                Families::Both => AddressFamilies::Both,
+                Families::Ipv4 => AddressFamilies::Ipv4,
+                Families::Ipv6 => AddressFamilies::Ipv6,
+            },
             rules,
         }
     }
@@ -107,6 +138,7 @@ impl Setting {
         let rules = self.rules.into_iter();
         Ok(Self {
             dns: self.dns,
+            families: self.families,
             rules: rules
                 .map(|(name, value)| (bounded(&name), bounded(&value)))
                 .collect(),

@@ -1,10 +1,13 @@
 //! Values of a bundle as text, and back, each within bounds.
 
 use super::{BundleError, MOST_TEXT};
+use crate::world::Manners;
 use elsinore_dane::name::DomainName;
 use elsinore_dane::security::Cause;
 use elsinore_dane::time::UnixTime;
+use elsinore_net::doctor::triage::{Blame, OwnTrouble};
 use openssl::base64;
+use serde::{Deserialize, Serialize};
 use std::io::ErrorKind;
 use std::time::Duration;
 
@@ -109,6 +112,75 @@ pub(super) const KINDS: &[(ErrorKind, &str)] = &[
     (ErrorKind::InvalidData, "invalid"),
     (ErrorKind::Other, "other"),
 ];
+
+/// How sessions were held.
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Manner {
+    pause_us: u64,
+    most_at_once: u32,
+    helo: String,
+}
+
+impl Manner {
+    pub(super) fn of(manners: &Manners) -> Self {
+        Self {
+            pause_us: micros(manners.pause),
+            most_at_once: manners.most_at_once,
+            helo: bounded(&manners.helo),
+        }
+    }
+
+    pub(super) fn read(self) -> Manners {
+        Manners {
+            pause: Duration::from_micros(self.pause_us),
+            most_at_once: self.most_at_once,
+            helo: bounded(&self.helo),
+        }
+    }
+}
+
+/// Whose fault failing lookups were.
+#[derive(Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
+pub(super) enum Fault {
+    Theirs(String),
+    NoAnswers,
+    Clock(String),
+    Anchors,
+    RejectsGood(String),
+    FindsNothing(String),
+    NothingSecure(String),
+    Unknown,
+}
+
+impl Fault {
+    pub(super) fn of(blame: &Blame) -> Self {
+        match blame {
+            Blame::Theirs(name) => Self::Theirs(name.as_str().to_owned()),
+            Blame::Ours(OwnTrouble::NoAnswers) => Self::NoAnswers,
+            Blame::Ours(OwnTrouble::Clock(text)) => Self::Clock(bounded(text)),
+            Blame::Ours(OwnTrouble::Anchors) => Self::Anchors,
+            Blame::Ours(OwnTrouble::RejectsGood(text)) => Self::RejectsGood(bounded(text)),
+            Blame::Ours(OwnTrouble::FindsNothing(text)) => Self::FindsNothing(bounded(text)),
+            Blame::Ours(OwnTrouble::NothingSecure(text)) => Self::NothingSecure(bounded(text)),
+            Blame::Unknown => Self::Unknown,
+        }
+    }
+
+    pub(super) fn read(self) -> Result<Blame, BundleError> {
+        Ok(match self {
+            Self::Theirs(text) => Blame::Theirs(name("blame", &text)?),
+            Self::NoAnswers => Blame::Ours(OwnTrouble::NoAnswers),
+            Self::Clock(text) => Blame::Ours(OwnTrouble::Clock(bounded(&text))),
+            Self::Anchors => Blame::Ours(OwnTrouble::Anchors),
+            Self::RejectsGood(text) => Blame::Ours(OwnTrouble::RejectsGood(bounded(&text))),
+            Self::FindsNothing(text) => Blame::Ours(OwnTrouble::FindsNothing(bounded(&text))),
+            Self::NothingSecure(text) => Blame::Ours(OwnTrouble::NothingSecure(bounded(&text))),
+            Self::Unknown => Blame::Unknown,
+        })
+    }
+}
 
 #[cfg(test)]
 mod tests {

@@ -1,7 +1,7 @@
 //! Writing and reading.
 
 use crate::{property, sample};
-use elsinore_check::bundle::{Bundle, unproven};
+use elsinore_check::bundle::{AddressFamilies, Bundle, DnsMode, unproven};
 use std::fs;
 use std::path::Path;
 
@@ -33,12 +33,11 @@ fn what_is_unproven() {
     let own = sample::setting();
     let lines = unproven(&bundle, &own).join("\n");
     for part in [
-        "the time",
-        "not secure",
-        "sessions",
         "private key",
-        "HTTPS",
-        "2 DNS questions",
+        "left out",
+        "which name server",
+        "whose fault",
+        "2 questions to DNS",
     ] {
         assert!(lines.contains(part), "{part}: {lines}");
     }
@@ -52,8 +51,16 @@ fn what_is_unproven() {
     let expected = "setting \"insecure MX\": \"may\" when it was measured, \"dane\" here";
     assert!(lines.contains(expected), "{lines}");
     bundle.visits.clear();
-    bundle.policies.clear();
+    bundle.dns.clear();
     bundle.dns_left_out = 0;
-    let lines = unproven(&bundle, &own);
-    assert!(!lines.join("\n").contains("sessions"), "{lines:?}");
+    bundle.blame = None;
+    bundle.setting = sample::setting();
+    assert_eq!(unproven(&bundle, &own).len(), 1);
+    bundle.setting.dns = DnsMode::Ad;
+    bundle.setting.families = AddressFamilies::Ipv4;
+    let lines = unproven(&bundle, &own).join("\n");
+    assert!(
+        lines.contains("all of DNS") && lines.contains("IPv6"),
+        "{lines}"
+    );
 }

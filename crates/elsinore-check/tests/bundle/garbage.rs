@@ -105,9 +105,9 @@ fn refused() {
         (
             with(
                 "\"domain\": \"example\"",
-                &format!("\"domain\": {}", "{\"a\":".repeat(9_000)),
+                &format!("\"domain\": {}", "[".repeat(9_000)),
             ),
-            "recursion limit",
+            "expected value",
         ),
         (
             with("\"dns\": [", &format!("\"dns\": [{}", many.repeat(20_001))),

@@ -2,12 +2,14 @@
 
 use elsinore_check::bundle::{Bundle, Claim, Setting, VisitKey, Visited};
 use elsinore_check::report::{Offer, SenderKind, State};
+use elsinore_check::world::Manners;
 use elsinore_dane::answer::{ExtendedError, Question, RecordType};
 use elsinore_dane::ladder::Rung;
 use elsinore_dane::mta_sts::{StsFetch, StsFetchError};
 use elsinore_dane::security::Cause;
 use elsinore_dane::time::UnixTime;
 use elsinore_net::deliver::{Heard, NoConnection, PhaseTimes, SenderConfig, Sounding};
+use elsinore_net::doctor::triage::{Blame, OwnTrouble};
 use elsinore_net::resolver::ResolverConfig;
 use elsinore_net::resolver::tape::{Asked, TapeEntry, TapeFailure, TapeOutcome};
 use elsinore_net::tls::{
@@ -85,6 +87,7 @@ pub(crate) fn bundle() -> Bundle {
     let key = VisitKey {
         sender: SenderKind::Dane,
         mx_host: "mx.example".to_owned(),
+        preference: Some(10),
         address: "192.0.2.25".parse().unwrap(),
         port: 25,
         offer: Offer::OtherName,
@@ -148,5 +151,11 @@ pub(crate) fn bundle() -> Bundle {
                 StsFetch::Failed(StsFetchError::MediaType),
             ),
         ],
+        manners: Manners {
+            pause: Duration::from_secs(1),
+            most_at_once: 1,
+            helo: "client.example".to_owned(),
+        },
+        blame: Some(Blame::Ours(OwnTrouble::Clock("a day late".to_owned()))),
     }
 }
