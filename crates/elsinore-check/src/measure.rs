@@ -11,6 +11,7 @@ mod progress;
 mod questions;
 mod result;
 mod session;
+mod zones;
 
 pub use progress::{Progress, Watch};
 
@@ -35,6 +36,7 @@ use questions::Questions;
 use std::sync::Arc;
 use tokio::sync::{mpsc, watch};
 use tokio::time::Instant;
+use zones::Zones;
 
 /// Other server names that are tried at one address.
 const OTHER_NAMES: usize = 2;
@@ -132,10 +134,13 @@ pub async fn measure(
         drop(begin);
         [dane, sts_only, opportunistic]
     };
-    let (plans, lanes, ()) = tokio::join!(
+    let zones = Zones::default();
+    let mx = [Question::new(domain.clone(), RecordType::Mx)];
+    let (plans, lanes, (), ()) = tokio::join!(
         plans,
-        drive(&ground, &questions, domain, begun, others),
+        drive(&ground, (&questions, &zones), domain, begun, others),
         first_questions(&questions, domain),
+        zones.look(world.resolver(), domain, &mx),
     );
     let seen = result::Seen {
         domain,
@@ -143,6 +148,7 @@ pub async fn measure(
         plans: &plans,
         lanes,
         questions: &questions,
+        zones: &zones,
         fetch: policies.fetched(),
         sessions: budget.total(),
     };
@@ -223,7 +229,7 @@ async fn put(questions: &Questions, wanted: Vec<Question>) {
 /// Begins a lane for each address as soon as it is known, and ends when all lanes have.
 async fn drive(
     ground: &Ground<'_>,
-    questions: &Questions,
+    (questions, zones): (&Questions, &Zones),
     domain: &DomainName,
     mut begun: mpsc::UnboundedReceiver<Begun>,
     others: watch::Receiver<Option<Others>>,
@@ -241,7 +247,7 @@ async fn drive(
                         mx_host: plan.mx_host.clone(),
                         addresses: plan.addresses.clone(),
                     });
-                    asked.push(put(questions, about_host(questions, &plan)));
+                    asked.push(about_host(ground.world, questions, zones, plan.clone()));
                     let names = other_names(questions, &plan, domain);
                     for address in &plan.addresses {
                         let lane = Lane::new(&plan, *address);
@@ -293,19 +299,25 @@ async fn walk(
     lane
 }
 
-/// Questions about a host that no sender's engine need put: TLSA at either end of an alias, and
-/// whether the name above them exists (RFC 8020, RFC 9156 §2.3).
-fn about_host(questions: &Questions, plan: &HostPlan) -> Vec<Question> {
-    let mut wanted = Vec::new();
-    for base in bases(questions, plan) {
+/// Questions about a host that no sender's engine need put: TLSA at either end of an alias, whether
+/// the name above them exists (RFC 8020, RFC 9156 §2.3), and the same to each server of its zone.
+async fn about_host(world: &dyn World, questions: &Questions, zones: &Zones, plan: HostPlan) {
+    let looks = bases(questions, &plan).into_iter().map(|base| {
+        let mut wanted = Vec::new();
         if let Ok(name) = base.prefixed(&format!("_{}._tcp", plan.port)) {
             wanted.push(Question::new(name, RecordType::Tlsa));
         }
         if let Ok(name) = base.prefixed("_tcp") {
             wanted.push(Question::new(name, RecordType::A));
         }
-    }
-    wanted
+        async move {
+            tokio::join!(
+                put(questions, wanted.clone()),
+                zones.look(world.resolver(), &base, &wanted),
+            );
+        }
+    });
+    futures_util::future::join_all(looks).await;
 }
 
 /// The host's name and, where it is an alias, the end of the alias.

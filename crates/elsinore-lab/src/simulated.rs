@@ -12,9 +12,11 @@
 mod delayed;
 mod link;
 mod measure;
+mod setup;
 
 pub use delayed::Delayed;
 pub use measure::{Measured, Phase, measure};
+pub use setup::Setup;
 
 use crate::authority::{Reaction, Transport};
 use crate::running::QueryLog;

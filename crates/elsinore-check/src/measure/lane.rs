@@ -8,7 +8,7 @@ use elsinore_dane::obligation::Obligation;
 use elsinore_dane::plan::HostPlan;
 use elsinore_dane::time::UnixTime;
 use elsinore_net::deliver::{Assessor, Sounding};
-use elsinore_net::tls::LeafKey;
+use elsinore_net::tls::{LeafKey, SignatureOffer};
 use std::collections::HashMap;
 use std::net::IpAddr;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -85,10 +85,13 @@ impl Lane {
         }
     }
 
-    /// The soundings so far that a sender could have made, in the order of making.
+    /// The soundings so far that a sender could have made, in the order of making: a look under
+    /// another server name is what a sender does that sends that name.
     pub(super) fn of_senders(&self) -> Vec<Sounding> {
-        let senders = self.held.iter().filter(|held| held.offer == Offer::Sender);
-        senders.map(|held| held.sounding.clone()).collect()
+        let all = self.held.iter().map(|held| &held.sounding);
+        all.filter(|sounding| sounding.offer == SignatureOffer::Any)
+            .cloned()
+            .collect()
     }
 
     /// Holds what the sender of `plan` needs beyond what was seen.

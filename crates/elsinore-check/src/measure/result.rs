@@ -5,6 +5,7 @@ use super::lane::{Ground, Held, Lane};
 use super::questions::Questions;
 use super::same;
 use super::session::{milliseconds, sighting};
+use super::zones::Zones;
 use crate::report::{Measured, SenderKind};
 use crate::sighting::{
     AddressSighting, AddressVerdict, HostSighting, LookupSighting, RouteSighting, SenderEnd,
@@ -29,6 +30,7 @@ pub(super) struct Seen<'a> {
     pub(super) plans: &'a [PlanSighting; 3],
     pub(super) lanes: Vec<Lane>,
     pub(super) questions: &'a Questions,
+    pub(super) zones: &'a Zones,
     pub(super) fetch: Option<&'a StsFetch>,
     pub(super) sessions: usize,
 }
@@ -63,8 +65,8 @@ impl Seen<'_> {
             elapsed_ms: milliseconds(started.elapsed()),
             senders: self.senders(ground),
             hosts,
-            zones: Vec::new(),
-            servers: Vec::new(),
+            zones: self.zones.zones(self.domain),
+            servers: self.zones.servers_seen(),
             sts: StsSighting {
                 lookup: txt("_mta-sts").and_then(|question| index_of(&lookups, &question)),
                 policy: sts.sts.clone().or_else(|| self.plans[1].sts.clone()),
@@ -95,6 +97,12 @@ impl Seen<'_> {
             })
             .collect();
         left_out.sort();
+        match self.zones.left_out() {
+            0 => {}
+            number => left_out.push(format!(
+                "{number} questions to single name servers left out"
+            )),
+        }
         Measured {
             questions: self.questions.count(),
             sessions: count(self.sessions),
@@ -187,7 +195,7 @@ impl Seen<'_> {
         let addresses = addresses.into_iter();
         HostSighting {
             mx_host: plan.mx_host.clone(),
-            zone: None,
+            zone: name.as_ref().and_then(|name| self.zones.zone_of(name)),
             address_lookups: [RecordType::A, RecordType::Aaaa]
                 .into_iter()
                 .filter_map(of)

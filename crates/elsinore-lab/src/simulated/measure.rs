@@ -1,15 +1,10 @@
 //! One cold delivery, cut into phases by what the network saw of it.
 
-use super::{Seen, Sighting, SimulatedNetwork};
+use super::{Seen, Setup, Sighting};
 use crate::run::setting;
 use crate::scenario::{Case, ResolverMode, Scenario};
 use crate::world::World;
-use elsinore_net::clock::{Clock, SystemClock};
 use elsinore_net::deliver::Sender;
-use elsinore_net::dialer::Dialer;
-use elsinore_net::resolver::Resolver;
-use elsinore_net::tls::webpki::WebPkiRoots;
-use std::io::Write as _;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::time::Instant;
@@ -83,23 +78,16 @@ pub async fn measure(
     mode: ResolverMode,
     round_trip: Duration,
 ) -> Result<Measured, String> {
-    let clock: Arc<dyn Clock> = Arc::new(SystemClock);
-    let network = SimulatedNetwork::new(Arc::clone(world), round_trip);
-    let dialer: Arc<dyn Dialer> = Arc::new(network.clone());
-    let mut ca = tempfile::NamedTempFile::new().map_err(|error| error.to_string())?;
-    ca.write_all(world.ca_pem().as_bytes())
-        .map_err(|error| error.to_string())?;
-    let roots = WebPkiRoots::new(Some(ca.path())).map_err(|error| error.to_string())?;
-    let state = tempfile::tempdir().map_err(|error| error.to_string())?;
-    let resolver = Resolver::new(
-        setting::resolver(world, case, mode)?,
-        Arc::clone(&dialer),
-        Arc::clone(&clock),
-    )
-    .map_err(|error| error.to_string())?;
-    let config = setting::sender(world, scenario, case, &roots, state.path())?;
+    let Setup {
+        network,
+        dialer,
+        clock,
+        resolver,
+        sender,
+        _state,
+    } = Setup::cold(world, scenario, case, mode, round_trip)?;
     let (envelope, message) = setting::letter(world, scenario, case, clock.now())?;
-    let sender = Sender::new(config, Arc::new(resolver), dialer, clock);
+    let sender = Sender::new(sender, resolver, dialer, clock);
     let start = Instant::now();
     let report = sender.send(&envelope, &message).await;
     let end = Instant::now();
