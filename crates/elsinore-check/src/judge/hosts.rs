@@ -437,22 +437,12 @@ impl<'a> View<'a> {
         requires_tls: bool,
         records: &[TlsaRecord],
     ) -> Session {
-        let reason = (seen.no_connection.as_ref())
-            .or(seen.tls_failure.as_ref())
-            .or(seen.failure.as_ref())
-            .map(|reason| text::line(reason))
-            .or_else(|| match &seen.starttls {
-                StartTlsSeen::NotOffered => Some("STARTTLS is not offered".to_owned()),
-                StartTlsSeen::Refused(reply) => {
-                    Some(text::line(&format!("STARTTLS is refused: {reply}")))
-                }
-                StartTlsSeen::NotReached | StartTlsSeen::Accepted => None,
-            });
+        let state = session_state(seen, requires_tls);
         Session {
             offer: seen.offer,
             sni: seen.sni.as_ref().map(|name| text::line(name.as_str())),
-            state: session_state(seen, requires_tls),
-            reason,
+            state,
+            reason: session_reason(seen, state),
             inconclusive: seen.inconclusive.as_deref().map(text::line),
             tls: seen.tls.as_ref().map(|facts| TlsFacts {
                 version: facts.version.word().to_owned(),
@@ -496,6 +486,28 @@ impl<'a> View<'a> {
             depth: u32::try_from(found.depth()).unwrap_or(u32::MAX),
             name: found.matched_name().map(|name| text::line(name.as_str())),
         })
+    }
+}
+
+/// What stood in the way, in one line.
+fn session_reason(seen: &SessionSighting, state: SessionState) -> Option<String> {
+    if state == SessionState::NoSuchCertificate {
+        let algorithm = match seen.offer {
+            Offer::Rsa => "RSA",
+            Offer::Ecdsa | Offer::Sender | Offer::NoName | Offer::OtherName => "ECDSA",
+        };
+        return Some(format!("the server has no {algorithm} certificate"));
+    }
+    let reason = (seen.no_connection.as_ref())
+        .or(seen.tls_failure.as_ref())
+        .or(seen.failure.as_ref());
+    match (reason, &seen.starttls) {
+        (Some(reason), _) => Some(text::line(reason)),
+        (None, StartTlsSeen::NotOffered) => Some("STARTTLS is not offered".to_owned()),
+        (None, StartTlsSeen::Refused(reply)) => {
+            Some(text::line(&format!("STARTTLS is refused: {reply}")))
+        }
+        (None, StartTlsSeen::NotReached | StartTlsSeen::Accepted) => None,
     }
 }
 

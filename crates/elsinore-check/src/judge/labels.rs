@@ -211,3 +211,7 @@ fn matched_before(record: &TlsaRecord, earlier: Option<&Report>) -> Option<i64> 
     let found = records.find(|one| same(one) && one.label == TlsaLabel::Current);
     found.map(|_| report.began_at)
 }
+
+#[cfg(test)]
+#[path = "labels_tests.rs"]
+mod tests;

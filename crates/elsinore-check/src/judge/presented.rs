@@ -9,7 +9,7 @@ use crate::sighting::{AddressSighting, HostSighting, SessionSighting};
 use elsinore_dane::name::DomainName;
 use elsinore_dane::obligation::DaneRequirement;
 use elsinore_dane::time::UnixTime;
-use elsinore_dane::tlsa::{TlsaRecord, Usage, effective};
+use elsinore_dane::tlsa::{MatchingType, TlsaRecord, Usage, effective};
 use elsinore_dane::verify::{DaneVerdict, Rejection, VerifyOptions, data_matches, verify_dane};
 use std::collections::BTreeMap;
 use std::net::IpAddr;
@@ -77,6 +77,10 @@ pub(super) enum Refused {
     Chain(Rejection),
 }
 
+/// Chains that are searched for one RRset: a set of hundreds of whole keys, and a chain to match,
+/// cannot make a check last. Real ones need a search per record and chain.
+const SEARCHES: u32 = 64;
+
 /// Compares every record of one RRset with chains; the same chain is judged once.
 #[derive(Debug)]
 pub(super) struct Matcher<'a> {
@@ -87,6 +91,9 @@ pub(super) struct Matcher<'a> {
     now: UnixTime,
     options: VerifyOptions,
     known: BTreeMap<(usize, Vec<String>), Vec<Match>>,
+    /// For each record whether it takes part in matching (RFC 7671 §9).
+    counts: Vec<bool>,
+    searches_left: u32,
 }
 
 impl<'a> Matcher<'a> {
@@ -102,6 +109,8 @@ impl<'a> Matcher<'a> {
             || vec![base.clone()],
             |one| one.reference_identifiers.clone(),
         );
+        let effective = effective(records);
+        let counts = |record: &TlsaRecord| effective.iter().any(|one| one.record() == record);
         Self {
             records,
             names,
@@ -109,6 +118,8 @@ impl<'a> Matcher<'a> {
             now,
             options,
             known: BTreeMap::new(),
+            counts: records.iter().map(counts).collect(),
+            searches_left: SEARCHES,
         }
     }
 
@@ -123,22 +134,27 @@ impl<'a> Matcher<'a> {
         found
     }
 
-    fn compare(&self, index: usize, chain: &[Vec<u8>]) -> Vec<Match> {
+    fn compare(&mut self, index: usize, chain: &[Vec<u8>]) -> Vec<Match> {
         let Some(record) = self.records.get(index) else {
             return Vec::new();
         };
         let Ok(usable) = record.usability() else {
             return Vec::new();
         };
-        let counts = effective(self.records)
-            .iter()
-            .any(|one| one.record() == record);
-        let verdict = verify_dane(chain, &self.requirement(record), self.now, &self.options);
+        let places: Vec<usize> = (chain.iter().enumerate())
+            .filter(|(_, entry)| data_matches(&usable, entry))
+            .map(|(place, _)| place)
+            .collect();
+        // Only what a record carries whole can match without having been sent.
+        let may_be_unsent =
+            usable.usage() == Usage::DaneTa && usable.matching_type() == MatchingType::Full;
+        if places.is_empty() && !may_be_unsent {
+            return Vec::new();
+        }
+        let counts = self.counts.get(index).copied().unwrap_or_default();
+        let verdict = self.verdict(record, usable.usage(), chain);
         let mut found = Vec::new();
-        for (place, entry) in chain.iter().enumerate() {
-            if !data_matches(&usable, entry) {
-                continue;
-            }
+        for place in places {
             let right = match usable.usage() {
                 Usage::DaneEe => place == 0,
                 Usage::DaneTa => place > 0,
@@ -156,17 +172,29 @@ impl<'a> Matcher<'a> {
                 refused,
             });
         }
-        // A key or certificate that the record carries whole needs not be sent.
-        if found.iter().all(|one| one.refused.is_some())
+        let all_misplaced = (found.iter()).all(|one| one.refused == Some(Refused::Place));
+        if may_be_unsent
+            && all_misplaced
             && let DaneVerdict::Authenticated(matched) = &verdict
         {
             found.push(Match {
                 index: None,
                 depth: matched.depth(),
-                refused: (!counts).then_some(Refused::WeakerDigest),
+                refused: None,
             });
         }
         found
+    }
+
+    /// What the verifier says of the chain by that one record alone.
+    fn verdict(&mut self, record: &TlsaRecord, usage: Usage, chain: &[Vec<u8>]) -> DaneVerdict {
+        if usage == Usage::DaneTa {
+            let Some(left) = self.searches_left.checked_sub(1) else {
+                return DaneVerdict::Rejected(Rejection::SearchBound);
+            };
+            self.searches_left = left;
+        }
+        verify_dane(chain, &self.requirement(record), self.now, &self.options)
     }
 
     /// That one record alone, under the names of the whole set.

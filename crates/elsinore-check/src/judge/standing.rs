@@ -86,6 +86,8 @@ pub(super) struct HostStanding {
     pub(super) authenticate: bool,
     /// Whether TLS is demanded, and no proof.
     pub(super) encrypt: bool,
+    /// Whether it has TLSA records that count, and none of them can be used.
+    pub(super) unusable: bool,
     /// Security of its addresses, and why they are not secure.
     pub(super) addresses_secure: Security,
     /// Why they are not.
@@ -230,6 +232,7 @@ fn of_host(sighting: &Sighting, mx_host: &str, host: &Host) -> HostStanding {
         dane: requirements.is_some_and(|requirements| requirements.dane.is_some()),
         authenticate: requirements.is_some(),
         encrypt: matches!(obligation, Some(Obligation::Encrypt)),
+        unusable: !host.tlsa.is_empty() && host.tlsa.iter().all(|record| record.unusable.is_some()),
         addresses_secure: host.address_security,
         addresses_reason: host.address_reason.clone(),
         addresses: (host.addresses.iter())

@@ -322,7 +322,7 @@ impl<'a> View<'a> {
                 host.name,
                 no_dane(host, self.standing)
             ),
-            Some((host, _)) if host.encrypt => format!(
+            Some((host, _)) if host.encrypt && host.unusable => format!(
                 "Mail to {domain} is always encrypted and nothing authenticates the server: none of the TLSA records of {} can be used",
                 host.name
             ),
@@ -344,7 +344,14 @@ impl<'a> View<'a> {
                 why(address)
             );
         }
-        match self.standing.hosts.iter().find(|host| host.skip.is_some()) {
+        // A host that only waits for a lookup decides before one that has no address at all: it is
+        // why mail waits.
+        let skipped = |wanted: fn(SkipReason) -> bool| {
+            let mut hosts = self.standing.hosts.iter();
+            hosts.find(|host| host.skip.is_some_and(wanted))
+        };
+        let waiting = skipped(|reason| reason != SkipReason::NoAddress);
+        match waiting.or_else(|| skipped(|_| true)) {
             Some(host) => {
                 let all_without = self
                     .standing
@@ -429,7 +436,7 @@ fn unauthenticated(host: &HostStanding, address: &AddressStanding) -> String {
         Some(SessionSecurity::Plaintext) => {
             "it offers no usable TLS and nothing demands it".to_owned()
         }
-        _ if host.encrypt => "none of its TLSA records can be used".to_owned(),
+        _ if host.unusable => "none of its TLSA records can be used".to_owned(),
         _ => host_without_dane(host),
     }
 }
@@ -444,7 +451,7 @@ fn host_without_dane(host: &HostStanding) -> String {
 
 /// Why there is no DANE.
 fn no_dane(host: &HostStanding, standing: &Standing) -> String {
-    if host.encrypt {
+    if host.unusable {
         return format!("none of the TLSA records of {} can be used", host.name);
     }
     if standing.mx.secure || host.addresses_secure == Security::Secure {
