@@ -20,6 +20,7 @@ const COMMANDS: &[&[&str]] = &[
     &["dns"],
     &["doctor"],
     &["tlsa", "make"],
+    &["tlsa", "pin"],
     &["tlsa", "verify"],
     &["explain"],
     &["lab"],

@@ -14,6 +14,7 @@ mod session;
 mod zones;
 
 pub use progress::{Progress, Watch};
+pub(crate) use session::lacks_certificate;
 
 use crate::report::SenderKind;
 use crate::sighting::Sighting;

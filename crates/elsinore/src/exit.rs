@@ -43,6 +43,11 @@ impl Refusal {
         Self::with(DATA, message)
     }
 
+    /// Something that may be otherwise later ([`TEMPORARY`]).
+    pub(crate) fn temporary(message: impl Into<String>) -> anyhow::Error {
+        Self::with(TEMPORARY, message)
+    }
+
     fn with(code: u8, message: impl Into<String>) -> anyhow::Error {
         Self {
             code,

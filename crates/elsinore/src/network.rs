@@ -5,6 +5,7 @@ use crate::config::{self, DnsMode, MinimumTls, Settings};
 use crate::exit::Refusal;
 use crate::output::{self, printable};
 use anyhow::{Context, Result};
+use elsinore_check::world::{LiveSettings, LiveWorld};
 use elsinore_dane::discovery::DiscoveryPolicy;
 use elsinore_dane::plan::TlsVersion;
 use elsinore_net::clock::{Clock, SystemClock};
@@ -277,9 +278,35 @@ pub(crate) fn sender(
     helo: &GreetingName,
     resolver: &Arc<Resolver>,
 ) -> Result<Sender> {
+    let config = sender_config(settings, helo)?;
+    let triage = Arc::new(triage(settings, resolver)?);
+    let resolver = Arc::<Resolver>::clone(resolver);
+    Ok(Sender::new(config, resolver, dialer(settings)?, clock()).with_triage(triage))
+}
+
+/// The network for a check: sessions as the sender's, one at a time at each address.
+///
+/// # Errors
+/// A configuration error.
+pub(crate) fn live_world(
+    settings: &Settings,
+    sender: &SenderConfig,
+    resolver: &Arc<Resolver>,
+) -> Result<LiveWorld> {
+    let triage = Arc::new(triage(settings, resolver)?);
+    let live = LiveSettings::new(sender.clone());
+    let resolver = Arc::<Resolver>::clone(resolver);
+    Ok(LiveWorld::new(live, resolver, dialer(settings)?, clock()).with_triage(triage))
+}
+
+/// The settings of the sender.
+///
+/// # Errors
+/// A configuration error.
+pub(crate) fn sender_config(settings: &Settings, helo: &GreetingName) -> Result<SenderConfig> {
     let roots = WebPkiRoots::new(settings.tls.ca_file.as_deref())
         .map_err(|error| Refusal::configuration(format!("[tls] ca_file {error}")))?;
-    let config = SenderConfig {
+    Ok(SenderConfig {
         greeting_name: helo.clone(),
         policy: DiscoveryPolicy {
             port: settings.smtp.port,
@@ -301,10 +328,7 @@ pub(crate) fn sender(
         timeouts: settings.smtp.timeouts,
         limits: Limits::default(),
         state: state(settings)?,
-    };
-    let triage = Arc::new(triage(settings, resolver)?);
-    let resolver = Arc::<Resolver>::clone(resolver);
-    Ok(Sender::new(config, resolver, dialer(settings)?, clock()).with_triage(triage))
+    })
 }
 
 /// Where learnt state is kept, named after the trust it was learnt under, so that nothing learnt

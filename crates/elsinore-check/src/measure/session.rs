@@ -93,7 +93,7 @@ fn starttls(session: &SessionResult) -> StartTlsSeen {
 
 /// Whether the handshake was refused for want of a certificate of the one algorithm asked for: an
 /// alert, or the end of the agreement. A broken connection says nothing of the kind.
-fn lacks_certificate(offer: Offer, sounding: &Sounding) -> bool {
+pub(crate) fn lacks_certificate(offer: Offer, sounding: &Sounding) -> bool {
     let one_algorithm = match offer {
         Offer::Rsa | Offer::Ecdsa => true,
         Offer::Sender | Offer::NoName | Offer::OtherName => false,

@@ -1,7 +1,9 @@
 //! `elsinore tlsa`: make records, roll keys over, pin servers, judge chains.
 
 mod input;
+mod live;
 mod make;
+mod pin;
 mod record;
 mod verify;
 
@@ -19,13 +21,19 @@ pub(crate) struct TlsaArguments {
 
 #[derive(Debug, Subcommand)]
 enum TlsaCommand {
-    /// Make the records to publish: from a certificate, a key or a request.
+    /// Make the records to publish: from certificates, keys, or a running server.
     ///
     /// Recommended is 3 1 1 for every key that the server uses and for the next one. Each record
     /// is put to the sender's own verifier before it is printed. The result can be pasted as it
     /// is; explanations are comments. Give a file once for each key: a server with an RSA and an
     /// ECDSA certificate needs a record for both.
     Make(make::MakeArguments),
+    /// Read what mail servers present, and print the configuration entry that pins it.
+    ///
+    /// Every address is looked at, with RSA and ECDSA offered apart. Nothing is written: compare
+    /// the digests with what the servers' administrator says on another way, then put the entry
+    /// into the configuration. Exit code 75 says that no server showed a key.
+    Pin(pin::PinArguments),
     /// Judge a certificate chain by TLSA records, without any network.
     ///
     /// The chain is judged exactly as `elsinore send` judges what a server presents: usages 2 and
@@ -41,6 +49,7 @@ enum TlsaCommand {
 pub(crate) fn run(arguments: TlsaArguments, settings: &Settings) -> Result<ExitCode> {
     match arguments.command {
         TlsaCommand::Make(make) => make::run(make, settings),
+        TlsaCommand::Pin(pin) => pin::run(&pin, settings),
         TlsaCommand::Verify(verify) => verify::run(verify, settings),
     }
 }

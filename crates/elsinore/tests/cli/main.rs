@@ -11,5 +11,6 @@ mod lab_up;
 mod root_anchors;
 mod send;
 mod tlsa;
+mod tlsa_live;
 mod tlsa_make;
 mod usage;

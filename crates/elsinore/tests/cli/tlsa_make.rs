@@ -304,7 +304,7 @@ fn bad_input() {
         .with("binary", [0x30, 0x82, 0xff, 0xff, 0x00]);
     std::fs::create_dir(place.path().join("folder")).unwrap();
     for (arguments, code, part) in [
-        ("", 64, "give --certificate, --key or --csr"),
+        ("", 64, "give --certificate, --key, --csr or a running HOST"),
         ("--certificate absent", 74, "cannot read absent"),
         ("--certificate folder", 74, "cannot read folder"),
         ("--certificate large", 74, "more than 4 MiB"),

@@ -95,6 +95,38 @@ pub(super) fn host(text: &str) -> Result<DomainName, String> {
     Ok(name)
 }
 
+/// A host, and a port if one was given: `mx.example.net`, `mx.example.net:465`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct HostPort {
+    /// The host.
+    pub(super) host: DomainName,
+    /// The port.
+    pub(super) port: Option<u16>,
+}
+
+/// Parses [`HostPort`].
+///
+/// # Errors
+/// As [`host`], and for what is not a port.
+pub(super) fn host_port(text: &str) -> Result<HostPort, String> {
+    // More than one colon is an IPv6 address, which `host` refuses with the reason.
+    let (name, port) = match text.split_once(':') {
+        Some((name, port)) if !port.contains(':') && !port.contains('/') => (name, Some(port)),
+        _ => (text, None),
+    };
+    let port = match port {
+        None => None,
+        Some(port) => match port.parse::<u16>() {
+            Ok(number) if number > 0 => Some(number),
+            _ => return Err(format!("{port:?} is not a port from 1 to 65535")),
+        },
+    };
+    Ok(HostPort {
+        host: host(name)?,
+        port,
+    })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -126,6 +158,14 @@ mod tests {
                 (Err(error), Err(part)) => assert!(error.contains(part), "{text}: {error}"),
                 (other, _) => panic!("{text}: {other:?}"),
             }
+        }
+        let parsed = host_port("mx.example.net:2525").map(|parsed| parsed.port);
+        assert_eq!(parsed, Ok(Some(2525)));
+        for wrong in [":0", ":65536", ":", ":smtp"] {
+            assert!(
+                host_port(&format!("mx.example.net{wrong}")).is_err(),
+                "{wrong}"
+            );
         }
     }
 }

@@ -1,19 +1,23 @@
-//! `elsinore tlsa make`: the records to publish, from files.
+//! `elsinore tlsa make`: the records to publish, from files or a running server.
 
-use super::input::{self, Holds};
+use super::input::{self, Holds, HostPort};
+use super::live::live;
 use crate::cli::Format;
 use crate::config::Settings;
 use crate::exit::Refusal;
+use crate::network;
 use crate::output::{self, JsonLayout, printable};
 use crate::report::SCHEMA_VERSION;
 use anyhow::Result;
 use clap::{Args, ValueEnum};
 use elsinore_check::publish::form::{Form, Target, zone_line};
+use elsinore_check::publish::look::look_at_host;
 use elsinore_check::publish::material::Material;
 use elsinore_check::publish::moment;
 use elsinore_check::publish::proposal::{
     DEFAULT_TTL, Entry, LONGEST_TTL, Parameters, Proposal, SHORTEST_TTL, Wish, propose,
 };
+use elsinore_check::publish::rollover::Presented;
 use elsinore_dane::name::DomainName;
 use elsinore_dane::time::UnixTime;
 use elsinore_dane::tlsa::{MatchingType, Selector, Usage};
@@ -26,6 +30,13 @@ use std::process::ExitCode;
 /// What `elsinore tlsa make` takes.
 #[derive(Debug, Args)]
 pub(super) struct MakeArguments {
+    /// A running mail server instead of files: every address is looked at, with RSA and ECDSA
+    /// offered apart.
+    #[arg(value_name = "HOST[:PORT]", value_parser = input::host_port, conflicts_with_all = ["certificate", "key", "csr"])]
+    host: Option<HostPort>,
+    /// Take the running server's keys though some address could not be looked at.
+    #[arg(long)]
+    incomplete: bool,
     /// The server's certificate and behind it those of its authorities, PEM or DER; repeatable.
     #[arg(long, value_name = "FILE", num_args = 1.., conflicts_with_all = ["csr"])]
     certificate: Vec<PathBuf>,
@@ -123,19 +134,30 @@ pub(super) fn run(arguments: MakeArguments, settings: &Settings) -> Result<ExitC
             "tlsa make: --zone and --server are for --form nsupdate",
         ));
     }
-    let current = current(&arguments)?;
+    if arguments.incomplete && arguments.host.is_none() {
+        return Err(Refusal::usage(
+            "tlsa make: --incomplete is for a running HOST",
+        ));
+    }
+    let port = arguments.host.as_ref().and_then(|host| host.port);
+    let port = port.unwrap_or(arguments.port);
+    let current = match &arguments.host {
+        Some(HostPort { host, .. }) => presented(host, port, arguments.incomplete, settings)?,
+        None => current(&arguments)?,
+    };
     let next: Vec<Material> = arguments
         .next
         .iter()
         .map(|path| input::material(path, Holds::Anything))
         .collect::<Result<_>>()?;
-    let host = match arguments.name {
-        Some(name) => name,
-        None => name_of(&current)?,
+    let host = match (arguments.name, arguments.host) {
+        (Some(name), _) => name,
+        (None, Some(live)) => live.host,
+        (None, None) => name_of(&current)?,
     };
     let wish = Wish {
         host,
-        port: arguments.port,
+        port,
         ttl: arguments.ttl,
         parameters: Parameters {
             usage: match arguments.usage {
@@ -203,7 +225,7 @@ fn current(arguments: &MakeArguments) -> Result<Vec<Material>> {
     let requests = read(&arguments.csr, Holds::Request)?;
     if certificates.is_empty() && keys.is_empty() && requests.is_empty() {
         return Err(Refusal::usage(
-            "tlsa make: give --certificate, --key or --csr",
+            "tlsa make: give --certificate, --key, --csr or a running HOST",
         ));
     }
     if certificates.is_empty() {
@@ -220,6 +242,47 @@ fn current(arguments: &MakeArguments) -> Result<Vec<Material>> {
         ))),
         None => Ok(certificates),
     }
+}
+
+/// The keys that a running server presents, each chain once.
+fn presented(
+    host: &DomainName,
+    port: u16,
+    incomplete: bool,
+    settings: &Settings,
+) -> Result<Vec<Material>> {
+    let live = live(settings)?;
+    let seen = network::block_on(async {
+        let work = look_at_host(&live.world, &live.sender, host, port);
+        Ok(network::beside_rollover(settings, &live.resolver, work).await)
+    })?;
+    let mut keys: Vec<Material> = Vec::new();
+    let mut unseen: Vec<String> = seen.problem.into_iter().collect();
+    for endpoint in seen.endpoints {
+        match endpoint.presented {
+            Presented::Chain(chain) if keys.iter().any(|key| key.chain() == chain.chain()) => {}
+            Presented::Chain(chain) => keys.push(*chain),
+            Presented::NoSuchKey => {}
+            Presented::Nothing(reason) => unseen.push(format!("{}: {reason}", endpoint.address)),
+        }
+    }
+    let unseen = printable(&unseen.join("; "));
+    if keys.is_empty() {
+        return Err(Refusal::temporary(format!(
+            "tlsa make: {host} showed no certificate: {unseen}"
+        )));
+    }
+    if unseen.is_empty() {
+        return Ok(keys);
+    }
+    if incomplete {
+        output::diagnose(&format!("tlsa make: not seen: {unseen}"));
+        return Ok(keys);
+    }
+    Err(Refusal::temporary(format!(
+        "tlsa make: not seen: {unseen}; senders would refuse a key there that has no record, so use \
+         files, or --incomplete"
+    )))
 }
 
 /// The one host that all names of the certificates are.
