@@ -17,8 +17,8 @@ mod record;
 mod record_content;
 mod servers;
 mod session;
-mod view;
-mod zone;
+pub(crate) mod view;
+pub(crate) mod zone;
 
 pub use catalogue::{LEFT_OUT, LeftOut, Lint, Source};
 

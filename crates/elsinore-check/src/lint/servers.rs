@@ -156,11 +156,10 @@ fn size(zone: &ZoneServers, found: &mut Vec<Draft>) {
                 let most = big.entry(&answer.name).or_default();
                 *most = octets.max(*most);
             }
-            let cut = answer
-                .tcp
-                .as_deref()
-                .filter(|said| said.contains("no answer over TCP"));
-            if let Some(said) = cut {
+            // Asked again over TCP because the reply was cut, not because there was none.
+            let cut =
+                (answer.tcp.as_deref()).filter(|word| *word != "worked" && answer.octets.is_some());
+            if let Some(word) = cut {
                 let severity = match is_answer(answer) && !answer.records.is_empty() {
                     true => Severity::Weak,
                     false => Severity::WillFail,
@@ -169,7 +168,10 @@ fn size(zone: &ZoneServers, found: &mut Vec<Draft>) {
                     Draft::new(
                         &known::TCP_FAILS,
                         &format!("{} [{}]", server.name, answer.address),
-                        format!("{} {}: {said}", answer.name, answer.record_type),
+                        format!(
+                            "{} {}: cut short over UDP, {word} over TCP",
+                            answer.name, answer.record_type
+                        ),
                     )
                     .severity(severity)
                     .paste([format!(

@@ -12,28 +12,28 @@ use elsinore_net::doctor::triage::Blame;
 
 /// The sighting and the report made of it.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct View<'a> {
-    pub(super) sighting: &'a Sighting,
-    pub(super) report: &'a Report,
+pub(crate) struct View<'a> {
+    pub(crate) sighting: &'a Sighting,
+    pub(crate) report: &'a Report,
 }
 
 /// One TLS session that says something, with its server certificate.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Met<'a> {
-    pub(super) address: &'a Address,
-    pub(super) session: &'a Session,
-    pub(super) leaf_key: &'a str,
-    pub(super) leaf: &'a Certificate,
+pub(crate) struct Met<'a> {
+    pub(crate) address: &'a Address,
+    pub(crate) session: &'a Session,
+    pub(crate) leaf_key: &'a str,
+    pub(crate) leaf: &'a Certificate,
 }
 
 impl<'a> View<'a> {
     /// The moment of the check.
-    pub(super) const fn now(&self) -> i64 {
+    pub(crate) const fn now(&self) -> i64 {
         self.report.began_at
     }
 
     /// Whether failing lookups may be held against the domain.
-    pub(super) const fn dns_is_theirs(&self) -> bool {
+    pub(crate) const fn dns_is_theirs(&self) -> bool {
         match self.sighting.blame {
             Blame::Theirs(_) => true,
             Blame::Ours(_) | Blame::Unknown => false,
@@ -41,18 +41,18 @@ impl<'a> View<'a> {
     }
 
     /// Whether failing lookups are our own trouble.
-    pub(super) const fn dns_is_ours(&self) -> bool {
+    pub(crate) const fn dns_is_ours(&self) -> bool {
         match self.sighting.blame {
             Blame::Ours(_) => true,
             Blame::Theirs(_) | Blame::Unknown => false,
         }
     }
 
-    pub(super) fn lookup(&self, index: Option<usize>) -> Option<&'a Lookup> {
+    pub(crate) fn lookup(&self, index: Option<usize>) -> Option<&'a Lookup> {
         self.report.lookups.get(index?)
     }
 
-    pub(super) fn sender(&self, kind: SenderKind) -> Option<&'a Sender> {
+    pub(crate) fn sender(&self, kind: SenderKind) -> Option<&'a Sender> {
         self.report
             .senders
             .iter()
@@ -60,7 +60,7 @@ impl<'a> View<'a> {
     }
 
     /// What each server said, asked directly: zone, server name, answer.
-    pub(super) fn answers(
+    pub(crate) fn answers(
         &self,
     ) -> impl Iterator<Item = (&'a ZoneServers, &'a str, &'a ServerAnswer)> + 'a {
         self.report.servers.iter().flat_map(|zone| {
@@ -75,7 +75,7 @@ impl<'a> View<'a> {
     }
 
     /// Finished TLS sessions at a host that say something about it.
-    pub(super) fn met(&self, host: &'a Host) -> Vec<Met<'a>> {
+    pub(crate) fn met(&self, host: &'a Host) -> Vec<Met<'a>> {
         let mut met = Vec::new();
         for address in &host.addresses {
             for session in &address.sessions {
@@ -100,7 +100,7 @@ impl<'a> View<'a> {
     }
 
     /// The plan of the DANE sender for a host.
-    pub(super) fn plan(&self, host: &Host) -> Option<&'a HostPlan> {
+    pub(crate) fn plan(&self, host: &Host) -> Option<&'a HostPlan> {
         let dane: &SenderSighting = self
             .sighting
             .senders
@@ -110,7 +110,7 @@ impl<'a> View<'a> {
     }
 
     /// What the DANE sender demands of a host by its TLSA records.
-    pub(super) fn requirement(&self, host: &Host) -> Option<&'a DaneRequirement> {
+    pub(crate) fn requirement(&self, host: &Host) -> Option<&'a DaneRequirement> {
         match &self.plan(host)?.obligation {
             Obligation::Authenticate(requirements) => requirements.dane.as_ref(),
             Obligation::Skip(_)
@@ -121,7 +121,7 @@ impl<'a> View<'a> {
     }
 
     /// The DER octets of a certificate of the report.
-    pub(super) fn der(&self, key: &str) -> Option<Vec<u8>> {
+    pub(crate) fn der(&self, key: &str) -> Option<Vec<u8>> {
         let pem = &self.report.certificates.get(key)?.pem;
         let mut found = crate::publish::pem::certificates(pem.as_bytes()).ok()?;
         (!found.is_empty()).then(|| found.remove(0))
@@ -129,37 +129,37 @@ impl<'a> View<'a> {
 }
 
 /// Whether a host has a usable TLSA record in force.
-pub(super) fn has_dane(host: &Host) -> bool {
+pub(crate) fn has_dane(host: &Host) -> bool {
     usable(host).next().is_some()
 }
 
 /// The usable records in force.
-pub(super) fn usable(host: &Host) -> impl Iterator<Item = &Tlsa> {
+pub(crate) fn usable(host: &Host) -> impl Iterator<Item = &Tlsa> {
     host.tlsa.iter().filter(|record| record.unusable.is_none())
 }
 
 /// Whether a host could have TLSA records that count: its addresses are secure.
-pub(super) fn is_signed(host: &Host) -> bool {
+pub(crate) fn is_signed(host: &Host) -> bool {
     host.address_security == crate::report::Security::Secure && !host.addresses.is_empty()
 }
 
 /// The base domain of a host's records: the one in force, else the name in the MX record.
-pub(super) fn base(host: &Host) -> &str {
+pub(crate) fn base(host: &Host) -> &str {
     host.tlsa_base_domain.as_deref().unwrap_or(&host.mx_host)
 }
 
 /// A line of a zone file with a TLSA record.
-pub(super) fn tlsa_line(base: &str, rdata: &str) -> String {
+pub(crate) fn tlsa_line(base: &str, rdata: &str) -> String {
     format!("_25._tcp.{base}. 3600 IN TLSA {rdata}")
 }
 
 /// The recommended record for a certificate.
-pub(super) fn recommended(base: &str, leaf: &Certificate) -> String {
+pub(crate) fn recommended(base: &str, leaf: &Certificate) -> String {
     tlsa_line(base, &format!("3 1 1 {}", leaf.spki_sha256))
 }
 
 /// The recommended records of all server certificates that a host presents.
-pub(super) fn recommended_all(view: &View<'_>, host: &Host) -> Vec<String> {
+pub(crate) fn recommended_all(view: &View<'_>, host: &Host) -> Vec<String> {
     let mut lines = Vec::new();
     for met in view.met(host) {
         let named = matches!(met.session.offer, Offer::Sender | Offer::Rsa | Offer::Ecdsa);
@@ -172,7 +172,7 @@ pub(super) fn recommended_all(view: &View<'_>, host: &Host) -> Vec<String> {
 }
 
 /// A record of the report as the engine knows it; `None` when it is too short for its fields.
-pub(super) fn record(tlsa: &Tlsa) -> Option<TlsaRecord> {
+pub(crate) fn record(tlsa: &Tlsa) -> Option<TlsaRecord> {
     let association = octets(&tlsa.association)?;
     Some(TlsaRecord::new(
         tlsa.usage?,
@@ -192,7 +192,7 @@ fn octets(hexadecimal: &str) -> Option<Vec<u8>> {
 }
 
 /// The three fields of a record, and the beginning of its data.
-pub(super) fn short(tlsa: &Tlsa) -> String {
+pub(crate) fn short(tlsa: &Tlsa) -> String {
     let mut parts = tlsa.text.splitn(4, ' ');
     let fields: Vec<&str> = parts.by_ref().take(3).collect();
     let data: String = parts.next().unwrap_or("").chars().take(16).collect();
@@ -204,17 +204,17 @@ pub(super) fn short(tlsa: &Tlsa) -> String {
 }
 
 /// Usage, selector and matching type.
-pub(super) fn fields(tlsa: &Tlsa) -> (Option<u8>, Option<u8>, Option<u8>) {
+pub(crate) fn fields(tlsa: &Tlsa) -> (Option<u8>, Option<u8>, Option<u8>) {
     (tlsa.usage, tlsa.selector, tlsa.matching_type)
 }
 
 /// Whether a record is accepted somewhere.
-pub(super) fn accepted(tlsa: &Tlsa) -> bool {
+pub(crate) fn accepted(tlsa: &Tlsa) -> bool {
     tlsa.wires.iter().any(|wire| wire.accepted)
 }
 
 /// Names joined by commas, at most ten of them.
-pub(super) fn list<'s>(names: impl IntoIterator<Item = &'s str>) -> String {
+pub(crate) fn list<'s>(names: impl IntoIterator<Item = &'s str>) -> String {
     let mut kept: Vec<&str> = Vec::new();
     for name in names {
         if !kept.contains(&name) {

@@ -37,7 +37,7 @@ pub(super) fn lints(view: &View<'_>, found: &mut Vec<Draft>) {
 }
 
 /// Whether somebody whose mail is checked can do something about a zone: not the root, not a TLD.
-fn is_theirs(apex: &str) -> bool {
+pub(crate) fn is_theirs(apex: &str) -> bool {
     apex.contains('.') && apex != "."
 }
 
@@ -154,12 +154,12 @@ fn proofs(zone: &Zone, found: &mut Vec<Draft>) {
     }
 }
 
-/// The signature of each set that lives longest: of several one that holds is enough. Only sets of
-/// zones that somebody here can sign.
-fn signatures(view: &View<'_>, found: &mut Vec<Draft>) {
-    let now = view.now();
+/// Of each signed set the signature that lives longest: of several, one that holds is enough.
+pub(crate) fn longest_signatures<'a>(
+    seen: impl Iterator<Item = &'a Signature>,
+) -> Vec<&'a Signature> {
     let mut longest: BTreeMap<(&str, &str, &str), &Signature> = BTreeMap::new();
-    for signature in all_signatures(view).filter(|one| is_theirs(&one.signer)) {
+    for signature in seen {
         let set = (
             signature.signer.as_str(),
             signature.owner.as_str(),
@@ -170,17 +170,32 @@ fn signatures(view: &View<'_>, found: &mut Vec<Draft>) {
             *kept = signature;
         }
     }
+    longest.into_values().collect()
+}
+
+/// Whether a signature ought to have been renewed by `now`, and still holds.
+pub(crate) const fn is_late(signature: &Signature, now: i64) -> bool {
+    let life = signature
+        .expiration_at
+        .saturating_sub(signature.inception_at);
+    let left = signature.expiration_at.saturating_sub(now);
+    left >= 0 && left < life / LATE
+}
+
+fn signatures(view: &View<'_>, found: &mut Vec<Draft>) {
+    let now = view.now();
+    let theirs = all_signatures(view).filter(|one| is_theirs(&one.signer));
     let mut late: BTreeMap<&str, Vec<&Signature>> = BTreeMap::new();
     let mut long: BTreeMap<&str, Vec<&Signature>> = BTreeMap::new();
-    for signature in longest.into_values() {
-        let life = signature
-            .expiration_at
-            .saturating_sub(signature.inception_at);
-        let left = signature.expiration_at.saturating_sub(now);
-        if left >= 0 && left < life / LATE {
+    for signature in longest_signatures(theirs) {
+        if is_late(signature, now) {
             late.entry(&signature.signer).or_default().push(signature);
         }
-        if life > LONG {
+        if signature
+            .expiration_at
+            .saturating_sub(signature.inception_at)
+            > LONG
+        {
             long.entry(&signature.signer).or_default().push(signature);
         }
     }
@@ -232,9 +247,7 @@ fn and_more(sets: usize) -> String {
 }
 
 /// Every signature that was seen.
-pub(in crate::lint) fn all_signatures<'a>(
-    view: &View<'a>,
-) -> impl Iterator<Item = &'a Signature> + use<'a> {
+fn all_signatures<'a>(view: &View<'a>) -> impl Iterator<Item = &'a Signature> + use<'a> {
     let of_zones = view.report.zones.iter().flat_map(|zone| &zone.signatures);
     let of_lookups = view.report.lookups.iter().flat_map(|one| &one.signatures);
     of_zones.chain(of_lookups)
