@@ -1,4 +1,5 @@
-//! Documents made from the program itself: the rules it decides by, and what can be typed.
+//! Documents made from the program itself: the rules it decides by, the lints of the checker, and
+//! what can be typed.
 
 use anyhow::{Context, Result, bail};
 use std::fmt::Write as _;
@@ -36,6 +37,7 @@ pub(crate) fn run(purpose: Purpose) -> Result<()> {
     let mut stale = Vec::new();
     for (path, text) in [
         ("docs/rules.md", elsinore(&["explain", "--all"])?),
+        ("docs/lints.md", elsinore(&["explain", "--lints"])?),
         ("docs/usage.md", usage()?),
         ("docs/report.schema.json", schema()?),
     ] {

@@ -60,7 +60,7 @@ enum Command {
     Doctor(doctor::DoctorArguments),
     /// TLSA records: make them, judge certificate chains by them.
     Tlsa(tlsa::TlsaArguments),
-    /// Explain a rule that a finding names: what, why, which RFC section.
+    /// Explain a rule or lint that a finding names: what, why, which RFC section.
     Explain(explain::ExplainArguments),
     /// A small signed Internet on loopback, to try everything on.
     Lab(lab::LabArguments),

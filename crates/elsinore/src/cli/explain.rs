@@ -1,4 +1,6 @@
-//! `elsinore explain RULE`: what a rule says, where it is written down, and an example.
+//! `elsinore explain ID`: what a rule or a lint says, where it is written down, and an example.
+
+mod document;
 
 use crate::cli::Format;
 use crate::config::Settings;
@@ -7,6 +9,8 @@ use crate::output::{self, JsonLayout};
 use crate::report::SCHEMA_VERSION;
 use anyhow::Result;
 use clap::Args;
+use elsinore_check::lint::{LEFT_OUT, Lint, Source};
+use elsinore_check::report::Severity;
 use elsinore_dane::rule::Rule;
 use serde::Serialize;
 use std::fmt::Write as _;
@@ -15,11 +19,67 @@ use std::process::ExitCode;
 /// What `elsinore explain` takes.
 #[derive(Debug, Args)]
 pub(crate) struct ExplainArguments {
-    /// Identifier of the rule, as findings show it; without it all are listed.
-    rule: Option<String>,
+    /// Identifier of the rule or lint, as findings show it; without it all are listed.
+    #[arg(value_name = "ID")]
+    id: Option<String>,
     /// Explain every rule, as a Markdown document.
-    #[arg(long, conflicts_with = "rule")]
+    #[arg(long, conflicts_with_all = ["id", "lints"])]
     all: bool,
+    /// Explain every lint of `check`, and say what is left out, as a Markdown document.
+    #[arg(long, conflicts_with = "id")]
+    lints: bool,
+}
+
+/// What can be explained.
+#[derive(Debug, Clone, Copy)]
+enum Entry {
+    /// A rule of the sender.
+    Rule(Rule),
+    /// A lint of the checker.
+    Lint(&'static Lint),
+}
+
+impl Entry {
+    /// Rules in the order of a delivery, then lints.
+    fn all() -> impl Iterator<Item = Self> {
+        let rules = Rule::all().iter().copied().map(Self::Rule);
+        rules.chain(Lint::all().map(Self::Lint))
+    }
+
+    fn from_id(id: &str) -> Option<Self> {
+        Rule::from_id(id)
+            .map(Self::Rule)
+            .or_else(|| Lint::from_id(id).map(Self::Lint))
+    }
+
+    const fn id(self) -> &'static str {
+        match self {
+            Self::Rule(rule) => rule.id(),
+            Self::Lint(lint) => lint.id,
+        }
+    }
+
+    const fn title(self) -> &'static str {
+        match self {
+            Self::Rule(rule) => rule.title(),
+            Self::Lint(lint) => lint.title,
+        }
+    }
+
+    fn record(self) -> Record {
+        match self {
+            Self::Rule(rule) => Record::Rule(RuleRecord::of(rule)),
+            Self::Lint(lint) => Record::Lint(LintRecord::of(lint)),
+        }
+    }
+}
+
+/// An entry in JSON.
+#[derive(Debug, Serialize)]
+#[serde(untagged)]
+enum Record {
+    Rule(RuleRecord),
+    Lint(LintRecord),
 }
 
 /// A rule in JSON.
@@ -33,48 +93,123 @@ struct RuleRecord {
     example: &'static str,
 }
 
-/// One rule, as the whole result.
+impl RuleRecord {
+    fn of(rule: Rule) -> Self {
+        let citation = rule.citation();
+        Self {
+            rule: rule.id(),
+            rfc: citation.rfc,
+            section: citation.section,
+            title: rule.title(),
+            explanation: rule.explanation(),
+            example: rule.example(),
+        }
+    }
+}
+
+/// A lint in JSON.
 #[derive(Debug, Serialize)]
-struct OneRule {
+struct LintRecord {
+    lint: &'static str,
+    survey: &'static str,
+    severity: Severity,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    rfc: Option<u16>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    section: Option<&'static str>,
+    /// What it rests on, where no RFC says it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    practice: Option<&'static str>,
+    title: &'static str,
+    explanation: &'static str,
+    example: &'static str,
+    advice: &'static str,
+}
+
+impl LintRecord {
+    const fn of(lint: &Lint) -> Self {
+        let (rfc, section, practice) = match lint.source {
+            Source::Rfc(citation) => (Some(citation.rfc), Some(citation.section), None),
+            Source::Practice(why) => (None, None, Some(why)),
+        };
+        Self {
+            lint: lint.id,
+            survey: lint.survey,
+            severity: lint.severity,
+            rfc,
+            section,
+            practice,
+            title: lint.title,
+            explanation: lint.explanation,
+            example: lint.example,
+            advice: lint.advice,
+        }
+    }
+}
+
+/// One entry, as the whole result.
+#[derive(Debug, Serialize)]
+struct One {
     schema_version: u32,
     #[serde(flatten)]
-    rule: RuleRecord,
+    record: Record,
 }
 
-/// Every rule.
+/// Everything.
 #[derive(Debug, Serialize)]
-struct AllRules {
+struct All {
     schema_version: u32,
     rules: Vec<RuleRecord>,
+    lints: Vec<LintRecord>,
+    left_out: Vec<LeftOutRecord>,
 }
 
-/// Prints one rule, or all of them.
+/// What no lint covers.
+#[derive(Debug, Serialize)]
+struct LeftOutRecord {
+    survey: &'static str,
+    what: &'static str,
+    reason: &'static str,
+}
+
+impl All {
+    fn new() -> Self {
+        let left_out = LEFT_OUT.iter().map(|left| LeftOutRecord {
+            survey: left.survey,
+            what: left.what,
+            reason: left.reason,
+        });
+        Self {
+            schema_version: SCHEMA_VERSION,
+            rules: Rule::all().iter().copied().map(RuleRecord::of).collect(),
+            lints: Lint::all().map(LintRecord::of).collect(),
+            left_out: left_out.collect(),
+        }
+    }
+}
+
+/// Prints one rule or lint, or all of them.
 ///
 /// # Errors
-/// A usage error, with suggestions, when there is no such rule.
+/// A usage error, with suggestions, when there is no such identifier.
 pub(crate) fn run(arguments: &ExplainArguments, settings: &Settings) -> Result<ExitCode> {
-    match &arguments.rule {
+    match &arguments.id {
         Some(id) => {
-            let rule = Rule::from_id(id).ok_or_else(|| unknown(id))?;
+            let entry = Entry::from_id(id).ok_or_else(|| unknown(id))?;
             match settings.format {
-                Format::Human => output::print(&explained(rule))?,
-                Format::Json => output::print_json(&one(rule), JsonLayout::Indented)?,
-                Format::Jsonl => output::print_json(&one(rule), JsonLayout::OneLine)?,
+                Format::Human => output::print(&explained(entry))?,
+                Format::Json => output::print_json(&one(entry), JsonLayout::Indented)?,
+                Format::Jsonl => output::print_json(&one(entry), JsonLayout::OneLine)?,
             }
         }
         None => match settings.format {
-            Format::Human if arguments.all => output::print(&document())?,
+            Format::Human if arguments.all => output::print(&document::rules())?,
+            Format::Human if arguments.lints => output::print(&document::lints())?,
             Format::Human => output::print(&listed())?,
-            Format::Json => {
-                let all = AllRules {
-                    schema_version: SCHEMA_VERSION,
-                    rules: Rule::all().iter().map(|rule| record(*rule)).collect(),
-                };
-                output::print_json(&all, JsonLayout::Indented)?;
-            }
+            Format::Json => output::print_json(&All::new(), JsonLayout::Indented)?,
             Format::Jsonl => {
-                for rule in Rule::all() {
-                    output::print_json(&one(*rule), JsonLayout::OneLine)?;
+                for entry in Entry::all() {
+                    output::print_json(&one(entry), JsonLayout::OneLine)?;
                 }
             }
         },
@@ -82,69 +217,60 @@ pub(crate) fn run(arguments: &ExplainArguments, settings: &Settings) -> Result<E
     Ok(ExitCode::SUCCESS)
 }
 
-fn record(rule: Rule) -> RuleRecord {
-    let citation = rule.citation();
-    RuleRecord {
-        rule: rule.id(),
-        rfc: citation.rfc,
-        section: citation.section,
-        title: rule.title(),
-        explanation: rule.explanation(),
-        example: rule.example(),
-    }
-}
-
-fn one(rule: Rule) -> OneRule {
-    OneRule {
+fn one(entry: Entry) -> One {
+    One {
         schema_version: SCHEMA_VERSION,
-        rule: record(rule),
+        record: entry.record(),
     }
 }
 
-fn explained(rule: Rule) -> String {
-    let citation = rule.citation();
-    let mut text = format!("{}: {}\n", rule.id(), rule.title());
-    let _ = writeln!(text, "RFC {} section {}\n", citation.rfc, citation.section);
-    for line in wrapped(rule.explanation(), 78) {
+/// Where a lint is written down, or what it rests on, without a full stop.
+fn source(lint: &Lint) -> String {
+    match lint.source {
+        Source::Rfc(citation) => citation.to_string(),
+        Source::Practice(why) => format!("No RFC says so: {why}"),
+    }
+}
+
+fn explained(entry: Entry) -> String {
+    let mut text = format!("{}: {}\n", entry.id(), entry.title());
+    let (explanation, example, advice) = match entry {
+        Entry::Rule(rule) => {
+            let _ = writeln!(text, "{}\n", rule.citation());
+            (rule.explanation(), rule.example(), None)
+        }
+        Entry::Lint(lint) => {
+            let _ = writeln!(text, "Usually: {}", lint.severity.words());
+            for line in wrapped(&source(lint), 78) {
+                let _ = writeln!(text, "{line}");
+            }
+            text.push('\n');
+            (lint.explanation, lint.example, Some(lint.advice))
+        }
+    };
+    for line in wrapped(explanation, 78) {
         let _ = writeln!(text, "{line}");
     }
     text.push_str("\nExample:\n");
-    for line in rule.example().lines() {
+    for line in example.lines() {
         let _ = writeln!(text, "{}", format!("    {line}").trim_end());
+    }
+    if let Some(advice) = advice {
+        text.push_str("\nWhat to do:\n");
+        for line in wrapped(advice, 74) {
+            let _ = writeln!(text, "    {line}");
+        }
     }
     text
 }
 
 fn listed() -> String {
-    let width = Rule::all().iter().map(|rule| rule.id().len()).max();
+    let width = Entry::all().map(|entry| entry.id().len()).max();
     let width = width.unwrap_or(0);
-    Rule::all().iter().fold(String::new(), |mut text, rule| {
-        let _ = writeln!(text, "{:width$}  {}", rule.id(), rule.title());
+    Entry::all().fold(String::new(), |mut text, entry| {
+        let _ = writeln!(text, "{:width$}  {}", entry.id(), entry.title());
         text
     })
-}
-
-fn document() -> String {
-    let mut text = String::from(
-        "# Rules\n\nMade by `cargo xtask docs` from the rules in the program; not edited by hand.\n",
-    );
-    for rule in Rule::all() {
-        let citation = rule.citation();
-        let _ = write!(
-            text,
-            "\n## {}\n\n{}. RFC {} §{}.\n\n",
-            rule.id(),
-            rule.title(),
-            citation.rfc,
-            citation.section
-        );
-        for line in wrapped(rule.explanation(), 100) {
-            let _ = writeln!(text, "{line}");
-        }
-        let example: Vec<&str> = rule.example().lines().map(str::trim_end).collect();
-        let _ = write!(text, "\n```\n{}\n```\n", example.join("\n"));
-    }
-    text
 }
 
 /// `text` in lines of at most `width` characters, broken between words.
@@ -169,7 +295,7 @@ fn unknown(id: &str) -> anyhow::Error {
     } else {
         format!("did you mean {}?", near.join(", "))
     };
-    Refusal::usage(format!("no rule {id:?}; {hint}"))
+    Refusal::usage(format!("no rule or lint {id:?}; {hint}"))
 }
 
 /// Up to five identifiers that contain `id` or differ from it by few letters, the nearest first.
@@ -179,9 +305,8 @@ fn suggestions(id: &str) -> Vec<&'static str> {
         return Vec::new();
     }
     let wanted = id.to_ascii_uppercase();
-    let mut near: Vec<(usize, &str)> = Rule::all()
-        .iter()
-        .map(|rule| rule.id())
+    let mut near: Vec<(usize, &str)> = Entry::all()
+        .map(Entry::id)
         .filter_map(|known| {
             let distance = distance(&wanted, known);
             let close = distance <= known.len() / 3;
@@ -230,10 +355,10 @@ mod tests {
     }
 
     #[test]
-    fn each_rule_suggests_itself_first() {
-        for rule in Rule::all() {
-            let slip = format!("{}X", rule.id().to_ascii_lowercase());
-            assert_eq!(suggestions(&slip).first(), Some(&rule.id()));
+    fn each_entry_suggests_itself_first() {
+        for entry in Entry::all() {
+            let slip = format!("{}X", entry.id().to_ascii_lowercase());
+            assert_eq!(suggestions(&slip).first(), Some(&entry.id()));
         }
         assert!(suggestions("").is_empty());
         assert!(suggestions(&"A".repeat(1000)).is_empty());

@@ -24,17 +24,42 @@ fn one_rule_in_any_case() {
 }
 
 #[test]
-fn all_rules_in_every_form() {
+fn one_lint() {
+    let place = Workplace::new();
+    let run = place.run(&["explain", "tlsa-empty-digest"]);
+    assert_eq!(run.code, 0, "{run:?}");
+    assert!(run.stdout.starts_with("TLSA-EMPTY-DIGEST: "), "{run:?}");
+    for part in ["\nUsually: fails now\n", "\nExample:\n", "\nWhat to do:\n"] {
+        assert!(run.stdout.contains(part), "{part}: {run:?}");
+    }
+    let lint = place
+        .run(&["--format", "json", "explain", "MX-ALIAS"])
+        .json();
+    assert_eq!(lint["lint"], "MX-ALIAS");
+    assert_eq!(lint["severity"], "weak");
+    assert_eq!(lint["rfc"], 2181);
+    assert_eq!(lint["section"], "10.3");
+}
+
+#[test]
+fn all_rules_and_lints_in_every_form() {
     let place = Workplace::new();
     let listed = place.run(&["explain"]);
     let count = listed.stdout.lines().count();
     assert!(count >= 20, "{listed:?}");
     let json = place.run(&["explain", "--format", "json"]).json();
-    assert_eq!(json["rules"].as_array().unwrap().len(), count);
+    let rules = json["rules"].as_array().unwrap().len();
+    let lints = json["lints"].as_array().unwrap().len();
+    assert!(lints >= 60);
+    assert_eq!(rules + lints, count);
+    assert!(!json["left_out"].as_array().unwrap().is_empty());
     let lines = place.run(&["explain", "--format", "jsonl"]).stdout;
     assert_eq!(lines.lines().count(), count);
     let document = place.run(&["explain", "--all"]).stdout;
-    assert_eq!(document.matches("\n## ").count(), count);
+    assert_eq!(document.matches("\n## ").count(), rules);
+    let document = place.run(&["explain", "--lints"]).stdout;
+    assert_eq!(document.matches("\n## ").count(), lints);
+    assert!(document.contains("\n# Left out\n"));
 }
 
 #[test]
