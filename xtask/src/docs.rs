@@ -18,6 +18,7 @@ pub(crate) enum Purpose {
 const COMMANDS: &[&[&str]] = &[
     &[],
     &["send"],
+    &["check"],
     &["dns"],
     &["doctor"],
     &["tlsa", "make"],

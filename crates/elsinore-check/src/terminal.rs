@@ -11,6 +11,7 @@ mod tree;
 
 pub use canvas::{Colour, Glyphs, Style};
 
+use crate::compare::{Comparison, Direction};
 use crate::rail::{Mark, Rail, date, moment};
 use crate::report::{Event, Finding, Report, Sender, SenderKind, SenderOutcome, Severity, State};
 use canvas::{Canvas, Paint};
@@ -34,6 +35,70 @@ pub fn text(report: &Report, style: Style) -> String {
     findings(&mut canvas, &report.findings);
     forecast(&mut canvas, report);
     measured(&mut canvas, report);
+    canvas.finish()
+}
+
+/// The verdict alone, for one of many: sign, domain, state, sentence.
+#[must_use]
+pub fn brief(report: &Report, style: Style) -> String {
+    let mut canvas = Canvas::new(style);
+    let mark = mark_of(report.state);
+    let pieces = [
+        (Paint::Of(mark), canvas.sign(mark)),
+        (Paint::Plain, " "),
+        (Paint::Bold, report.domain.as_str()),
+        (Paint::Plain, ": "),
+        (Paint::Of(mark), report.state.words()),
+        (Paint::Plain, ": "),
+        (Paint::Plain, report.sentence.as_str()),
+    ];
+    canvas.paragraph("", "  ", &pieces, None);
+    canvas.finish()
+}
+
+/// What changed between two reports.
+#[must_use]
+pub fn changes(comparison: &Comparison, style: Style) -> String {
+    let mut canvas = Canvas::new(style);
+    let mark = mark_of(comparison.later_state);
+    let since = format!(
+        ", {}, since {}",
+        moment(comparison.later_at),
+        moment(comparison.earlier_at)
+    );
+    let pieces = [
+        (Paint::Of(mark), canvas.sign(mark)),
+        (Paint::Plain, " "),
+        (Paint::Bold, comparison.domain.as_str()),
+        (Paint::Plain, ": "),
+        (Paint::Of(mark), comparison.later_state.words()),
+        (Paint::Dim, since.as_str()),
+    ];
+    canvas.paragraph("", "  ", &pieces, None);
+    if comparison.changes.is_empty() {
+        canvas.paragraph("  ", "  ", &[(Paint::Plain, "nothing changed")], None);
+    }
+    for change in &comparison.changes {
+        let (mark, word) = match change.direction {
+            Direction::Worse => (Mark::Bad, "worse  "),
+            Direction::Better => (Mark::Good, "better "),
+            Direction::Neutral => (Mark::Plain, "changed"),
+        };
+        let pieces = [
+            (Paint::Of(mark), canvas.sign(mark)),
+            (Paint::Plain, " "),
+            (Paint::Of(mark), word),
+            (Paint::Plain, " "),
+            (Paint::Bold, change.subject.as_str()),
+            (Paint::Plain, ": "),
+            (Paint::Plain, change.text.as_str()),
+        ];
+        canvas.paragraph("  ", "            ", &pieces, None);
+        if let Some(cause) = &change.cause {
+            let pieces = [(Paint::Dim, "because "), (Paint::Dim, cause.as_str())];
+            canvas.paragraph("            ", "            ", &pieces, None);
+        }
+    }
     canvas.finish()
 }
 
@@ -96,7 +161,8 @@ fn senders(canvas: &mut Canvas, report: &Report) {
             (Paint::Plain, sender.sentence.as_str()),
         ];
         canvas.paragraph("", &" ".repeat(16), &pieces, None);
-        if let Some(reason) = &sender.reason {
+        if let Some(reason) = (sender.reason.as_ref()).filter(|one| !sender.sentence.contains(*one))
+        {
             let indent = " ".repeat(16);
             canvas.paragraph(&indent, &indent, &[(Paint::Dim, reason)], None);
         }

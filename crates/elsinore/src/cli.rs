@@ -1,6 +1,7 @@
 //! The command line: what can be typed. Each subcommand has a file of its own; the flags every
 //! subcommand takes stand here and override the configuration file.
 
+pub(crate) mod check;
 pub(crate) mod dns;
 pub(crate) mod doctor;
 pub(crate) mod explain;
@@ -9,9 +10,10 @@ pub(crate) mod send;
 pub(crate) mod tlsa;
 
 use crate::config::{self, Settings};
+use crate::exit::{Manner, Refusal};
 use anyhow::Result;
 use clap::builder::{OsStringValueParser, TypedValueParser as _};
-use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -35,11 +37,14 @@ pub(crate) struct Arguments {
 
 const EXIT_CODES: &str = "\
 Exit codes:
-  0   everything done (send: all delivered; tlsa verify: matched; doctor: this
-      machine can do DANE)
-  1   tlsa verify: no match; lab run: a scenario ended otherwise than expected;
-      doctor: this machine cannot do DANE
-  3   doctor: something that matters could not be found out
+  0   everything done (send: all delivered; check: protected; tlsa verify:
+      matched; doctor: this machine can do DANE)
+  1   check: partly, not protected, or mail will be refused; tlsa verify: no
+      match; lab run: a scenario ended otherwise than expected; doctor: this
+      machine cannot do DANE
+  2   check: wrong usage
+  3   check: could not tell; doctor: something that matters could not be found
+      out
   4   tlsa verify: no usable TLSA record
   64  wrong usage
   65  send: a message or an address that cannot be sent; tlsa: a certificate or
@@ -54,6 +59,8 @@ Exit codes:
 enum Command {
     /// Deliver one message to its recipients, or say exactly why not.
     Send(send::SendArguments),
+    /// See a domain as every sender does: what is protected, what breaks, what to do.
+    Check(check::CheckArguments),
     /// Look a name up as the sender does: every link, its security, the reason.
     Dns(dns::DnsArguments),
     /// Say whether this machine can do DANE: resolvers, clock, anchors, port 25.
@@ -82,7 +89,7 @@ pub(crate) struct GlobalArguments {
     pub(crate) config: Option<PathBuf>,
     /// Form of the result on stdout.
     #[arg(long, global = true, value_name = "FORMAT", default_value = "human")]
-    pub(crate) format: Format,
+    pub(crate) format: FormatFlag,
     /// Where DNS answers come from: [dns] mode.
     #[arg(long, global = true, value_name = "MODE")]
     pub(crate) dns_mode: Option<config::DnsMode>,
@@ -107,8 +114,33 @@ pub(crate) struct GlobalArguments {
     pub(crate) state_dir: Option<PathBuf>,
 }
 
-/// The form of the result.
+/// What `--format` takes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
+pub(crate) enum FormatFlag {
+    /// For people; not stable.
+    #[default]
+    Human,
+    /// One JSON object with a `schema_version`.
+    Json,
+    /// The same objects, one a line.
+    Jsonl,
+    /// A picture; `check` only.
+    Svg,
+}
+
+impl FormatFlag {
+    /// The form of a result in text; a picture is asked for apart.
+    pub(crate) const fn plain(self) -> Format {
+        match self {
+            Self::Human | Self::Svg => Format::Human,
+            Self::Json => Format::Json,
+            Self::Jsonl => Format::Jsonl,
+        }
+    }
+}
+
+/// The form of a result in text.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(crate) enum Format {
     /// For people; not stable.
     #[default]
@@ -119,6 +151,20 @@ pub(crate) enum Format {
     Jsonl,
 }
 
+/// How the command that was typed says that it came to no result: known even where the rest of what
+/// was typed is wrong.
+pub(crate) fn manner() -> Manner {
+    let typed = Arguments::command().ignore_errors(true).try_get_matches();
+    let Ok(typed) = typed else {
+        return Manner::Ordinary;
+    };
+    match typed.subcommand() {
+        Some(("check", _)) if std::env::args_os().any(|word| word == "--nagios") => Manner::Monitor,
+        Some(("check", _)) => Manner::Check,
+        Some(_) | None => Manner::Ordinary,
+    }
+}
+
 /// Runs the subcommand.
 ///
 /// # Errors
@@ -126,7 +172,11 @@ pub(crate) enum Format {
 pub(crate) fn run(arguments: Arguments) -> Result<ExitCode> {
     let global = &arguments.global;
     let settings = || Settings::resolve(global);
+    if global.format == FormatFlag::Svg && !matches!(arguments.command, Command::Check(_)) {
+        return Err(Refusal::usage("--format svg: only check draws a picture"));
+    }
     match arguments.command {
+        Command::Check(check) => check::run(&check, global),
         Command::Send(send) => send::run(&send, &settings()?),
         Command::Dns(dns) => dns::run(dns, &settings()?),
         Command::Doctor(doctor) => doctor::run(doctor, &settings()?),
@@ -134,6 +184,6 @@ pub(crate) fn run(arguments: Arguments) -> Result<ExitCode> {
         Command::Explain(explain) => explain::run(&explain, &settings()?),
         // The lab is a network of its own. What the configuration says of the real one means
         // nothing to it, and ELSINORE_CONFIG may still name the folder of a lab that has ended.
-        Command::Lab(lab) => lab::run(lab, global.format),
+        Command::Lab(lab) => lab::run(lab, global.format.plain()),
     }
 }

@@ -4,5 +4,5 @@
 pub(crate) mod file;
 pub(crate) mod resolved;
 
-pub(crate) use file::{AdTrust, DnsMode, MinimumTls, Seconds, Upstream};
+pub(crate) use file::{AdTrust, DnsMode, MinimumTls, Pause, Seconds, SessionCount, Upstream};
 pub(crate) use resolved::Settings;

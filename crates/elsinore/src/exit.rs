@@ -20,6 +20,46 @@ pub(crate) const TEMPORARY: u8 = 75;
 /// The configuration, or a file it names, is wrong.
 pub(crate) const CONFIGURATION: u8 = 78;
 
+/// Wrong flags or operands of `check`, whose other codes leave no room for [`USAGE`] among what
+/// monitors know.
+pub(crate) const CHECK_USAGE: u8 = 2;
+/// Nobody can say: the word of monitoring plug-ins.
+pub(crate) const UNKNOWN: u8 = 3;
+
+/// How a run that comes to no result says so.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Manner {
+    /// One line on stderr, a code of `sysexits.h`.
+    Ordinary,
+    /// The same, with [`CHECK_USAGE`].
+    Check,
+    /// As a monitor wants it: one line on stdout, [`UNKNOWN`]. Any other code would be taken for a
+    /// verdict.
+    Monitor,
+}
+
+impl Manner {
+    /// Says `message` and gives the exit code.
+    fn say(self, message: &str, code: u8) -> ExitCode {
+        match (self, code) {
+            (Self::Monitor, _) => {
+                // stdout is all that a monitor reads; when it is gone nobody reads.
+                let line = output::printable(&message.replace('|', "/"));
+                let _ = output::print(&format!("UNKNOWN - {line}\n"));
+                ExitCode::from(UNKNOWN)
+            }
+            (Self::Check, USAGE) => {
+                output::diagnose(message);
+                ExitCode::from(CHECK_USAGE)
+            }
+            (Self::Ordinary | Self::Check, code) => {
+                output::diagnose(message);
+                ExitCode::from(code)
+            }
+        }
+    }
+}
+
 /// An error that knows its exit code. The message is one line that names the subject.
 #[derive(Debug)]
 pub(crate) struct Refusal {
@@ -67,7 +107,7 @@ impl std::error::Error for Refusal {}
 
 /// Prints `error` as one line on stderr and returns its exit code. A closed pipe on stdout is not
 /// an error: whoever read has seen enough.
-pub(crate) fn failure(error: &anyhow::Error) -> ExitCode {
+pub(crate) fn failure(error: &anyhow::Error, manner: Manner) -> ExitCode {
     let mut code = SOFTWARE;
     for cause in error.chain() {
         if let Some(refusal) = cause.downcast_ref::<Refusal>() {
@@ -81,13 +121,12 @@ pub(crate) fn failure(error: &anyhow::Error) -> ExitCode {
             code = IO;
         }
     }
-    output::diagnose(&format!("{error:#}"));
-    ExitCode::from(code)
+    manner.say(&format!("{error:#}"), code)
 }
 
 /// Prints what clap has to say: help and version go to stdout with code 0, errors are [`USAGE`]
 /// and one line, as every error of this program.
-pub(crate) fn clap_error(error: &clap::Error) -> ExitCode {
+pub(crate) fn clap_error(error: &clap::Error, manner: Manner) -> ExitCode {
     if !error.use_stderr() {
         // Nothing useful can be done when the text cannot be printed.
         let _ = error.print();
@@ -105,6 +144,5 @@ pub(crate) fn clap_error(error: &clap::Error) -> ExitCode {
         fault.push_str(line);
     }
     let fault = fault.strip_prefix("error: ").unwrap_or(&fault);
-    output::diagnose(&output::printable(&format!("{fault} (see --help)")));
-    ExitCode::from(USAGE)
+    manner.say(&output::printable(&format!("{fault} (see --help)")), USAGE)
 }

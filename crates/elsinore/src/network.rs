@@ -284,7 +284,8 @@ pub(crate) fn sender(
     Ok(Sender::new(config, resolver, dialer(settings)?, clock()).with_triage(triage))
 }
 
-/// The network for a check: sessions as the sender's, one at a time at each address.
+/// The network for a check: sessions as the sender's, one at a time at each address, with the
+/// manners of `[check]`.
 ///
 /// # Errors
 /// A configuration error.
@@ -294,7 +295,10 @@ pub(crate) fn live_world(
     resolver: &Arc<Resolver>,
 ) -> Result<LiveWorld> {
     let triage = Arc::new(triage(settings, resolver)?);
-    let live = LiveSettings::new(sender.clone());
+    let mut live = LiveSettings::new(sender.clone());
+    live.most_sessions = settings.check.sessions;
+    live.pause = settings.check.pause.unwrap_or(live.pause);
+    live.patience = settings.check.patience.unwrap_or(live.patience);
     let resolver = Arc::<Resolver>::clone(resolver);
     Ok(LiveWorld::new(live, resolver, dialer(settings)?, clock()).with_triage(triage))
 }

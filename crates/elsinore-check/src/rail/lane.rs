@@ -21,12 +21,18 @@ pub(super) fn lane(report: &Report, at: usize, stem_zones: &[usize]) -> Option<L
         })
         .collect();
     let branches = branch::branches(report, at, host);
+    let bases = bases(report, at, host);
+    let mut station = host_node(report, at, host, &branches, broken);
+    if bases.iter().any(|base| base.node.trouble.is_some()) {
+        // Named where it is: the host is skipped for it.
+        station.trouble = None;
+    }
     Some(Lane {
-        host: host_node(report, at, host, &branches, broken),
+        host: station,
         twins: Vec::new(),
         zones,
         aliases,
-        bases: bases(report, at, host),
+        bases,
         branches,
     })
 }

@@ -25,6 +25,7 @@ pub(crate) struct ConfigFile {
     pub(crate) tls: TlsSection,
     pub(crate) smtp: SmtpSection,
     pub(crate) policy: PolicySection,
+    pub(crate) check: CheckSection,
     pub(crate) doctor: DoctorSection,
     pub(crate) lab: LabSection,
     pub(crate) state_dir: Option<PathBuf>,
@@ -196,6 +197,69 @@ pub(crate) struct DoctorSection {
     pub(crate) mail: Option<Vec<Parsed<MailTarget>>>,
     /// How long a resolver or a root server may take for one answer.
     pub(crate) timeout: Option<Seconds>,
+}
+
+/// `[check]`.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct CheckSection {
+    /// Sessions open at once, everywhere.
+    pub(crate) sessions: Option<SessionCount>,
+    /// The pause between two sessions at one address.
+    pub(crate) pause: Option<Pause>,
+    /// Longest that one step of a session may take.
+    pub(crate) patience: Option<Seconds>,
+}
+
+/// A number of sessions, at least 1 and at most 1000.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(try_from = "u32")]
+pub(crate) struct SessionCount(pub(crate) u32);
+
+impl TryFrom<u32> for SessionCount {
+    type Error = &'static str;
+
+    fn try_from(count: u32) -> Result<Self, Self::Error> {
+        match count {
+            1..=1_000 => Ok(Self(count)),
+            _ => Err("not between 1 and 1000 sessions"),
+        }
+    }
+}
+
+impl FromStr for SessionCount {
+    type Err = &'static str;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        Self::try_from(
+            text.parse::<u32>()
+                .map_err(|_| "not a number of sessions")?,
+        )
+    }
+}
+
+/// A pause in seconds, with a fraction if need be, at most an hour.
+#[derive(Debug, Clone, Copy, PartialEq, Deserialize)]
+#[serde(try_from = "f64")]
+pub(crate) struct Pause(pub(crate) Duration);
+
+impl TryFrom<f64> for Pause {
+    type Error = &'static str;
+
+    fn try_from(seconds: f64) -> Result<Self, Self::Error> {
+        if !(0.0..=3_600.0).contains(&seconds) {
+            return Err("not between 0 and 3600 seconds");
+        }
+        Ok(Self(Duration::from_secs_f64(seconds)))
+    }
+}
+
+impl FromStr for Pause {
+    type Err = &'static str;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        Self::try_from(text.parse::<f64>().map_err(|_| "not a number of seconds")?)
+    }
 }
 
 /// `[lab]`.

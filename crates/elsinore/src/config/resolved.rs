@@ -2,8 +2,8 @@
 //! filled in, contradictions refused.
 
 use super::file::{
-    AdTrust, ConfigFile, DestinationSection, DnsMode, Megabytes, MinimumTls, Parsed, Pin, Relay,
-    Seconds, TimeoutsSection, Upstream,
+    AdTrust, ConfigFile, DestinationSection, DnsMode, Megabytes, MinimumTls, Parsed, Pause, Pin,
+    Relay, Seconds, SessionCount, TimeoutsSection, Upstream,
 };
 use crate::cli::{Format, GlobalArguments};
 use crate::exit::Refusal;
@@ -32,6 +32,8 @@ pub(crate) struct Settings {
     pub(crate) smtp: SmtpSettings,
     /// `[doctor]`.
     pub(crate) doctor: DoctorSettings,
+    /// `[check]`.
+    pub(crate) check: CheckSettings,
     /// `[policy] insecure_mx`.
     pub(crate) insecure_mx: InsecureMx,
     /// Folder for what is learnt; `None` when neither the configuration nor the environment
@@ -90,6 +92,17 @@ pub(crate) struct SmtpSettings {
     pub(crate) networks: NetworkPolicy,
     /// How long each step may take.
     pub(crate) timeouts: Timeouts,
+}
+
+/// `[check]`, resolved.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct CheckSettings {
+    /// Most sessions open at once.
+    pub(crate) sessions: usize,
+    /// The pause between two sessions at one address; the usual one when absent.
+    pub(crate) pause: Option<Duration>,
+    /// Longest that one step of a session may take; the usual time when absent.
+    pub(crate) patience: Option<Duration>,
 }
 
 /// `[doctor]`, resolved.
@@ -174,7 +187,7 @@ impl Settings {
             return Err(Refusal::configuration("[smtp] port: 0 is not a port"));
         }
         Ok(Self {
-            format: arguments.format,
+            format: arguments.format.plain(),
             dns: DnsSettings {
                 mode,
                 root_hints: path(&arguments.root_hints, file.dns.root_hints),
@@ -204,6 +217,11 @@ impl Settings {
                 names: probe_names(file.doctor.secure, file.doctor.bogus, file.doctor.insecure),
                 mail: file.doctor.mail.map_or_else(default_targets, unwrap_all),
                 timeout: file.doctor.timeout.map(Seconds::duration),
+            },
+            check: CheckSettings {
+                sessions: (file.check.sessions).map_or(32, |SessionCount(count)| count as usize),
+                pause: file.check.pause.map(|Pause(pause)| pause),
+                patience: file.check.patience.map(Seconds::duration),
             },
             insecure_mx: unwrap_one(file.policy.insecure_mx).unwrap_or_default(),
             state_dir: path(&arguments.state_dir, file.state_dir).or_else(default_state_dir),

@@ -10,6 +10,7 @@ fn help_fits_80_columns() {
     for command in [
         &[][..],
         &["send"],
+        &["check"],
         &["dns"],
         &["doctor"],
         &["tlsa"],

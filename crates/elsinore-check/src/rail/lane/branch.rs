@@ -182,6 +182,10 @@ fn session_node(session: &Session, offers: &[&str], address: &Address) -> Node {
             (Mark::Unknown, "could not tell")
         }
         (SessionState::Met, None) if session.matched.is_some() => (Mark::Good, "matched"),
+        // Held for senders that do not know DANE.
+        (SessionState::Met, None) if address.state == AddressState::NotTried => {
+            (Mark::Plain, "encrypted")
+        }
         (SessionState::Met, None) => match address.security.as_deref() {
             Some("encrypted" | "webpki") => (Mark::Weak, "encrypted"),
             _ => (Mark::Good, "met"),
@@ -201,7 +205,10 @@ fn session_node(session: &Session, offers: &[&str], address: &Address) -> Node {
             mark
         }
     };
-    if let Some(reason) = (session.reason.as_deref()).filter(|&one| Some(one) != reason_above) {
+    let says_more = |reason: &&str| {
+        Some(*reason) != reason_above && session.state != SessionState::NoSuchCertificate
+    };
+    if let Some(reason) = session.reason.as_deref().filter(says_more) {
         notes.push(reason.to_owned());
     }
     let mut title = offers.join(", ");
@@ -311,15 +318,19 @@ fn certificate_node(certificate: Option<&Certificate>, key: &str, depth: usize) 
     if let Some(until) = certificate.not_after_at {
         facts = format!("{facts}, until {}", date(until));
     }
-    if let (Some(name), true) = (certificate.names.first(), depth == 0) {
+    let says_more =
+        certificate.names.len() > 1 || certificate.names.first() != Some(&certificate.subject);
+    let says_more = says_more && !certificate.subject.trim().is_empty();
+    if let (Some(name), true, true) = (certificate.names.first(), depth == 0, says_more) {
         facts = match certificate.names.len() {
             1 => format!("{facts}, for {name}"),
             more => format!("{facts}, for {name} and {} more", more - 1),
         };
     }
-    let subject = match certificate.subject.trim() {
-        "" => "(no name)",
-        subject => subject,
+    let subject = match (certificate.subject.trim(), certificate.names.first()) {
+        ("", Some(name)) => name,
+        ("", None) => "(no name)",
+        (subject, _) => subject,
     };
     let by = match certificate.self_issued {
         true => "self-issued".to_owned(),
