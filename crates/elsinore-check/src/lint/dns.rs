@@ -119,7 +119,10 @@ fn tlsa(view: &View<'_>, host: &Host, found: &mut Vec<Draft>) {
             (AnswerKind::NoData | AnswerKind::NxDomain, Security::Insecure)
                 if host.address_security == Security::Secure =>
             {
-                let reason = lookup.reason.clone().unwrap_or_default();
+                let reason = lookup
+                    .reason
+                    .as_deref()
+                    .unwrap_or("the denial is not signed");
                 found.push(Draft::new(&known::TLSA_DENIAL_UNSIGNED, &subject, reason));
             }
             _ => {}

@@ -47,7 +47,7 @@ fn keys(view: &View<'_>, zone: &Zone, found: &mut Vec<Draft>) {
         .as_ref()
         .and_then(|parent| view.report.zones.iter().find(|one| one.apex == *parent));
     let above_is_secure = above.is_none_or(|above| above.security == Security::Secure);
-    let reason = zone.reason.clone().unwrap_or_default();
+    let reason = zone.reason.as_deref().unwrap_or("its keys do not validate");
     match zone.security {
         Security::Bogus if above_is_secure && !view.dns_is_ours() => {
             let draft = Draft::new(&known::ZONE_BOGUS, &zone.apex, reason);
@@ -301,7 +301,7 @@ fn mx(view: &View<'_>, found: &mut Vec<Draft>) {
     if lookup.security != Security::Insecure || lookup.kind == AnswerKind::Failed {
         return;
     }
-    let reason = lookup.reason.clone().unwrap_or_default();
+    let reason = lookup.reason.as_deref().unwrap_or("the zone is not signed");
     let with = list(
         (view.report.hosts.iter().filter(|host| has_dane(host))).map(|host| host.mx_host.as_str()),
     );
