@@ -34,7 +34,8 @@ pub(super) fn servers(zones: &[ZoneServers]) -> Vec<ZoneServers> {
     let mut zones = zones.to_vec();
     for zone in &mut zones {
         let mut votes: BTreeMap<(String, String), BTreeMap<Said, usize>> = BTreeMap::new();
-        for answer in zone.servers.iter().flat_map(|server| &server.answers) {
+        let answers = zone.servers.iter().flat_map(|server| &server.answers);
+        for answer in answers.filter(|answer| was_asked(answer)) {
             let question = (answer.name.clone(), answer.record_type.clone());
             *votes
                 .entry(question)
@@ -51,8 +52,9 @@ pub(super) fn servers(zones: &[ZoneServers]) -> Vec<ZoneServers> {
             for answer in &mut server.answers {
                 let question = (answer.name.clone(), answer.record_type.clone());
                 let most = meant.get(&question);
-                answer.differs =
-                    most.and_then(|(most, votes)| difference(&Said::of(answer), most, *votes));
+                answer.differs = most
+                    .filter(|_| was_asked(answer))
+                    .and_then(|(most, votes)| difference(&Said::of(answer), most, *votes));
                 answer.name = text::line(&answer.name);
                 answer.result = text::line(&answer.result);
                 answer.records = (answer.records.iter().take(text::MANY))
@@ -62,6 +64,11 @@ pub(super) fn servers(zones: &[ZoneServers]) -> Vec<ZoneServers> {
         }
     }
     zones
+}
+
+/// Whether the server was asked at all: `not contacted` and `not recorded` say nothing about it.
+fn was_asked(answer: &ServerAnswer) -> bool {
+    !answer.result.starts_with("not ")
 }
 
 fn majority(said: &BTreeMap<Said, usize>) -> Option<(Said, usize)> {
@@ -142,7 +149,7 @@ mod tests {
     #[test]
     fn the_odd_one_is_named() {
         type Case<'a> = (&'a [(&'a str, &'a [&'a str])], &'a [Option<&'a str>]);
-        let cases: [Case<'_>; 8] = [
+        let cases: [Case<'_>; 9] = [
             (
                 &[("NOERROR", &["a", "b"]), ("NOERROR", &["b", "a"])],
                 &[None, None],
@@ -181,6 +188,14 @@ mod tests {
                     ("NOERROR", &["a"]),
                 ],
                 &[Some("has b where 2 addresses answer a"), None, None],
+            ),
+            (
+                &[
+                    ("not contacted", &[]),
+                    ("not contacted", &[]),
+                    ("NOERROR", &["a"]),
+                ],
+                &[None, None, None],
             ),
             (
                 &[("NXDOMAIN", &[]), ("NXDOMAIN", &[]), ("NOERROR", &[])],
