@@ -20,6 +20,8 @@ mod state;
 #[cfg(test)]
 mod state_tests;
 mod text;
+#[cfg(test)]
+mod whole_tests;
 
 use crate::report::{AddressState, Host, Measured, Report, SCHEMA_VERSION, State, Zone};
 use crate::sighting::{RouteSighting, SenderKind, Sighting};
