@@ -263,6 +263,11 @@ pub fn unproven(bundle: &Bundle, reader: &Setting) -> Vec<String> {
             "that each server held the private key of the certificate it is said to have sent"
                 .to_owned(),
         );
+        lines.push(
+            "what a certificate says beside what a TLSA record matches: under usage 3 that is the \
+             key or the certificate, and nobody's signature counts"
+                .to_owned(),
+        );
     }
     lines.push(
         "that nothing was left out: an address, a certificate, a name server, a later answer"

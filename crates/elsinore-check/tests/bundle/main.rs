@@ -2,8 +2,12 @@
 
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
+mod forged;
 mod format;
 mod garbage;
+mod lab;
 #[path = "../../../../fuzz/checks/bundle.rs"]
 mod property;
 mod sample;
+mod verdict;
+mod wire;

@@ -126,7 +126,7 @@ impl Core {
             Tape::Record(_) => Octets::Kept,
             Tape::Off | Tape::Replay(_) => Octets::Dropped,
         };
-        if !matches!(config.tape, Tape::Off) {
+        if config.tape.is_running() {
             config.aggressive_denial = AggressiveDenial::Asked;
         }
         let starts = Starts::new(&config.anchors, &negative_anchors, &*config.cryptography);

@@ -10,8 +10,8 @@
 //! What comes out of the cache asks nobody and is not on the tape: a recording is complete only for
 //! a resolver whose cache began empty together with it. While a tape runs, denials are asked for
 //! and not made from cached proofs (as
-//! [`AggressiveDenial::Asked`](super::AggressiveDenial::Asked)), for what the cache holds at one
-//! moment is partly chance too. In mode *ad* there is nothing on the tape that a stranger could
+//! [`AggressiveDenial::Asked`](super::AggressiveDenial::Asked)), and aliases are asked for by each
+//! question, for what the cache holds at one moment is partly chance too. In mode *ad* there is nothing on the tape that a stranger could
 //! check: an AD bit is only the word of who recorded it.
 
 mod recorder;
@@ -43,6 +43,16 @@ pub enum Tape {
     Record(Arc<Recorder>),
     /// They are answered by a recording, and nothing is sent. A question that is not on it fails.
     Replay(Arc<Recording>),
+}
+
+impl Tape {
+    /// Whether there is one.
+    pub(super) const fn is_running(&self) -> bool {
+        match self {
+            Self::Off => false,
+            Self::Record(_) | Self::Replay(_) => true,
+        }
+    }
 }
 
 /// One question and what came of it.

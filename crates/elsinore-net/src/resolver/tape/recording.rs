@@ -4,8 +4,9 @@ use super::{Asked, TapeEntry, TapeOutcome, Taped, to_public};
 use crate::resolver::core::{Reply, Trouble};
 use crate::resolver::evidence::NOBODY;
 use crate::resolver::exchange::Fault;
-use crate::resolver::wire::{Message, Name, rtype};
+use crate::resolver::wire::{Message, Name, Question, rtype};
 use elsinore_dane::answer;
+use elsinore_dane::name::DomainName;
 use elsinore_dane::security::Cause;
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -16,13 +17,17 @@ use std::sync::{Arc, Mutex, PoisonError};
 #[derive(Debug)]
 pub struct Recording {
     lines: HashMap<(Asked, answer::Question), Line>,
-    /// Questions to zones, for referrals that answer others.
-    by_zone: HashMap<Asked, Vec<answer::Question>>,
+    /// The questions that each party was asked, for replies that serve for others.
+    by_party: HashMap<Asked, Vec<answer::Question>>,
     missed: Mutex<Vec<(Asked, answer::Question)>>,
+    /// Replies looked at for questions that were not recorded.
+    searched: AtomicUsize,
 }
 
 /// Questions that were not found, at most so many of which are kept.
 const MOST_MISSED: usize = 64;
+/// Replies that are looked at for questions that were not recorded, in the life of a recording.
+const MOST_SEARCHED: usize = 50_000;
 
 /// All entries of one question, in order.
 #[derive(Debug, Default)]
@@ -55,20 +60,21 @@ impl Recording {
     #[must_use]
     pub fn new(entries: impl IntoIterator<Item = TapeEntry>) -> Self {
         let mut lines: HashMap<_, Line> = HashMap::new();
-        let mut by_zone: HashMap<_, Vec<answer::Question>> = HashMap::new();
+        let mut by_party: HashMap<_, Vec<answer::Question>> = HashMap::new();
         for entry in entries {
             let key = (entry.asked.clone(), entry.question.clone());
             let line = lines.entry(key).or_default();
             if line.entries.is_empty() {
-                let questions = by_zone.entry(entry.asked.clone()).or_default();
+                let questions = by_party.entry(entry.asked.clone()).or_default();
                 questions.push(entry.question.clone());
             }
             line.entries.push(entry);
         }
         Self {
             lines,
-            by_zone,
+            by_party,
             missed: Mutex::default(),
+            searched: AtomicUsize::new(0),
         }
     }
 
@@ -116,7 +122,7 @@ impl Recording {
         let public = to_public(question);
         let fits = |entry: &TapeEntry| entry.server.is_none_or(taped.may_answer);
         let Some(entry) = self.find(&taped.asked, &public, fits) else {
-            if let Some(reply) = self.referral(taped) {
+            if let Some(reply) = self.other(taped) {
                 return Ok(reply);
             }
             return Err(absent(format!("{question}: not in the recording")));
@@ -152,18 +158,12 @@ impl Recording {
         }
     }
 
-    /// A referral that was given for another question and leads to this one as well: which of two
-    /// lookups at one time met it first was chance.
-    fn referral(&self, taped: &Taped<'_>) -> Option<Reply> {
-        let (asked, question) = (&taped.asked, taped.question);
-        let Asked::Zone(zone) = asked else {
-            return None;
-        };
-        let zone = Name::from_domain(zone);
-        // Below itself a cut hides its DS from the parent's other names.
-        let limit = question.name.label_count() - usize::from(question.rtype == rtype::DS);
-        for other in self.by_zone.get(asked)? {
-            let Some(line) = self.lines.get(&(asked.clone(), other.clone())) else {
+    /// A reply that was given to another question and serves for this one as well: a referral that
+    /// leads to it, or an alias chain that ends at it. Which of several lookups at one time met it
+    /// first was chance.
+    fn other(&self, taped: &Taped<'_>) -> Option<Reply> {
+        for other in self.by_party.get(&taped.asked)? {
+            let Some(line) = self.lines.get(&(taped.asked.clone(), other.clone())) else {
                 continue;
             };
             for entry in &line.entries {
@@ -173,18 +173,21 @@ impl Recording {
                 let Some(server) = entry.server.filter(|server| (taped.may_answer)(*server)) else {
                     continue;
                 };
+                // Recordings of strangers may be large; what serves is found among few.
+                if self.searched.fetch_add(1, Ordering::Relaxed) >= MOST_SEARCHED {
+                    return None;
+                }
                 let Some(message) = Message::parse(wire) else {
                     continue;
                 };
-                let leads_on = message.is_answer()
-                    && message.answer.is_empty()
-                    && message.authority.iter().any(|record| {
-                        record.rtype == rtype::NS
-                            && record.owner.is_below(&zone)
-                            && question.name.is_at_or_below(&record.owner)
-                            && record.owner.label_count() <= limit
-                    });
-                if leads_on {
+                let serves = match &taped.asked {
+                    Asked::Zone(zone) if leads_on(&message, zone, taped.question) => true,
+                    _ => {
+                        other.record_type.code() == taped.question.rtype
+                            && ends_at(&message, other, taped.question)
+                    }
+                };
+                if serves && (taped.accept)(&message).is_ok() {
                     let message = Arc::new(message);
                     return Some(Reply { message, server });
                 }
@@ -192,6 +195,38 @@ impl Recording {
         }
         None
     }
+}
+
+/// Whether a reply of the servers of `zone` refers to a zone that holds `question`.
+fn leads_on(message: &Message, zone: &DomainName, question: &Question) -> bool {
+    let zone = Name::from_domain(zone);
+    // The DS of a cut stands above it.
+    let labels = question.name.label_count();
+    let deepest = labels.saturating_sub(usize::from(question.rtype == rtype::DS));
+    message.is_answer()
+        && message.answer.is_empty()
+        && message.authority.iter().any(|record| {
+            record.rtype == rtype::NS
+                && record.owner.is_below(&zone)
+                && question.name.is_at_or_below(&record.owner)
+                && record.owner.label_count() <= deepest
+        })
+}
+
+/// Whether the aliases of a reply to `other` come by the name of `question`.
+fn ends_at(message: &Message, other: &answer::Question, question: &Question) -> bool {
+    let mut name = Name::from_domain(&other.name);
+    for _ in 0..message.answer.len() {
+        let links = Message::rrset(&message.answer, &name, rtype::CNAME);
+        let Some(target) = links.first().and_then(|link| link.target()) else {
+            return false;
+        };
+        if target == question.name {
+            return true;
+        }
+        name = target;
+    }
+    false
 }
 
 /// What is not recorded was not found out; nobody is asked instead.
