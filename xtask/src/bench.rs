@@ -2,6 +2,7 @@
 
 mod dns;
 mod memory;
+mod web;
 
 use crate::step::{command, messages, step, text_of};
 use anyhow::{Context, Result};
@@ -19,6 +20,14 @@ const EXAMPLES: [&str; 3] = ["round_trips", "verify_bench", "decision_bench"];
 /// When this machine lacks what it needs, or a contender answers wrongly.
 pub(crate) fn dns(arguments: &[&str]) -> Result<()> {
     dns::run(arguments)
+}
+
+/// Runs the benchmark of the page.
+///
+/// # Errors
+/// When it cannot be built or run.
+pub(crate) fn web() -> Result<()> {
+    web::run()
 }
 
 /// Runs every other benchmark; results go to stdout.

@@ -25,6 +25,7 @@ const COMMANDS: &[&[&str]] = &[
     &["tlsa", "pin"],
     &["tlsa", "verify"],
     &["explain"],
+    &["web"],
     &["lab"],
     &["lab", "run"],
     &["lab", "up"],

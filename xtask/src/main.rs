@@ -26,6 +26,7 @@ cargo xtask TASK
   bench              the benchmarks, with results as a table
   bench dns [--domains N] [--in-flight N] [--rounds N] [--only PART]
                      the resolver beside unbound and libunbound (root, Debian packages)
+  bench web          CPU of a page view of a stored report
   replay-rpl PATH…   Unbound's scenario files (.rpl; a file or a folder) through our resolver;
                      --verbose before the paths shows every difference
   differential [ZONES [QUESTIONS]]
@@ -45,6 +46,7 @@ fn main() -> Result<()> {
         ["docs", "--check"] => docs::run(docs::Purpose::Check),
         ["bench"] => bench::run(),
         ["bench", "dns", arguments @ ..] => bench::dns(arguments),
+        ["bench", "web"] => bench::web(),
         ["replay-rpl", paths @ ..] if !paths.is_empty() => replay::run(paths),
         ["differential", sizes @ ..] => differential::run(sizes),
         ["browser"] => browser::install(),

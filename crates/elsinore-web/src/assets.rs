@@ -4,13 +4,11 @@
 use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE};
 use axum::http::{HeaderName, StatusCode};
 use axum::response::{IntoResponse, Response};
+use elsinore_check::rail;
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 
-const STYLE: &str = concat!(
-    include_str!("../assets/page.css"),
-    "\n",
-    include_str!("../assets/print.css")
-);
+const STYLE: &str = include_str!("../assets/page.css");
+const PRINT: &str = include_str!("../assets/print.css");
 const SCRIPT: &str = include_str!("../assets/page.js");
 const ICON: &str = include_str!("../assets/icon.svg");
 
@@ -29,7 +27,7 @@ pub(crate) struct Assets {
 
 impl Assets {
     pub(crate) fn new() -> Self {
-        let style_text = STYLE.to_owned();
+        let style_text = [STYLE, rail::STYLE, PRINT].join("\n");
         Self {
             style: format!("/static/{}.css", digest(&style_text)),
             script: format!("/static/{}.js", digest(SCRIPT)),

@@ -2,6 +2,7 @@
 //! than this.
 
 use elsinore_check::report::Report;
+use elsinore_dane::name::DomainName;
 use futures_util::future::BoxFuture;
 use std::fmt::Debug;
 use std::sync::Arc;
@@ -9,14 +10,16 @@ use tokio::sync::watch;
 
 /// Measures one domain.
 pub trait Checker: Debug + Send + Sync {
-    /// Measures `domain` (A-labels, lower case, no trailing dot) and says on the way what it does.
+    /// Measures `domain` and says on the way what it does. `earlier` is the latest report of it that
+    /// is kept, by which a record that matched once is known.
     ///
     /// # Errors
     /// One sentence for people, when no report came of it. A domain with faults, and a network that
     /// says nothing, make a report.
     fn check(
         &self,
-        domain: String,
+        domain: DomainName,
+        earlier: Option<Report>,
         progress: Progress,
     ) -> BoxFuture<'static, Result<Report, String>>;
 }
@@ -50,8 +53,8 @@ pub struct Step {
     pub result: String,
     /// How that looks.
     pub look: Look,
-    /// How long it took, in milliseconds; `None` for what has only begun.
-    pub elapsed_ms: Option<u64>,
+    /// Milliseconds since the check began.
+    pub after_ms: u64,
 }
 
 /// How something looks. Always shown by shape and word beside the colour.

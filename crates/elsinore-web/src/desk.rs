@@ -8,6 +8,7 @@ use crate::log;
 use crate::settings::CheckLimits;
 use crate::store::{Entry, Kept, ReportId, Store, StoreError};
 use elsinore_check::report::Report;
+use elsinore_dane::name::DomainName;
 use elsinore_dane::time::UnixTime;
 use elsinore_net::clock::Clock;
 use std::collections::HashMap;
@@ -32,7 +33,7 @@ struct Inner {
     limits: CheckLimits,
     clients: Budget<Client>,
     turns: Semaphore,
-    running: Mutex<HashMap<String, watch::Receiver<Course>>>,
+    running: Mutex<HashMap<DomainName, watch::Receiver<Course>>>,
 }
 
 /// What comes of asking.
@@ -66,11 +67,15 @@ impl Desk {
         }))
     }
 
-    /// Asks for a check of `domain` (A-labels, lower case, no trailing dot) on behalf of `client`.
+    /// Asks for a check of `domain` on behalf of `client`.
     ///
     /// # Errors
     /// When the store cannot be read.
-    pub(crate) async fn ask(&self, domain: &str, client: Client) -> Result<Asked, StoreError> {
+    pub(crate) async fn ask(
+        &self,
+        domain: &DomainName,
+        client: Client,
+    ) -> Result<Asked, StoreError> {
         if let Some(course) = self.0.running().get(domain) {
             return Ok(Asked::Running(course.clone()));
         }
@@ -92,11 +97,11 @@ impl Desk {
             waiting: self.0.turns.available_permits() == 0,
             ..Course::default()
         });
-        running.insert(domain.to_owned(), receiver.clone());
+        running.insert(domain.clone(), receiver.clone());
         drop(running);
         let place = Place {
             inner: Arc::clone(&self.0),
-            domain: domain.to_owned(),
+            domain: domain.clone(),
             course: Arc::new(sender),
         };
         tokio::spawn(async move { place.run().await });
@@ -105,27 +110,47 @@ impl Desk {
 }
 
 impl Inner {
-    fn running(&self) -> MutexGuard<'_, HashMap<String, watch::Receiver<Course>>> {
+    fn running(&self) -> MutexGuard<'_, HashMap<DomainName, watch::Receiver<Course>>> {
         self.running.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    async fn fresh(&self, domain: &str) -> Result<Option<Entry>, StoreError> {
+    /// The latest report of a domain.
+    async fn latest(&self, domain: &DomainName) -> Result<Option<Entry>, StoreError> {
+        let ever = UnixTime(i64::MAX);
         let now = self.clock.now();
-        let latest = self
-            .store
-            .of_domain(domain, UnixTime(i64::MAX), 1, now)
-            .await?;
+        let latest = self.store.of_domain(domain.as_str(), ever, 1, now).await?;
+        Ok(latest.into_iter().next())
+    }
+
+    async fn fresh(&self, domain: &DomainName) -> Result<Option<Entry>, StoreError> {
+        let latest = self.latest(domain).await?;
+        let now = self.clock.now();
         let recent = i64::try_from(self.limits.recent.as_secs()).unwrap_or(i64::MAX);
-        Ok(latest
-            .into_iter()
-            .find(|entry| now.0.saturating_sub(entry.measured_at.0) < recent))
+        Ok(latest.filter(|entry| now.0.saturating_sub(entry.measured_at.0) < recent))
+    }
+
+    /// The same, whole. Without it a check is a little poorer, and no worse: trouble is logged.
+    async fn earlier(&self, domain: &DomainName) -> Option<Report> {
+        let kept = async {
+            let Some(entry) = self.latest(domain).await? else {
+                return Ok(None);
+            };
+            self.store.by_id(&entry.id, self.clock.now()).await
+        };
+        match kept.await {
+            Ok(kept) => serde_json::from_str(&kept?.json).ok(),
+            Err(error) => {
+                log::problem(&format!("earlier report of {domain}: {error}"));
+                None
+            }
+        }
     }
 }
 
 /// The place of one check in the queue. It is given back however the check ends.
 struct Place {
     inner: Arc<Inner>,
-    domain: String,
+    domain: DomainName,
     course: Arc<watch::Sender<Course>>,
 }
 
@@ -145,7 +170,9 @@ impl Place {
         };
         self.course.send_modify(|course| course.waiting = false);
         let progress = Progress(Arc::clone(&self.course));
-        let check = inner.checker.check(self.domain.clone(), progress);
+        let earlier = inner.earlier(&self.domain).await;
+        let domain = self.domain.clone();
+        let check = inner.checker.check(domain, earlier, progress);
         match tokio::time::timeout(inner.limits.deadline, check).await {
             Ok(Ok(report)) => self.kept(report).await,
             Ok(Err(sentence)) => End::Failed(sentence),
@@ -171,7 +198,7 @@ impl Place {
         let kept = Kept {
             entry: Entry {
                 id: id.clone(),
-                domain: self.domain.clone(),
+                domain: self.domain.as_str().to_owned(),
                 measured_at: UnixTime(report.began_at),
                 state: report.state.word().to_owned(),
             },

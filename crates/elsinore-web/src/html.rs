@@ -5,6 +5,7 @@
 //! whoever wrote them.
 
 mod body;
+mod rail;
 
 use crate::checker::{Finished, Step};
 use crate::log;
@@ -14,6 +15,7 @@ use askama::Template;
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use body::BodyParts;
+use elsinore_check::compare::{Comparison, compare};
 use elsinore_check::report::Report;
 use elsinore_check::target::Target;
 use elsinore_dane::time::UnixTime;
@@ -23,6 +25,9 @@ pub(crate) use crate::view::span;
 
 /// Earlier reports that a report is shown with.
 const EARLIER: u32 = 10;
+
+/// The content policy of a picture with a style of its own.
+pub(crate) const PICTURE_POLICY: &str = "default-src 'none'; style-src 'unsafe-inline'; sandbox";
 
 /// What stands around every page.
 #[derive(Debug)]
@@ -204,20 +209,60 @@ async fn earlier(site: &Site, report: &Report, id: Option<&ReportId>) -> Vec<Ent
     }
 }
 
-/// The rail of a report as a picture of its own.
+/// The rail of a report as a picture of its own. Its style stands in it, so its policy allows that and
+/// nothing else.
 pub(crate) fn picture(report: &Report) -> Response {
-    let _ = report;
-    StatusCode::NOT_FOUND.into_response()
+    let headers = [
+        (header::CONTENT_TYPE, "image/svg+xml"),
+        (header::CONTENT_SECURITY_POLICY, PICTURE_POLICY),
+    ];
+    (headers, legible(rail::file(report))).into_response()
 }
 
-/// Two reports of a domain beside each other: what changed and why.
+#[derive(Debug, Template)]
+#[template(path = "comparison.html")]
+struct ComparisonPage<'a> {
+    frame: Frame<'a>,
+    c: &'a Comparison,
+    earlier: &'a ReportId,
+    later: &'a ReportId,
+}
+
+/// Two reports of a domain beside each other: what changed and why. Of two in the wrong order the
+/// one that was measured first is the earlier.
 pub(crate) fn comparison(
     site: &Site,
-    earlier: (&Entry, &Report),
-    later: (&Entry, &Report),
+    one: (&Entry, &Report),
+    other: (&Entry, &Report),
 ) -> Response {
-    let _ = (earlier, later);
-    problem(site, StatusCode::NOT_FOUND, "Not yet", "Comparison.", "")
+    let (earlier, later) = match one.1.began_at <= other.1.began_at {
+        true => (one, other),
+        false => (other, one),
+    };
+    if earlier.1.domain != later.1.domain {
+        return problem(
+            site,
+            StatusCode::BAD_REQUEST,
+            "Those are reports of two domains",
+            "Only reports of the same domain can be compared.",
+            &later.1.domain,
+        );
+    }
+    let compared = compare(earlier.1, later.1);
+    let mut frame = Frame::new(
+        site,
+        format!("What changed at {} – Elsinore", later.1.domain),
+    );
+    frame.with_field = true;
+    page(
+        StatusCode::OK,
+        &ComparisonPage {
+            frame,
+            c: &compared,
+            earlier: &earlier.0.id,
+            later: &later.0.id,
+        },
+    )
 }
 
 fn page(status: StatusCode, template: &impl Template) -> Response {

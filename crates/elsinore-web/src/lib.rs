@@ -24,6 +24,7 @@ pub mod checker;
 mod client;
 mod desk;
 mod html;
+pub mod live;
 mod log;
 mod routes;
 mod server;

@@ -2,6 +2,7 @@
 //! decided here; each word of the report has one look.
 
 use crate::checker::Look;
+use elsinore_check::compare::Direction;
 use elsinore_check::report::{
     AddressState, AnswerKind, Offer, Security, SenderKind, SenderOutcome, SessionState, Severity,
     State, TlsaLabel,
@@ -212,6 +213,15 @@ pub(crate) const fn label(label: &TlsaLabel) -> Shown {
     }
 }
 
+/// Which way a change points.
+pub(crate) const fn direction(direction: &Direction) -> Shown {
+    match direction {
+        Direction::Worse => shown(Look::Bad, "worse"),
+        Direction::Better => shown(Look::Good, "better"),
+        Direction::Neutral => shown(Look::Plain, "different"),
+    }
+}
+
 /// How a delivery would end.
 pub(crate) const fn outcome(outcome: &SenderOutcome) -> Shown {
     let (icon, look, words) = match outcome {
@@ -226,18 +236,12 @@ pub(crate) const fn outcome(outcome: &SenderOutcome) -> Shown {
     }
 }
 
-/// Which sender, and who is one.
-pub(crate) const fn sender(kind: &SenderKind) -> (&'static str, &'static str) {
+/// Which sender.
+pub(crate) const fn sender(kind: &SenderKind) -> &'static str {
     match kind {
-        SenderKind::Dane => (
-            "A sender that honours DANE",
-            "Postfix with DANE, Exim, Exchange Online, Elsinore",
-        ),
-        SenderKind::StsOnly => ("A sender that honours MTA-STS only", "Gmail"),
-        SenderKind::Opportunistic => (
-            "A sender that checks nothing",
-            "any mail server as it is installed",
-        ),
+        SenderKind::Dane => "A sender that honours DANE",
+        SenderKind::StsOnly => "A sender that honours MTA-STS only",
+        SenderKind::Opportunistic => "A sender that checks nothing",
     }
 }
 
@@ -251,6 +255,14 @@ pub(crate) fn worth(security: &str) -> &str {
         "webpki" => "encrypted; the certificate happens to be valid",
         "encrypted" => "encrypted, to whoever answers",
         "plaintext" => "in the clear",
+        other => other,
+    }
+}
+
+/// The name of a zone.
+pub(crate) fn zone(apex: &str) -> &str {
+    match apex {
+        "." => "the root",
         other => other,
     }
 }

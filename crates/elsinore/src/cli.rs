@@ -8,6 +8,7 @@ pub(crate) mod explain;
 pub(crate) mod lab;
 pub(crate) mod send;
 pub(crate) mod tlsa;
+pub(crate) mod web;
 
 use crate::config::{self, Settings};
 use crate::exit::{Manner, Refusal};
@@ -69,6 +70,8 @@ enum Command {
     Tlsa(tlsa::TlsaArguments),
     /// Explain a rule or lint that a finding names: what, why, which RFC section.
     Explain(explain::ExplainArguments),
+    /// Show what `check` sees as a page, to whoever has a browser.
+    Web(web::WebArguments),
     /// A small signed Internet on loopback, to try everything on.
     Lab(lab::LabArguments),
 }
@@ -181,6 +184,7 @@ pub(crate) fn run(arguments: Arguments) -> Result<ExitCode> {
         Command::Dns(dns) => dns::run(dns, &settings()?),
         Command::Doctor(doctor) => doctor::run(doctor, &settings()?),
         Command::Tlsa(tlsa) => tlsa::run(tlsa, &settings()?),
+        Command::Web(web) => web::run(&web, &settings()?),
         Command::Explain(explain) => explain::run(&explain, &settings()?),
         // The lab is a network of its own. What the configuration says of the real one means
         // nothing to it, and ELSINORE_CONFIG may still name the folder of a lab that has ended.

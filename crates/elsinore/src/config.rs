@@ -3,6 +3,7 @@
 
 pub(crate) mod file;
 pub(crate) mod resolved;
+mod web;
 
 pub(crate) use file::{AdTrust, DnsMode, MinimumTls, Pause, Seconds, SessionCount, Upstream};
 pub(crate) use resolved::Settings;

@@ -83,10 +83,22 @@ fn resolver_from(settings: &Settings, mut config: ResolverConfig) -> Result<Arc<
 /// # Errors
 /// As [`resolver`].
 pub(crate) fn triage(settings: &Settings, resolver: &Arc<Resolver>) -> Result<Triage> {
+    triage_that_keeps(settings, resolver, ONE_RUN)
+}
+
+/// The same for a service: what was found out holds for `keep`.
+///
+/// # Errors
+/// As [`resolver`].
+pub(crate) fn triage_that_keeps(
+    settings: &Settings,
+    resolver: &Arc<Resolver>,
+    keep: Duration,
+) -> Result<Triage> {
     let (dns, _) = resolver_config_in_force(settings)?;
     let config = TriageConfig {
         secure: settings.doctor.names.secure.clone(),
-        keep: ONE_RUN,
+        keep,
         ..TriageConfig::new(dns)
     };
     let resolver = Arc::<Resolver>::clone(resolver);
@@ -337,7 +349,7 @@ pub(crate) fn sender_config(settings: &Settings, helo: &GreetingName) -> Result<
 
 /// Where learnt state is kept, named after the trust it was learnt under, so that nothing learnt
 /// in a lab or from another resolver is ever believed outside it.
-fn state(settings: &Settings) -> Result<Option<StateFolder>> {
+pub(crate) fn state(settings: &Settings) -> Result<Option<StateFolder>> {
     let Some(path) = settings.state_dir.clone() else {
         return Ok(None);
     };

@@ -106,19 +106,21 @@ fn row(out: &mut String, row: &Row<'_>, form: SvgForm) {
         }
         Some(item) => {
             let node = item.node;
-            let label = format!("{}: {} {}", node.kind.word(), node.title, node.word);
-            let (open, close) = match (form, &node.anchor) {
-                (SvgForm::Inline, Some(anchor)) => {
-                    (format!("a href=\"#{}\"", escaped(anchor)), "a")
-                }
-                (SvgForm::Inline, None) | (SvgForm::Standalone, _) => ("g".to_owned(), "g"),
-            };
             let kind = class(node.kind);
-            let _ = writeln!(
-                out,
-                "<{open} class=\"rail-node rail-{kind} rail-{mark}\" aria-label=\"{}\">",
-                escaped(label.trim())
-            );
+            let class = format!("class=\"rail-node rail-{kind} rail-{mark}\"");
+            let close = match (form, &node.anchor) {
+                // A link is called what is written in it (WCAG 2.2 §2.5.3).
+                (SvgForm::Inline, Some(anchor)) => {
+                    let _ = writeln!(out, "<a href=\"#{}\" {class}>", escaped(anchor));
+                    "a"
+                }
+                (SvgForm::Inline, None) | (SvgForm::Standalone, _) => {
+                    let label = format!("{}: {} {}", node.kind.word(), node.title, node.word);
+                    let label = escaped(label.trim());
+                    let _ = writeln!(out, "<g {class} aria-label=\"{label}\">");
+                    "g"
+                }
+            };
             if let Some(radius) = frame(node.kind) {
                 let _ = writeln!(
                     out,

@@ -1,5 +1,6 @@
 //! The body of a report's page: the same for a report that has just come in and for one that is kept.
 
+use super::rail::RailParts;
 use crate::checker::Look;
 use crate::site::Site;
 use crate::store::{Entry, ReportId};
@@ -41,7 +42,7 @@ pub(super) struct BodyParts<'a> {
     r: &'a Report,
     link: Option<String>,
     earlier: &'a [Entry],
-    rail: String,
+    rail: RailParts,
     url: Option<&'a str>,
 }
 
@@ -66,7 +67,7 @@ impl<'a> BodyParts<'a> {
             r: report,
             link: id.map(|id| format!("/r/{id}")),
             earlier,
-            rail: String::new(),
+            rail: RailParts::of(report),
             url: site.settings().url.as_ref().map(|url| url.as_str()),
         }
     }

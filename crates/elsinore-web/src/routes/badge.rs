@@ -4,6 +4,7 @@
 
 use super::{RESOURCE_POLICY, our_fault};
 use crate::badge;
+use crate::html::PICTURE_POLICY;
 use crate::site::Site;
 use axum::extract::{Path, State};
 use axum::http::{StatusCode, header};
@@ -36,10 +37,7 @@ pub(super) async fn image(State(site): State<Site>, Path(name): Path<String>) ->
     let headers = [
         (header::CONTENT_TYPE, "image/svg+xml"),
         (header::CACHE_CONTROL, "public, max-age=300"),
-        (
-            header::CONTENT_SECURITY_POLICY,
-            "default-src 'none'; style-src 'unsafe-inline'; sandbox",
-        ),
+        (header::CONTENT_SECURITY_POLICY, PICTURE_POLICY),
         (RESOURCE_POLICY, "cross-origin"),
     ];
     (headers, badge::svg(known)).into_response()

@@ -101,7 +101,7 @@ async fn answer(site: &Site, typed: &str, request: &Parts) -> Response {
     }
     let as_json = wants_json(&request.headers);
     let client = client_of(&request.extensions);
-    match site.desk().ask(target.domain.as_str(), client).await {
+    match site.desk().ask(&target.domain, client).await {
         Err(error) => our_fault(site, &error),
         Ok(Asked::Fresh(id)) => Redirect::to(&format!("/r/{id}")).into_response(),
         Ok(Asked::TooMany(wait)) => {

@@ -4,6 +4,11 @@
 //!
 //! Needs Debian's `chromium` and `nodejs`, and the npm packages of `package-lock.json`, which
 //! `cargo xtask browser` installs.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    reason = "a failed assumption is a failed test"
+)]
 
 #[path = "../client.rs"]
 #[allow(dead_code, reason = "the tests over HTTP need more of it")]

@@ -134,6 +134,8 @@ try {
     page = await tab({ viewport: PHONE });
     await page.goto(address, { waitUntil: "load" });
     assert.ok((await width(page)) <= PHONE.width, `no sideways scrolling: ${await width(page)}`);
+    assert.equal(await page.$eval(".rail-figure", (element) => getComputedStyle(element).display), "none");
+    assert.notEqual(await page.$eval(".rail-list", (element) => getComputedStyle(element).display), "none");
     await accessible(page, `${name}, phone`);
     await shot(page, `${name}-phone`);
     await everythingOpen(page);
@@ -186,6 +188,20 @@ try {
   assert.equal(await page.evaluate(() => navigator.clipboard.readText()), wanted);
   await done(page);
   ok("copying");
+
+  // Every node of the rail leads to evidence that is there, and opens it.
+  page = await tab({ script: false });
+  await page.goto(`${base}/d/broken.example`, { waitUntil: "load" });
+  const lost = await page.$$eval(".rail-figure a, .rail-list a", (links) => links.map((link) => link.getAttribute("href").slice(1)).filter((id) => !document.getElementById(id)));
+  assert.deepEqual(lost, []);
+  assert.ok((await page.$$(".rail-figure a")).length > 10);
+  await page.click(".rail-figure a");
+  // Without JavaScript nothing in the page can tell when that is done.
+  for (let tries = 0; tries < 100 && !(await page.$eval("#zone-0", (inside) => inside.closest("details").open)); tries += 1);
+  assert.equal(await page.$eval("#zone-0", (inside) => inside.closest("details").open), true);
+  assert.equal(new URL(page.url()).hash, "#zone-0");
+  await done(page);
+  ok("nodes of the rail open their evidence");
 
   // A link to a piece of evidence opens it.
   page = await tab({ script: false });

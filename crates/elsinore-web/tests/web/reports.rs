@@ -81,7 +81,7 @@ async fn one_report_in_three_forms() {
         (200, "text/html; charset=utf-8")
     );
     assert!(
-        html.body.contains("2026-11-22"),
+        html.body.contains("2026-10-14"),
         "the time of the measurement"
     );
     assert_eq!(html.field("vary"), "Accept");
@@ -208,5 +208,36 @@ async fn json_instead_of_a_stream() {
         page.get(answer.field("content-location")).await.body,
         answer.body
     );
+    page.stop().await;
+}
+
+#[tokio::test]
+async fn two_reports_beside_each_other() {
+    let page = Running::start(Settings::default(), Samples::open()).await;
+    let first = checked(&page, "changing.example").await;
+    page.later(400);
+    *page.samples.began_at.lock().unwrap() = BEGAN + 400;
+    *page.samples.playing.lock().unwrap() = Some("refused");
+    let second = checked(&page, "changing.example").await;
+    for (path, with) in [(&second, &first), (&first, &second)] {
+        let answer = page.get(&format!("{path}?with={}", &with[3..])).await;
+        assert_eq!(answer.status, 200);
+        assert!(
+            answer.body.contains("The verdict was: protected."),
+            "{}",
+            answer.body
+        );
+        assert!(
+            answer
+                .body
+                .contains("was protected, is mail will be refused")
+        );
+        assert!(answer.body.contains("worse</span>"));
+    }
+    let other = checked(&page, "other.example").await;
+    let answer = page.get(&format!("{first}?with={}", &other[3..])).await;
+    assert_eq!(answer.status, 400);
+    let answer = page.get(&format!("{first}?with=0123456789abcdef")).await;
+    assert_eq!(answer.status, 404);
     page.stop().await;
 }

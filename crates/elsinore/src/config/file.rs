@@ -11,6 +11,7 @@ use elsinore_dane::network::Network;
 use elsinore_dane::next_hop::{NextHop, NextHopError};
 use elsinore_dane::time::UnixTime;
 use elsinore_net::doctor::{MailTarget, ProbeName};
+use elsinore_web::settings::PublicUrl;
 use serde::Deserialize;
 use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
@@ -28,6 +29,7 @@ pub(crate) struct ConfigFile {
     pub(crate) check: CheckSection,
     pub(crate) doctor: DoctorSection,
     pub(crate) lab: LabSection,
+    pub(crate) web: WebSection,
     pub(crate) state_dir: Option<PathBuf>,
     /// Keys of the relay: accepted in every mode, read by the relay alone.
     #[serde(rename = "relay")]
@@ -267,6 +269,58 @@ impl FromStr for Pause {
 #[serde(deny_unknown_fields, default)]
 pub(crate) struct LabSection {
     pub(crate) map: Option<PathBuf>,
+}
+
+/// `[web]`.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct WebSection {
+    /// Address and port to listen on.
+    pub(crate) listen: Option<SocketAddr>,
+    /// Whether an address that is not loopback is meant.
+    pub(crate) public: Option<bool>,
+    /// What the page is called from outside.
+    pub(crate) url: Option<Parsed<PublicUrl>>,
+    /// Whose `X-Forwarded-For` is believed.
+    pub(crate) trusted_proxies: Vec<Parsed<Network>>,
+    /// Connections served at a time.
+    pub(crate) connections: Option<Count>,
+    /// Of which so many from one client.
+    pub(crate) connections_per_client: Option<Count>,
+    /// Checks measured at a time.
+    pub(crate) checks_at_once: Option<Count>,
+    /// Checks that may wait for their turn.
+    pub(crate) checks_waiting: Option<Count>,
+    /// Checks one client may begin in an hour.
+    pub(crate) checks_per_client_hour: Option<Count>,
+    /// Visits to one mail server address in an hour, over all checks.
+    pub(crate) visits_per_address_hour: Option<Count>,
+    /// A report younger than this is shown instead of measuring again.
+    pub(crate) recent: Option<Seconds>,
+    /// How long one check may take.
+    pub(crate) check_timeout: Option<Seconds>,
+    /// Reports kept.
+    pub(crate) reports: Option<Count>,
+    /// Days a report is kept.
+    pub(crate) report_days: Option<Count>,
+    /// Memory on disk for reports, in units of 1,048,576 octets.
+    pub(crate) report_megabytes: Option<Megabytes>,
+}
+
+/// A number of something, at least 1 and at most 1,000,000.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(try_from = "u32")]
+pub(crate) struct Count(pub(crate) u32);
+
+impl TryFrom<u32> for Count {
+    type Error = &'static str;
+
+    fn try_from(count: u32) -> Result<Self, Self::Error> {
+        match count {
+            1..=1_000_000 => Ok(Self(count)),
+            _ => Err("not between 1 and 1000000"),
+        }
+    }
 }
 
 /// One `[[destination]]`.

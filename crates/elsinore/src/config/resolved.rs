@@ -5,6 +5,7 @@ use super::file::{
     AdTrust, ConfigFile, DestinationSection, DnsMode, Megabytes, MinimumTls, Parsed, Pause, Pin,
     Relay, Seconds, SessionCount, TimeoutsSection, Upstream,
 };
+use super::web::WebSettings;
 use crate::cli::{Format, GlobalArguments};
 use crate::exit::Refusal;
 use anyhow::Result;
@@ -39,6 +40,8 @@ pub(crate) struct Settings {
     /// Folder for what is learnt; `None` when neither the configuration nor the environment
     /// (`XDG_STATE_HOME`, `HOME`) names one.
     pub(crate) state_dir: Option<PathBuf>,
+    /// `[web]`.
+    pub(crate) web: WebSettings,
     /// Address map of a running lab. Present only together with `dns.trust_anchor`.
     pub(crate) lab_map: Option<PathBuf>,
     /// `[[destination]]`, in the order written; their `nta` is part of `dns.nta` already.
@@ -225,6 +228,7 @@ impl Settings {
             },
             insecure_mx: unwrap_one(file.policy.insecure_mx).unwrap_or_default(),
             state_dir: path(&arguments.state_dir, file.state_dir).or_else(default_state_dir),
+            web: super::web::resolve(file.web),
             lab_map,
             destinations: file
                 .destinations
@@ -259,11 +263,11 @@ fn networks(allowed: Vec<Parsed<Network>>) -> NetworkPolicy {
     }
 }
 
-fn unwrap_all<T>(values: Vec<Parsed<T>>) -> Vec<T> {
+pub(super) fn unwrap_all<T>(values: Vec<Parsed<T>>) -> Vec<T> {
     values.into_iter().map(|Parsed(value)| value).collect()
 }
 
-fn unwrap_one<T>(value: Option<Parsed<T>>) -> Option<T> {
+pub(super) fn unwrap_one<T>(value: Option<Parsed<T>>) -> Option<T> {
     value.map(|Parsed(value)| value)
 }
 
