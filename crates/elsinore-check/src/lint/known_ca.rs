@@ -2,15 +2,21 @@
 //! of which the CA picks one at each renewal.
 //!
 //! # Where the rows come from
-//! Digests of roots were computed from the certificates in Debian's `ca-certificates` 20230311
-//! (2026-11-22), and a test compares them with the roots this program trusts. Digests of
-//! intermediates are those that independent public files agree on: a zone generator and two
-//! programs that pin keys, each listing all of E5 to E9 and R10 to R14, and lists of TLSA records
-//! for the older ones (OpenSSL's manual of `s_client` for X3 and X4). Where no such agreement was
-//! found, there is a name and no digest: nothing is guessed. Names and dates are those of the CA's
-//! announcements: <https://letsencrypt.org/certificates/>, of 2020-09-17, 2024-03-19 and
-//! 2025-11-24, and for the end of the batch of 2024 the CA's time table for 2026 as reported on
-//! 2026-05-13.
+//! * Roots: computed from the certificates in Debian's `ca-certificates` 20230311 on 2026-11-22; a
+//!   test compares them with the roots this program trusts. Root YE: from the certificate that
+//!   ISRG Root X2 signed (<https://letsencrypt.org/certs/gen-y/root-ye-by-x2.pem>), its signature
+//!   verified with Debian's copy of that root.
+//! * YE1 to YE3: from the CA's published certificates, signatures verified up to ISRG Root X2 the
+//!   same day. YR1 to YR3: from the CA's published certificates, the key checked against the key
+//!   identifier in each; their root's signature could not be verified offline.
+//! * E5 to E9 and R10 to R14: three independent public files that list all ten agree. E1, E2, R3,
+//!   R4: a published zone made from the CA's files. X3 and X4: the manual of OpenSSL's `s_client`
+//!   and the zone of exim.org.
+//! * Names and dates: the CA's announcements (<https://letsencrypt.org/certificates/>, of
+//!   2020-09-17, 2024-03-19 and 2025-11-24), and for the end of the batch of 2024 its time table
+//!   for 2026 as reported on 2026-05-13.
+//!
+//! A row without any of these has a name and no digest: nothing is guessed.
 
 use elsinore_dane::verify::{CertificateSummary, inspect};
 
@@ -137,14 +143,15 @@ pub static KNOWN: &[KnownCa] = &[
     crossed("Let's Encrypt E7", "E7", Some("cbbc559b44d524d6a132bdac672744da3407f12aae5d5f722c5f6c7913871c75"), "E-2024", Some(END_OF_2024)),
     crossed("Let's Encrypt E8", "E8", Some("885bf0572252c6741dc9a52f5044487fef2a93b811cdedfad7624cc283b7cdd5"), "E-2024", Some(END_OF_2024)),
     crossed("Let's Encrypt E9", "E9", Some("f1440a9b76e1e41e53a4cb461329bf6337b419726be513e42e19f1c691c5d4b2"), "E-2024", Some(END_OF_2024)),
-    issuing("Let's Encrypt YR1", "YR1", None, "YR-2025", None),
-    issuing("Let's Encrypt YR2", "YR2", None, "YR-2025", None),
-    issuing("Let's Encrypt YR3", "YR3", None, "YR-2025", None),
-    issuing("Let's Encrypt YE1", "YE1", None, "YE-2025", None),
-    issuing("Let's Encrypt YE2", "YE2", None, "YE-2025", None),
-    issuing("Let's Encrypt YE3", "YE3", None, "YE-2025", None),
+    issuing("Let's Encrypt YR1", "YR1", Some("2e8307068b6db620e4a39d068b5dee5d6ef5788cbb2c0b6d23ead84fcc17178c"), "YR-2025", None),
+    issuing("Let's Encrypt YR2", "YR2", Some("9d637b3d27a9e570d07607b9ccadb80a70915c7af72afce12841b1b1da825fd1"), "YR-2025", None),
+    issuing("Let's Encrypt YR3", "YR3", Some("51aaa87d984b559ac69e929f888a022d832e089ff4dba0a412b5101bca4bc799"), "YR-2025", None),
+    issuing("Let's Encrypt YE1", "YE1", Some("6ebcefb4210b088654a38b03fea3d7d1c711b4fb1ddc363a45f9b1a4e53da01e"), "YE-2025", None),
+    issuing("Let's Encrypt YE2", "YE2", Some("b3fb5d00e994cddf2cc9a4eea9f806bc5727e83cc0e4299bf956f2d524fe5376"), "YE-2025", None),
+    issuing("Let's Encrypt YE3", "YE3", Some("a698a20824be04e47a1a33c4fa488731be92011f23a31e900e2ca26c9c2acfce"), "YE-2025", None),
     root("ISRG Root X1", ISRG, Some("0b9fa5a59eed715c26c1020c711b4f6ec42d58b0015e14337a39dad301c5afc3"), true),
     root("ISRG Root X2", ISRG, Some("762195c225586ee6c0237456e2107dc54f1efc21f61a792ebd515913cce68332"), true),
+    root("Root YE", "ISRG", Some("b0292ae545978e0fbb98abbd94c861605e5b18bb32ed523f50d5b7b5c71d47bc"), true),
     root("DigiCert Global Root G2", "DigiCert Inc", Some("8bb593a93be1d0e8a822bb887c547890c3e706aad2dab76254f97fb36b82fc26"), false),
     root("USERTrust RSA Certification Authority", "The USERTRUST Network", Some("c784333d20bcd742b9fdc3236f4e509b8937070e73067e254dd3bf9c45bf4dde"), true),
     root("USERTrust ECC Certification Authority", "The USERTRUST Network", Some("2021917e98263945c859c43f1d73cb4139053c414fa03ca3bc7ee88614298f3b"), true),
@@ -278,7 +285,9 @@ mod tests {
             .map(|root| public_key_digest(&root.subject_public_key_info))
             .collect();
         assert!(trusted.len() > 50);
-        for ca in KNOWN.iter().filter(|ca| ca.is_root) {
+        // Root YE is younger than the list; it is known by the signature of X2.
+        let listed = |ca: &&KnownCa| ca.is_root && ca.common_name != "Root YE";
+        for ca in KNOWN.iter().filter(listed) {
             assert!(trusted.contains(ca.spki_sha256.unwrap()), "{}", ca.name);
         }
     }

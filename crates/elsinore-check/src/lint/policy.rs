@@ -173,6 +173,13 @@ fn disagree(view: &View<'_>, found: &mut Vec<Draft>) {
     ) else {
         return;
     };
+    // Without an enforced policy the other sender promises nothing that could be broken: then it
+    // is DANE alone that fails, and other findings say why.
+    let enforced =
+        (view.report.sts.as_ref()).is_some_and(|sts| sts.mode.as_deref() == Some("enforce"));
+    if !enforced {
+        return;
+    }
     let delivers = |outcome| outcome == SenderOutcome::Delivered;
     if delivers(dane.outcome) == delivers(sts.outcome) {
         return;

@@ -1,6 +1,7 @@
 //! Usage 2: real chains, judged by the verifier.
 
 use crate::scene::{Scene, quiet};
+use elsinore_check::lint::known_ca::by_name;
 use elsinore_check::report::{
     Address, AddressState, Certificate, KeyKind, MatchedAt, Offer, SenderKind, Session,
     SessionState, Tlsa, TlsaLabel, Wire,
@@ -382,14 +383,28 @@ fn keys_of_public_authorities() {
         });
         assert_eq!(severe.count(), 0, "{common_name} {organisation}");
     }
-    // Every key of the batch is published, though their digests are not known to us.
-    let batch: Vec<Identity> = ["YE1", "YE2", "YE3"]
-        .map(|name| authority(name, "Let's Encrypt", Some(&root)))
-        .into();
-    let records: Vec<TlsaRecord> = batch.iter().map(|one| one.record(2, 1)).collect();
-    let leaf = server(HOST, 60, &batch[0]);
-    let scene = presenting(&[&leaf, &batch[0]], &records);
-    assert_eq!(found(&scene), &[""; 0]);
+    // Every other key of the batch is published.
+    let ours = authority("YE1", "Let's Encrypt", Some(&root));
+    let sibling = |name: &str| {
+        let digest = by_name(name).unwrap().spki_sha256.unwrap();
+        let octets = (0..32).map(|at| u8::from_str_radix(&digest[2 * at..2 * at + 2], 16));
+        let octets: Vec<u8> = octets.map(Result::unwrap).collect();
+        TlsaRecord::new(2, 1, 1, &octets)
+    };
+    let leaf = server(HOST, 60, &ours);
+    let records = [ours.record(2, 1), sibling("YE2"), sibling("YE3")];
+    assert_eq!(found(&presenting(&[&leaf, &ours], &records)), &[""; 0]);
+    let scene = presenting(&[&leaf, &ours], &records[..2]);
+    let findings = scene.findings();
+    let one = findings
+        .iter()
+        .find(|one| one.id == "TLSA-CA-SIBLINGS")
+        .unwrap();
+    assert!(one.evidence.contains("Let's Encrypt YE3"), "{one:?}");
+    assert!(!one.evidence.contains("Let's Encrypt YE2"), "{one:?}");
+    let missing = by_name("YE3").unwrap().spki_sha256.unwrap();
+    let paste = &one.advice.as_ref().unwrap().paste;
+    assert!(paste.contains(&format!("_25._tcp.{HOST}. 3600 IN TLSA 2 1 1 {missing}")));
 }
 
 #[test]

@@ -125,6 +125,15 @@ pub(crate) const ROWS: &[Row] = &[
         },
     ),
     (
+        &domain::DANE_AND_STS_DISAGREE,
+        |scene| scene.report.senders[0].outcome = SenderOutcome::Deferred,
+        // Nobody enforces a policy: it is DANE alone that fails.
+        |scene| {
+            scene.report.senders[0].outcome = SenderOutcome::Deferred;
+            scene.report.sts = None;
+        },
+    ),
+    (
         &domain::TLS_RPT_MISSING,
         no_reports,
         // Nobody insists on anything.
