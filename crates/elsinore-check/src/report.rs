@@ -251,6 +251,9 @@ pub struct Measured {
     pub sessions: u32,
     /// Most sessions open at once to one server address: 1 by rule.
     pub most_sessions_per_address: u32,
+    /// Most sessions that this program had open at once by then, whatever domain they were for.
+    #[serde(default)]
+    pub most_sessions: u32,
     /// The pause between two sessions to one address.
     pub pause_ms: u64,
     /// The name given in EHLO.

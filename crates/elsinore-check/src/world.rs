@@ -51,6 +51,8 @@ pub struct Manners {
     pub pause: Duration,
     /// Most sessions that were open at once to one address.
     pub most_at_once: u32,
+    /// Most sessions that were open at once, to all addresses.
+    pub most_open: u32,
     /// The name given in EHLO.
     pub helo: String,
 }

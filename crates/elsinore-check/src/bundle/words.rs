@@ -119,6 +119,8 @@ pub(super) const KINDS: &[(ErrorKind, &str)] = &[
 pub(super) struct Manner {
     pause_us: u64,
     most_at_once: u32,
+    #[serde(default)]
+    most_open: u32,
     helo: String,
 }
 
@@ -127,6 +129,7 @@ impl Manner {
         Self {
             pause_us: micros(manners.pause),
             most_at_once: manners.most_at_once,
+            most_open: manners.most_open,
             helo: bounded(&manners.helo),
         }
     }
@@ -135,6 +138,7 @@ impl Manner {
         Manners {
             pause: Duration::from_micros(self.pause_us),
             most_at_once: self.most_at_once,
+            most_open: self.most_open,
             helo: bounded(&self.helo),
         }
     }

@@ -107,6 +107,7 @@ impl Seen<'_> {
             questions: self.questions.count(),
             sessions: count(self.sessions),
             most_sessions_per_address: manners.most_at_once,
+            most_sessions: manners.most_open,
             pause_ms: milliseconds(manners.pause),
             helo: manners.helo,
             left_out,

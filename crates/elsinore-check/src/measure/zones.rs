@@ -318,13 +318,30 @@ fn answer(reply: &ServerReply) -> Option<ServerAnswer> {
         authoritative: said.is_some_and(|said| said.authoritative),
         records,
         octets: said.and_then(|said| u32::try_from(said.octets).ok()),
-        tcp: reply.tcp.as_ref().map(|tcp| match tcp {
-            ServerReplyKind::Said(_) => "worked".to_owned(),
-            other => trouble(other).to_owned(),
-        }),
+        tcp: reply.tcp.as_ref().map(|tcp| over_tcp(&reply.udp, tcp)),
         differs: None,
         elapsed_ms: milliseconds(reply.elapsed),
     })
+}
+
+/// How it went on over TCP, after what came by UDP.
+fn over_tcp(udp: &ServerReplyKind, tcp: &ServerReplyKind) -> String {
+    let is_cut = match udp {
+        ServerReplyKind::Said(said) => said.truncated,
+        ServerReplyKind::Silent
+        | ServerReplyKind::Unreachable(_)
+        | ServerReplyKind::Malformed
+        | ServerReplyKind::NotContacted
+        | ServerReplyKind::NotRecorded => false,
+    };
+    match (is_cut, tcp) {
+        (true, ServerReplyKind::Said(_)) => "truncated, answered over TCP".to_owned(),
+        (true, other) => format!("truncated, no answer over TCP: {}", trouble(other)),
+        (false, ServerReplyKind::Said(_)) => {
+            format!("{} over UDP, answered over TCP", trouble(udp))
+        }
+        (false, other) => format!("{} over UDP, {} over TCP", trouble(udp), trouble(other)),
+    }
 }
 
 /// A record of the answer; an alias on the way is told from the records asked for.

@@ -68,14 +68,44 @@ pub struct LiveWorld {
     pause: Duration,
     places: Semaphore,
     lanes: Mutex<HashMap<IpAddr, Arc<Lane>>>,
+    /// Most sessions at once at one address.
     most_at_once: AtomicU32,
+    /// At all addresses: now, and at most.
+    open: Gauge,
+}
+
+/// How many there are, and how many there were at most.
+#[derive(Debug, Default)]
+struct Gauge {
+    now: AtomicU32,
+    most: AtomicU32,
+}
+
+/// One of them; a check that is given up leaves like any other.
+struct Inside<'a> {
+    gauge: &'a Gauge,
+    number: u32,
+}
+
+impl<'a> Inside<'a> {
+    fn of(gauge: &'a Gauge) -> Self {
+        let number = gauge.now.fetch_add(1, Ordering::SeqCst) + 1;
+        gauge.most.fetch_max(number, Ordering::SeqCst);
+        Self { gauge, number }
+    }
+}
+
+impl Drop for Inside<'_> {
+    fn drop(&mut self) {
+        self.gauge.now.fetch_sub(1, Ordering::SeqCst);
+    }
 }
 
 /// One address: whoever holds the lock may open a session there, and finds when the last one ended.
 #[derive(Debug, Default)]
 struct Lane {
     last_end: tokio::sync::Mutex<Option<Instant>>,
-    open: AtomicU32,
+    open: Gauge,
 }
 
 impl LiveWorld {
@@ -102,6 +132,7 @@ impl LiveWorld {
             places: Semaphore::new(settings.most_sessions.max(1)),
             lanes: Mutex::new(HashMap::new()),
             most_at_once: AtomicU32::new(0),
+            open: Gauge::default(),
         }
     }
 
@@ -131,10 +162,10 @@ impl LiveWorld {
             sleep_until(last + self.pause).await;
         }
         let _place = self.places.acquire().await.ok()?;
-        let open = lane.open.fetch_add(1, Ordering::SeqCst) + 1;
-        self.most_at_once.fetch_max(open, Ordering::SeqCst);
+        let _in_all = Inside::of(&self.open);
+        let here = Inside::of(&lane.open);
+        self.most_at_once.fetch_max(here.number, Ordering::SeqCst);
         let sounding = self.prober.look(visit.plan, visit.address, look).await;
-        lane.open.fetch_sub(1, Ordering::SeqCst);
         *last_end = Some(Instant::now());
         Some(sounding)
     }
@@ -197,6 +228,7 @@ impl World for LiveWorld {
         Manners {
             pause: self.pause,
             most_at_once: self.most_at_once.load(Ordering::SeqCst),
+            most_open: self.open.most.load(Ordering::SeqCst),
             helo: self.helo.clone(),
         }
     }

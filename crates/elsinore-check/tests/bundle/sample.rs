@@ -154,6 +154,7 @@ pub(crate) fn bundle() -> Bundle {
         manners: Manners {
             pause: Duration::from_secs(1),
             most_at_once: 1,
+            most_open: 3,
             helo: "client.example".to_owned(),
         },
         blame: Some(Blame::Ours(OwnTrouble::Clock("a day late".to_owned()))),
