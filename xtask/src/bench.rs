@@ -1,6 +1,8 @@
 //! The benchmarks. Never part of `cargo xtask test`: a busy machine must not fail a build.
 
+mod check;
 mod dns;
+mod lab;
 mod memory;
 mod web;
 
@@ -12,7 +14,12 @@ use std::process::Command;
 /// The program.
 const PROGRAM: &str = "elsinore";
 /// Examples that measure and print.
-const EXAMPLES: [&str; 3] = ["round_trips", "verify_bench", "decision_bench"];
+const EXAMPLES: [&str; 4] = [
+    "round_trips",
+    "check_round_trips",
+    "verify_bench",
+    "decision_bench",
+];
 
 /// Runs the benchmark of the resolver.
 ///
@@ -28,6 +35,14 @@ pub(crate) fn dns(arguments: &[&str]) -> Result<()> {
 /// When it cannot be built or run.
 pub(crate) fn web() -> Result<()> {
     web::run()
+}
+
+/// Runs the benchmark of `elsinore check`.
+///
+/// # Errors
+/// When something cannot be built or run, or a bound is not kept.
+pub(crate) fn check(arguments: &[&str]) -> Result<()> {
+    check::run(arguments)
 }
 
 /// Runs every other benchmark; results go to stdout.

@@ -27,6 +27,8 @@ cargo xtask TASK
   bench dns [--domains N] [--in-flight N] [--rounds N] [--only PART]
                      the resolver beside unbound and libunbound (root, Debian packages)
   bench web          CPU of a page view of a stored report
+  bench check [--domains N] [--sessions N] [--profile NAME]
+                     round trips of a cold check; 1,000 domains in one command
   replay-rpl PATH…   Unbound's scenario files (.rpl; a file or a folder) through our resolver;
                      --verbose before the paths shows every difference
   differential [ZONES [QUESTIONS]]
@@ -47,6 +49,7 @@ fn main() -> Result<()> {
         ["bench"] => bench::run(),
         ["bench", "dns", arguments @ ..] => bench::dns(arguments),
         ["bench", "web"] => bench::web(),
+        ["bench", "check", arguments @ ..] => bench::check(arguments),
         ["replay-rpl", paths @ ..] if !paths.is_empty() => replay::run(paths),
         ["differential", sizes @ ..] => differential::run(sizes),
         ["browser"] => browser::install(),

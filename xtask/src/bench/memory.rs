@@ -1,9 +1,10 @@
 //! The most memory that one `elsinore send` has resident, sent into the lab.
 
+use super::lab::{Lab, peak};
 use anyhow::{Context, Result, bail};
-use std::io::{BufRead, BufReader, BufWriter, ErrorKind, Write};
+use std::io::{BufWriter, ErrorKind, Write};
 use std::path::{Path, PathBuf};
-use std::process::{Child, ChildStdin, Command, Stdio};
+use std::process::{ChildStdin, Command, Stdio};
 use std::thread;
 use std::time::Duration;
 
@@ -22,7 +23,7 @@ const MESSAGES: [(&str, usize); 2] = [("one line", 1), ("50 MiB", 50 << 20)];
 /// # Errors
 /// When the lab does not come up, or a message is not delivered.
 pub(super) fn run(program: &Path) -> Result<()> {
-    let lab = Lab::up(program)?;
+    let lab = Lab::up(program, &[SCENARIO])?;
     for (size, octets) in MESSAGES {
         let kilobytes = send(program, &lab.configuration, octets)?;
         println!(
@@ -74,57 +75,4 @@ fn write(input: ChildStdin, octets: usize) -> std::io::Result<()> {
         input.write_all(LINE)?;
     }
     input.flush()
-}
-
-/// VmHWM; 0 when the process is gone or before its program has been loaded.
-fn peak(status: &Path) -> u64 {
-    std::fs::read_to_string(status)
-        .unwrap_or_default()
-        .lines()
-        .find_map(|line| line.strip_prefix("VmHWM:"))
-        .and_then(|rest| rest.trim().strip_suffix(" kB")?.parse().ok())
-        .unwrap_or(0)
-}
-
-/// A running lab, ended when dropped.
-struct Lab {
-    child: Child,
-    configuration: PathBuf,
-}
-
-impl Lab {
-    fn up(program: &Path) -> Result<Self> {
-        let mut child = Command::new(program)
-            .args(["lab", "up", SCENARIO])
-            .stdout(Stdio::piped())
-            .spawn()?;
-        let output = child.stdout.take().context("no stdout")?;
-        let mut lab = Self {
-            child,
-            configuration: PathBuf::new(),
-        };
-        for line in BufReader::new(output).lines() {
-            let line = line?;
-            if let Some((_, path)) = line.split_once("ELSINORE_CONFIG=") {
-                lab.configuration = path.into();
-            }
-            if line.contains("Ctrl-C") {
-                break;
-            }
-        }
-        if !lab.configuration.is_file() {
-            bail!("the lab did not come up");
-        }
-        Ok(lab)
-    }
-}
-
-impl Drop for Lab {
-    fn drop(&mut self) {
-        // SIGTERM lets it remove its folder; the wait cannot fail in a way that matters here.
-        let _ = Command::new("kill")
-            .args(["-TERM", &self.child.id().to_string()])
-            .status();
-        let _ = self.child.wait();
-    }
 }
