@@ -408,8 +408,10 @@ fn place(host: &HostStanding, address: &AddressStanding) -> String {
     format!("{}[{}]", host.name, address.address)
 }
 
+/// The reason without the word that says where it comes from: `TLSA: no TLSA record matches`.
 fn why(address: &AddressStanding) -> &str {
-    address.reason.as_deref().unwrap_or("no reason is known")
+    let reason = address.reason.as_deref().unwrap_or("no reason is known");
+    reason.strip_prefix("TLSA: ").unwrap_or(reason)
 }
 
 /// `, and 2 more addresses`; nothing where there are none.
