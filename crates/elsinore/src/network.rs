@@ -14,9 +14,10 @@ use elsinore_net::dialer::{Dialer, DirectDialer, MappedDialer};
 use elsinore_net::doctor::triage::{Triage, TriageConfig};
 use elsinore_net::doctor::{Doctor, DoctorConfig, Rollover};
 use elsinore_net::resolver::rollover::{self, AnchorStore, LoadedAnchors, RefreshError, Refreshed};
+use elsinore_net::resolver::tape::Recorder;
 use elsinore_net::resolver::{
     AdTrust, Minimisation, Mode, Net, OpenSsl, Resolver, ResolverConfig, RootHints, Sha1Signatures,
-    TrustAnchors,
+    Tape, TrustAnchors,
 };
 use elsinore_net::tls::webpki::WebPkiRoots;
 use elsinore_smtp::command::GreetingName;
@@ -64,7 +65,36 @@ pub(crate) fn searching_resolver(settings: &Settings) -> Result<Arc<Resolver>> {
     resolver_from(settings, config)
 }
 
-fn resolver_from(settings: &Settings, mut config: ResolverConfig) -> Result<Arc<Resolver>> {
+/// A resolver that knows nothing yet and keeps all that it is told on `recorder`, with its settings.
+///
+/// # Errors
+/// As [`resolver`].
+pub(crate) fn recording_resolver(
+    settings: &Settings,
+    recorder: &Arc<Recorder>,
+) -> Result<(Arc<Resolver>, ResolverConfig)> {
+    let config = ResolverConfig {
+        tape: Tape::Record(Arc::clone(recorder)),
+        ..resolver_config(settings)?
+    };
+    let resolver = resolver_from(settings, config.clone())?;
+    let mut told = config;
+    learn(settings, &mut told);
+    Ok((resolver, told))
+}
+
+/// Whom this machine trusts in DNS: `[dns]` under the anchors learnt so far.
+///
+/// # Errors
+/// As [`resolver`].
+pub(crate) fn trust(settings: &Settings) -> Result<ResolverConfig> {
+    let mut config = resolver_config(settings)?;
+    learn(settings, &mut config);
+    Ok(config)
+}
+
+/// Takes over the anchors learnt so far.
+fn learn(settings: &Settings, config: &mut ResolverConfig) {
     if let Some(store) = anchor_store(settings) {
         let loaded = store.load();
         if let Some(problem) = &loaded.problem {
@@ -72,6 +102,10 @@ fn resolver_from(settings: &Settings, mut config: ResolverConfig) -> Result<Arc<
         }
         config.anchors = loaded.anchors.trust_anchors();
     }
+}
+
+fn resolver_from(settings: &Settings, mut config: ResolverConfig) -> Result<Arc<Resolver>> {
+    learn(settings, &mut config);
     let resolver = Resolver::new(config, dialer(settings)?, clock())
         .map_err(|error| Refusal::configuration(error.to_string()))?;
     Ok(Arc::new(resolver))

@@ -1,5 +1,6 @@
 //! `elsinore check`: a domain as every sender sees it, and why.
 
+mod bundle;
 mod list;
 mod monitor;
 mod progress;
@@ -58,6 +59,18 @@ pub(crate) struct CheckArguments {
         conflicts_with_all = ["compare", "nagios"]
     )]
     watch: Option<Seconds>,
+    /// Write all that was seen to FILE, so that somebody else can recompute the
+    /// verdict.
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["watch", "offline", "nagios"])]
+    save: Option<PathBuf>,
+    /// Recompute the verdict from a FILE of --save, under your own trust
+    /// anchors; nobody is asked.
+    #[arg(
+        long,
+        value_name = "FILE",
+        conflicts_with_all = ["watch", "from", "nagios"]
+    )]
+    offline: Option<PathBuf>,
     /// Print the JSON Schema of the report and do nothing else.
     #[arg(long, exclusive = true)]
     schema: bool,
@@ -174,9 +187,16 @@ pub(crate) fn run(arguments: &CheckArguments, global: &GlobalArguments) -> Resul
         output::print_json(&schema(), output::JsonLayout::Indented)?;
         return Ok(ExitCode::SUCCESS);
     }
-    let wanted = list::wanted(&arguments.domains, arguments.from.as_deref())?;
-    let shape = shape(arguments, global.format, &wanted)?;
     let settings = settings(arguments, global)?;
+    let offline = match &arguments.offline {
+        Some(path) => Some(bundle::read(path)?),
+        None => None,
+    };
+    let wanted = match &offline {
+        Some(bundle) => bundle::wanted(bundle, &arguments.domains)?,
+        None => list::wanted(&arguments.domains, arguments.from.as_deref())?,
+    };
+    let shape = shape(arguments, global.format, &wanted)?;
     let earlier = match &arguments.compare {
         Some(path) => list::earlier(path)?,
         None => BTreeMap::new(),
@@ -198,6 +218,14 @@ pub(crate) fn run(arguments: &CheckArguments, global: &GlobalArguments) -> Resul
         telling,
         full: arguments.full,
     };
+    if let Some(bundle) = &offline {
+        let ended = network::block_on(round.offline(&settings, bundle))?;
+        return Ok(ExitCode::from(code(ended.worst, &wanted)));
+    }
+    if let Some(path) = &arguments.save {
+        let ended = network::block_on(round.saving(&settings, path))?;
+        return Ok(ExitCode::from(code(ended.worst, &wanted)));
+    }
     let checker = Checker::new(&settings)?;
     let state = network::block_on(async {
         let resolver = Arc::clone(checker.resolver());

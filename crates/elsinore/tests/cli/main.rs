@@ -5,6 +5,7 @@
 )]
 
 mod bad_configuration;
+mod check;
 mod command;
 mod explain;
 mod lab_up;

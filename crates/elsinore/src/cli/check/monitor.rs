@@ -155,3 +155,84 @@ pub(super) fn line(reports: &[Report], thresholds: Thresholds) -> (String, Level
     let line = format!("{} - {about} | {}\n", worst.word(), numbers.join(" "));
     (line, *worst)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn sample(name: &str) -> Report {
+        let folder = concat!(
+            env!("CARGO_MANIFEST_DIR"),
+            "/../elsinore-check/tests/samples"
+        );
+        let text = std::fs::read_to_string(format!("{folder}/{name}.json")).unwrap();
+        serde_json::from_str(&text).unwrap()
+    }
+
+    #[test]
+    fn levels() {
+        let mut blinded = sample("protected");
+        blinded.findings.clear();
+        let mut warned = sample("protected");
+        let expiring = sample("broken").findings.into_iter();
+        warned.findings = expiring
+            .filter(|one| one.severity == Severity::WillFail)
+            .collect();
+        assert!(!warned.findings.is_empty());
+        // The sample breaks in nine days.
+        for (report, warning, critical, expected) in [
+            (&sample("protected"), None, None, Level::Ok),
+            (&sample("protected"), Some(9), Some(3), Level::Ok),
+            (&sample("protected"), Some(10), Some(9), Level::Warning),
+            (&sample("protected"), Some(30), Some(10), Level::Critical),
+            (&sample("protected"), None, Some(10), Level::Critical),
+            (&blinded, None, None, Level::Ok),
+            (&warned, None, None, Level::Warning),
+            (&sample("broken"), None, None, Level::Critical),
+            (&sample("not-protected"), None, None, Level::Warning),
+            (&sample("refused"), None, None, Level::Critical),
+            (&sample("inconclusive"), Some(30), Some(20), Level::Unknown),
+        ] {
+            let thresholds = Thresholds { warning, critical };
+            let (line, level) = line(std::slice::from_ref(report), thresholds);
+            assert_eq!(level, expected, "{line}");
+            assert!(
+                line.starts_with(&format!("{} - {}", level.word(), report.domain)),
+                "{line}"
+            );
+        }
+    }
+
+    /// One line, one bar, nothing that a monitor or a terminal would obey; what is known to be bad
+    /// goes before what is not known.
+    #[test]
+    fn lines() {
+        let mut reports: Vec<Report> = ["protected", "inconclusive", "not-protected", "hostile"]
+            .map(sample)
+            .into();
+        reports[2].sentence = "a|b\n\u{1b}[31m".to_owned();
+        let (text, level) = line(&reports, Thresholds::default());
+        assert_eq!(level, Level::Warning, "{text}");
+        let domain = &reports[2].domain;
+        assert!(
+            text.starts_with(&format!("WARNING - 2 of 4 domains, first {domain}: a/b")),
+            "{text}"
+        );
+        assert_eq!(text.matches('|').count(), 1, "{text}");
+        assert_eq!(text.matches('\n').count(), 1, "{text}");
+        assert!(!text.contains('\u{1b}'), "{text}");
+        let (text, level) = line(&[], Thresholds::default());
+        assert_eq!(level.code(), 3, "{text}");
+        let thresholds = Thresholds {
+            warning: Some(7),
+            critical: Some(2),
+        };
+        let (text, _) = line(&reports[..1], thresholds);
+        assert!(
+            text.contains(
+                " | days_to_break=9;7:;2: fails_now=0 will_fail=0 sessions=24 time=2.310s"
+            ),
+            "{text}"
+        );
+    }
+}

@@ -1,19 +1,24 @@
 //! One round: every domain once, printed in the order named while others are still measured.
 
 use super::Shape;
+use super::bundle;
 use super::list::Wanted;
 use super::monitor;
 use super::progress::{Bar, Counts};
 use super::screen::Screen;
-use crate::checker::Checker;
+use crate::checker::{Checker, recomputed};
+use crate::config::{DnsMode, Settings};
+use crate::exit::Refusal;
 use crate::output;
 use anyhow::{Context, Result};
+use elsinore_check::bundle::Bundle;
 use elsinore_check::compare::{Comparison, compare};
 use elsinore_check::rail::{Rail, SvgForm, svg};
 use elsinore_check::report::{Report, State};
 use elsinore_check::terminal;
 use futures_util::StreamExt;
 use std::collections::BTreeMap;
+use std::path::Path;
 use std::sync::Arc;
 
 /// Domains measured at once, at most; sessions have a bound of their own.
@@ -110,6 +115,62 @@ impl Round<'_> {
         Ok(Ended {
             worst,
             monitor: level.code(),
+        })
+    }
+
+    /// Checks the one domain and writes all that was seen to a file.
+    ///
+    /// # Errors
+    /// Several domains, a configuration error, or a file that cannot be written.
+    pub(super) async fn saving(&mut self, settings: &Settings, path: &Path) -> Result<Ended> {
+        let [target] = self.wanted.targets.as_slice() else {
+            return Err(Refusal::usage("check: --save keeps one domain"));
+        };
+        if settings.dns.mode == DnsMode::Ad {
+            output::diagnose(
+                "check: with [dns] mode \"ad\" the bundle proves nothing: it holds no signatures",
+            );
+        }
+        let (checker, record) = Checker::recording(settings)?;
+        let counts = Counts::new(1);
+        let bar = Bar::draw(&counts);
+        let earlier = self.earlier.get(target.domain.as_str());
+        let watch = {
+            let counts = Arc::clone(&counts);
+            move |progress| counts.see(progress)
+        };
+        let report = checker.check(&target.domain, earlier, &watch).await;
+        drop(bar);
+        bundle::write(path, &record.bundle(&target.domain, &report)?)?;
+        self.print(&report, earlier)?;
+        Ok(Ended {
+            worst: Some(report.state),
+            monitor: monitor::Level::Unknown.code(),
+        })
+    }
+
+    /// Recomputes the verdict of a bundle.
+    ///
+    /// # Errors
+    /// A configuration error, or when the result cannot be printed.
+    pub(super) async fn offline(&mut self, settings: &Settings, bundle: &Bundle) -> Result<Ended> {
+        let report = recomputed(settings, bundle).await?;
+        if let Some(claim) = bundle
+            .claimed
+            .as_ref()
+            .filter(|one| one.state != report.state)
+        {
+            output::diagnose(&output::printable(&format!(
+                "check: the bundle says {}: {}; recomputed: {}",
+                claim.state.words(),
+                claim.sentence,
+                report.state.words()
+            )));
+        }
+        self.print(&report, self.earlier.get(&report.domain))?;
+        Ok(Ended {
+            worst: Some(report.state),
+            monitor: monitor::Level::Unknown.code(),
         })
     }
 
