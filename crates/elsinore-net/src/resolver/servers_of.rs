@@ -2,11 +2,12 @@
 //! whom the zone itself names, where they are, and what each of them says to the same question.
 //! Nothing of this is believed: trust comes from the validator alone.
 
-use super::core::Core;
+use super::core::{Core, Work};
 use super::evidence::ResourceRecord;
 use super::exchange::Raw;
 use super::iterate::Source;
 use super::tape::{Asked, Pending, Tape, TapeFailure, TapeOutcome};
+use super::transcript::Recursion;
 use super::wire::{self, Message, Name, Query, QueryBits, Record};
 use super::{Freshness, Mode, Resolver, SecureResolver, may_contact};
 use elsinore_dane::answer::{ExtendedError, Last, Question, RecordData, RecordType};
@@ -160,6 +161,11 @@ impl Resolver {
     /// upstream resolver, or where a route leads to the zone, it is not seen.
     pub async fn zone_servers(&self, zone: &DomainName) -> ZoneServers {
         let question = Question::new(zone.clone(), RecordType::Ns);
+        if zone.is_root() {
+            // Its servers are asked for who they are beside the first lookup, which may be over first.
+            let work = Work::beside(self.core.config.limits, Recursion::Desired);
+            self.core.prime(&work).await;
+        }
         let own = self.lookup(&question, Freshness::Cached).await;
         let apex = Name::from_domain(zone);
         let delegation = match self.core.known_delegation(&apex) {
@@ -346,7 +352,7 @@ impl Core {
         };
         let said = replayed(&outcome);
         if let Some(pending) = pending {
-            pending.end(Some(server), outcome);
+            pending.end_after(elapsed, Some(server), outcome);
         }
         (said, elapsed)
     }

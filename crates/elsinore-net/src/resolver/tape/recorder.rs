@@ -6,6 +6,7 @@ use elsinore_dane::time::UnixTime;
 use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 use tokio::time::Instant;
 
 /// Octets that a recorder keeps unless it is told otherwise: a check of a large domain takes a few
@@ -108,7 +109,7 @@ impl Pending {
                 question,
                 server: None,
                 sent: now,
-                elapsed: std::time::Duration::ZERO,
+                elapsed: Duration::ZERO,
                 outcome: TapeOutcome::Abandoned,
             }),
             start: Instant::now(),
@@ -116,14 +117,25 @@ impl Pending {
     }
 
     /// Notes the end of the question.
-    pub(in crate::resolver) fn end(mut self, server: Option<SocketAddr>, outcome: TapeOutcome) {
-        self.note(server, outcome);
+    pub(in crate::resolver) fn end(self, server: Option<SocketAddr>, outcome: TapeOutcome) {
+        let elapsed = self.start.elapsed();
+        self.end_after(elapsed, server, outcome);
     }
 
-    fn note(&mut self, server: Option<SocketAddr>, outcome: TapeOutcome) {
+    /// Notes the end of the question, which took so long.
+    pub(in crate::resolver) fn end_after(
+        mut self,
+        elapsed: Duration,
+        server: Option<SocketAddr>,
+        outcome: TapeOutcome,
+    ) {
+        self.note(elapsed, server, outcome);
+    }
+
+    fn note(&mut self, elapsed: Duration, server: Option<SocketAddr>, outcome: TapeOutcome) {
         if let Some(mut entry) = self.entry.take() {
             entry.server = server;
-            entry.elapsed = self.start.elapsed();
+            entry.elapsed = elapsed;
             entry.outcome = outcome;
             self.recorder.note(entry);
         }
@@ -132,7 +144,7 @@ impl Pending {
 
 impl Drop for Pending {
     fn drop(&mut self) {
-        self.note(None, TapeOutcome::Abandoned);
+        self.note(self.start.elapsed(), None, TapeOutcome::Abandoned);
     }
 }
 
@@ -147,7 +159,7 @@ mod tests {
             question: Question::new(name.parse().unwrap(), RecordType::A),
             server: None,
             sent: UnixTime(0),
-            elapsed: std::time::Duration::ZERO,
+            elapsed: Duration::ZERO,
             outcome,
         }
     }
