@@ -30,6 +30,13 @@ use elsinore_net::deliver::SessionSecurity;
 /// The state, and one sentence with a full stop.
 pub(super) fn state(standing: &Standing) -> (State, String) {
     let (state, mut sentence) = bare(standing);
+    // Who does not honour DANE is not what the state is about, and may matter more to the reader.
+    if standing.delivers
+        && state != State::CouldNotTell
+        && let Some(reason) = &standing.sts_only.refused
+    {
+        sentence += &format!("; senders that know MTA-STS alone deliver nothing: {reason}");
+    }
     if standing.overridden && state != State::CouldNotTell {
         sentence += " (under overrides of this sender's administrator)";
     }
@@ -286,9 +293,6 @@ impl<'a> View<'a> {
             .find(|host| host.skip == Some(SkipReason::NoAddress))
         {
             text += &format!("; {} has no address", host.name);
-        }
-        if let Some(reason) = &self.standing.sts_only.refused {
-            text += &format!(", but senders that know MTA-STS alone deliver nothing: {reason}");
         }
         text
     }
