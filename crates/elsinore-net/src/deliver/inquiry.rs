@@ -198,10 +198,17 @@ impl<'a> Inquiry<'a> {
     }
 
     fn tell(&mut self, decided: &mut impl FnMut(usize, &HostPlan)) {
-        let Route::Hosts { count } = self.discovery.route() else {
-            return;
+        let count = match self.discovery.route() {
+            Route::Hosts { count } => count,
+            // Hosts keep their plans when every one of them is to be skipped.
+            Route::Bounce(_) | Route::Defer(_) | Route::Undecided => (0..)
+                .take_while(|index| match self.discovery.host(*index) {
+                    HostState::Decided(_) => true,
+                    HostState::Undecided => false,
+                })
+                .count(),
         };
-        self.told.resize(count, false);
+        self.told.resize(count.max(self.told.len()), false);
         for (index, told) in self.told.iter_mut().enumerate().filter(|(_, told)| !**told) {
             if let HostState::Decided(plan) = self.discovery.host(index) {
                 *told = true;
@@ -222,6 +229,14 @@ impl<'a> Inquiry<'a> {
                     self.take(id, reply);
                 }
             }
+        }
+    }
+
+    /// Takes the answers to questions that the engine no longer waits for, until `deadline`: they
+    /// were put, and whoever shows what was asked shows what was answered.
+    pub(super) async fn hear_out(&mut self, deadline: Instant) {
+        while let Ok(Some((id, reply))) = timeout_at(deadline, self.in_flight.next()).await {
+            self.take(id, reply);
         }
     }
 

@@ -168,6 +168,8 @@ impl Prober {
             }
             break;
         }
+        let until = (Instant::now() + self.sender.config.timeouts.discovery).min(deadline);
+        inquiry.hear_out(until).await;
         inquiry.settle(GRACE).await;
         match inquiry.refusal() {
             Some((Verdict::Bounce, refusal)) => route = RouteSighting::Bounce(refusal),

@@ -298,6 +298,32 @@ async fn a_sounding_is_judged_again_later() {
     assert_eq!(running.connections().len(), 1);
 }
 
+/// Where there is no connection, and where the trouble begins with TLS.
+#[tokio::test(start_paused = true)]
+async fn what_settles_nothing_without_words() {
+    let hangs_up = Some(server(Tls::HangsUp));
+    for (title, script, expected) in [
+        ("nobody", None, Some(InconclusiveReason::ConnectionRefused)),
+        ("no TLS", Some(Script::default()), None),
+        // The server speaks, and breaks off what it offered: that is its own doing.
+        ("hangs up", hangs_up, None),
+    ] {
+        let running = World::new()
+            .mx(&[(10, "mx.example")])
+            .host("mx.example", "192.0.2.1", script)
+            .build();
+        let plans = plans(&running, DaneUse::Honour).await;
+        let mut seen = Seen::new();
+        foresee(&running, &plans, &mut seen).await;
+        let (plan, address) = (&plans.hosts[0], plans.hosts[0].addresses[0]);
+        let now = UnixTime(pki::NOW);
+        let assessor = running.prober.assessor();
+        let assessed = assessor.assess(&seen[&address][0], plan, address, now);
+        let found = assessed.unwrap().inconclusive.map(|it| it.reason);
+        assert_eq!(found, expected, "{title}");
+    }
+}
+
 /// Sessions that settle nothing: what the sender does is unchanged, what may be said is not.
 #[tokio::test(start_paused = true)]
 async fn what_settles_nothing() {
