@@ -217,5 +217,7 @@ fn scenario(domains: usize) -> String {
     for host in 0..RECEIVERS.min(domains) {
         let _ = write!(text, "[[scenario.receiver]]\nname = \"mx{host}\"\n");
     }
+    text.push_str("[[scenario.case]]\nmodes = [\"recursive\"]\n");
+    text.push_str("expect = { outcome = \"delivered\", security = \"dane\" }\n");
     text
 }
