@@ -23,6 +23,7 @@ const COMMANDS: &[&[&str]] = &[
     &["doctor"],
     &["tlsa", "make"],
     &["tlsa", "pin"],
+    &["tlsa", "plan"],
     &["tlsa", "verify"],
     &["explain"],
     &["web"],

@@ -19,3 +19,4 @@ pub mod pem;
 pub mod pin;
 pub mod proposal;
 pub mod rollover;
+pub mod steps;

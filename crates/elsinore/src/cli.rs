@@ -41,8 +41,8 @@ Exit codes:
   0   everything done (send: all delivered; check: protected; tlsa verify:
       matched; doctor: this machine can do DANE)
   1   check: partly, not protected, or mail will be refused; tlsa verify: no
-      match; lab run: a scenario ended otherwise than expected; doctor: this
-      machine cannot do DANE
+      match; tlsa plan --step: not now; lab run: a scenario ended otherwise
+      than expected; doctor: this machine cannot do DANE
   2   check: wrong usage
   3   check: could not tell; doctor: something that matters could not be found
       out

@@ -383,6 +383,9 @@ pub(crate) fn sender_config(settings: &Settings, helo: &GreetingName) -> Result<
 
 /// Where learnt state is kept, named after the trust it was learnt under, so that nothing learnt
 /// in a lab or from another resolver is ever believed outside it.
+///
+/// # Errors
+/// A configuration error.
 pub(crate) fn state(settings: &Settings) -> Result<Option<StateFolder>> {
     let Some(path) = settings.state_dir.clone() else {
         return Ok(None);

@@ -4,6 +4,7 @@ mod input;
 mod live;
 mod make;
 mod pin;
+mod plan;
 mod record;
 mod verify;
 
@@ -28,6 +29,18 @@ enum TlsaCommand {
     /// is; explanations are comments. Give a file once for each key: a server with an RSA and an
     /// ECDSA certificate needs a record for both.
     Make(make::MakeArguments),
+    /// The steps of a safe key rollover, and whether one of them may be taken now.
+    ///
+    /// Looks at every authoritative server and every address, and says what comes next: add the
+    /// records of the next key; wait twice the TTL from when every server has them; give the
+    /// servers the key; be sure that every address presents it; remove the old records. Run it
+    /// again after each step. What it has seen is remembered in the state folder, since the wait
+    /// counts from there.
+    ///
+    /// With --step it answers for a script, as in a hook of an ACME client: exit code 0 says that
+    /// the step may be taken now, 1 that it must not, with the reasons by name.
+    #[command(after_long_help = plan::HOOK)]
+    Plan(plan::PlanArguments),
     /// Read what mail servers present, and print the configuration entry that pins it.
     ///
     /// Every address is looked at, with RSA and ECDSA offered apart. Nothing is written: compare
@@ -50,6 +63,7 @@ pub(crate) fn run(arguments: TlsaArguments, settings: &Settings) -> Result<ExitC
     match arguments.command {
         TlsaCommand::Make(make) => make::run(make, settings),
         TlsaCommand::Pin(pin) => pin::run(&pin, settings),
+        TlsaCommand::Plan(plan) => plan::run(&plan, settings),
         TlsaCommand::Verify(verify) => verify::run(verify, settings),
     }
 }

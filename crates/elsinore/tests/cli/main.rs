@@ -14,4 +14,5 @@ mod send;
 mod tlsa;
 mod tlsa_live;
 mod tlsa_make;
+mod tlsa_plan;
 mod usage;

@@ -115,6 +115,15 @@ pub fn assess(goal: &Goal, look: &Observation, memory: &Memory) -> Assessment {
         (true, false, Some(until)) => Stage::Wait(until),
         (true, false, None) => Stage::Deploy,
     };
+    let mut notes = notes(goal, look, &wanted, &remove);
+    let is_waited_for = matches!(stage, Stage::Wait(_) | Stage::Deploy);
+    if is_waited_for && memory.complete_since.is_some() && !memory.saw_before {
+        notes.push(
+            "the records from before were not seen, so the wait takes the TTL of today; if it was \
+             lowered when the new record was added, wait twice the old one"
+                .to_owned(),
+        );
+    }
     Assessment {
         stage,
         add,
@@ -123,7 +132,7 @@ pub fn assess(goal: &Goal, look: &Observation, memory: &Memory) -> Assessment {
         complete_since: memory.complete_since,
         wait_until: memory.wait_until(),
         refusals: [publish, deploy, verify, retire],
-        notes: notes(goal, look, memory, &wanted),
+        notes,
     }
 }
 
@@ -149,19 +158,17 @@ fn to_remove(
         .collect()
 }
 
-fn notes(goal: &Goal, look: &Observation, memory: &Memory, wanted: &Wanted<'_>) -> Vec<String> {
+fn notes(
+    goal: &Goal,
+    look: &Observation,
+    wanted: &Wanted<'_>,
+    remove: &[TlsaRecord],
+) -> Vec<String> {
     let mut notes = Vec::new();
     if let Dnssec::Insecure(reason) = &look.dnssec {
         notes.push(format!(
             "no sender uses these records, because DNSSEC does not protect them: {reason}"
         ));
-    }
-    if memory.complete_since.is_some() && !memory.saw_before {
-        notes.push(
-            "the records from before were not seen, so the wait takes the TTL of today; if it was \
-             lowered when the new record was added, wait twice the old one"
-                .to_owned(),
-        );
     }
     for (endpoint, chain) in live(look) {
         let silent = |records: &[TlsaRecord]| {
@@ -184,6 +191,7 @@ fn notes(goal: &Goal, look: &Observation, memory: &Memory, wanted: &Wanted<'_>) 
         let alone = std::slice::from_ref(record);
         let live = live(look).map(|(_, chain)| chain);
         wanted.records.contains(record)
+            || remove.contains(record)
             || live
                 .chain(goal.next.iter())
                 .any(|key| accepts(&goal.host, alone, key.chain(), look.ended))
@@ -191,8 +199,8 @@ fn notes(goal: &Goal, look: &Observation, memory: &Memory, wanted: &Wanted<'_>) 
     for record in published(look).iter().filter(|record| !known(record)) {
         match record.usability() {
             Ok(_) => notes.push(format!(
-                "{record} matches no key that is presented: a key in reserve, or one that was \
-                 forgotten; it is left as it is unless it matched a key replaced here"
+                "{record} matches no key that is presented: one in reserve, or one that was \
+                 forgotten; it is left as it is (--current FILE says that it can go)"
             )),
             Err(reason) => notes.push(format!("{record} is ignored by senders: {reason}")),
         }

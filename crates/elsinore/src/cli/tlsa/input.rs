@@ -127,6 +127,29 @@ pub(super) fn host_port(text: &str) -> Result<HostPort, String> {
     })
 }
 
+/// A name or address, and a port behind a space if need be, as nsupdate takes it.
+///
+/// # Errors
+/// What to give.
+pub(super) fn update_server(text: &str) -> Result<String, &'static str> {
+    const FORM: &str = "a name or an address, and a port behind a space if need be";
+    let mut words = text.split(' ');
+    let host = words.next().unwrap_or_default();
+    let is_host = !host.is_empty()
+        && host
+            .chars()
+            .all(|c| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | ':' | '%'));
+    let is_port = match words.next() {
+        None => true,
+        Some(port) => port.parse::<u16>().is_ok_and(|port| port > 0),
+    };
+    if is_host && is_port && words.next().is_none() {
+        Ok(text.to_owned())
+    } else {
+        Err(FORM)
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

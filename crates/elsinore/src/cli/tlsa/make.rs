@@ -76,7 +76,7 @@ pub(super) struct MakeArguments {
     #[arg(long, value_name = "NAME")]
     zone: Option<DomainName>,
     /// The server that takes the update, for --form nsupdate; found by nsupdate if absent.
-    #[arg(long, value_name = "HOST", value_parser = server)]
+    #[arg(long, value_name = "HOST", value_parser = input::update_server)]
     server: Option<String>,
 }
 
@@ -305,26 +305,6 @@ fn name_of(keys: &[Material]) -> Result<DomainName> {
             "tlsa make: which host? give --name (the certificate names {name}: {error})"
         )))
     })
-}
-
-/// A name or address, and a port behind a space if need be, as nsupdate takes it.
-fn server(text: &str) -> Result<String, &'static str> {
-    const FORM: &str = "a name or an address, and a port behind a space if need be";
-    let mut words = text.split(' ');
-    let host = words.next().unwrap_or_default();
-    let is_host = !host.is_empty()
-        && host
-            .chars()
-            .all(|c| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | ':' | '%'));
-    let is_port = match words.next() {
-        None => true,
-        Some(port) => port.parse::<u16>().is_ok_and(|port| port > 0),
-    };
-    if is_host && is_port && words.next().is_none() {
-        Ok(text.to_owned())
-    } else {
-        Err(FORM)
-    }
 }
 
 /// The result as JSON.

@@ -93,7 +93,7 @@ pub(super) fn run(arguments: VerifyArguments, settings: &Settings) -> Result<Exi
 }
 
 /// A moment as RFC 3339 writes it, or a date, which stands for its beginning in UTC.
-fn moment(text: &str) -> Result<Timestamp, &'static str> {
+pub(super) fn moment(text: &str) -> Result<Timestamp, &'static str> {
     const FORM: &str = "not a time such as 2027-01-31T12:00:00Z, nor a date such as 2027-01-31";
     if let Ok(timestamp) = text.parse() {
         return Ok(timestamp);
