@@ -115,6 +115,7 @@ struct CheckingPage<'a> {
     frame: Frame<'a>,
     domain: &'a str,
     shown: Option<&'a str>,
+    remark: Option<&'a str>,
     waiting: bool,
 }
 
@@ -127,6 +128,7 @@ pub(crate) fn opening(site: &Site, target: &Target, waiting: bool) -> String {
         frame,
         domain: target.domain.as_str(),
         shown: target.unicode.as_deref(),
+        remark: target.remark.as_deref(),
         waiting,
     })
 }

@@ -7,7 +7,7 @@ use crate::store::{Entry, ReportId};
 use crate::view::{self, Icon, Shown};
 use askama::Template;
 use elsinore_check::report::{
-    Certificate, Event, KeyKind, Report, Session, State, Tlsa, ZoneServers,
+    Certificate, Event, KeyKind, Report, Sender, SenderOutcome, Session, State, Tlsa, ZoneServers,
 };
 
 /// Moments of the time line that are shown at once; the others are behind a line to open.
@@ -70,6 +70,24 @@ impl<'a> BodyParts<'a> {
             rail: RailParts::of(report),
             url: site.settings().url.as_ref().map(|url| url.as_str()),
         }
+    }
+
+    /// How a delivery would end. Where the whole check could not tell, nothing is held against anybody.
+    fn outcome(&self, sender: &Sender) -> Shown {
+        match (self.r.state, sender.outcome) {
+            (State::CouldNotTell, SenderOutcome::Deferred | SenderOutcome::Bounced) => Shown {
+                icon: Icon::Unknown.name(),
+                class: Look::Unknown.class(),
+                words: State::CouldNotTell.words(),
+            },
+            (_, outcome) => view::outcome(&outcome),
+        }
+    }
+
+    /// The reply that a sender would log, where its sentence does not have it already.
+    fn more<'s>(&self, sender: &'s Sender) -> Option<&'s str> {
+        let reason = sender.reason.as_deref()?;
+        (!sender.sentence.contains(reason)).then_some(reason)
     }
 
     fn first_events(&self) -> &'a [Event] {

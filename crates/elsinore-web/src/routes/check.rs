@@ -84,7 +84,7 @@ async fn answer(site: &Site, typed: &str, request: &Parts) -> Response {
                 site,
                 StatusCode::BAD_REQUEST,
                 "That is not a domain to check",
-                &error.to_string(),
+                &format!("{error}."),
                 typed,
             );
         }

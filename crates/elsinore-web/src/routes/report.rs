@@ -99,7 +99,7 @@ pub(super) async fn latest(State(site): State<Site>, Path(domain): Path<String>)
     let target = match elsinore_check::target::read(&domain) {
         Ok(target) => target,
         Err(error) => {
-            let (heading, text) = ("That is not a domain", error.to_string());
+            let (heading, text) = ("That is not a domain", format!("{error}."));
             return html::problem(&site, StatusCode::BAD_REQUEST, heading, &text, &domain);
         }
     };

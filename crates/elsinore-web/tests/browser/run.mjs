@@ -203,6 +203,15 @@ try {
   await done(page);
   ok("nodes of the rail open their evidence");
 
+  // Two reports beside each other, here one beside itself.
+  page = await tab();
+  await page.goto(`${base}/d/broken.example`, { waitUntil: "load" });
+  await page.goto(`${page.url()}?with=${new URL(page.url()).pathname.slice(3)}`, { waitUntil: "load" });
+  assert.equal(await textOf(page, "h1"), "What changed at broken.example");
+  await accessible(page, "comparison");
+  await done(page);
+  ok("comparison");
+
   // A link to a piece of evidence opens it.
   page = await tab({ script: false });
   await page.goto(`${base}/d/broken.example`, { waitUntil: "load" });

@@ -1,6 +1,7 @@
 //! `elsinore web`: the report of `check` as a page. The page itself is `elsinore-web`; here its
 //! parts are put together from the configuration.
 
+use crate::checker::PROGRAM;
 use crate::config::Settings;
 use crate::exit::Refusal;
 use crate::network::{self, block_on};
@@ -22,8 +23,6 @@ use std::time::Duration;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 
-/// Named in reports.
-const PROGRAM: &str = concat!("elsinore ", env!("CARGO_PKG_VERSION"));
 /// How often it is looked whether the root's keys are due for a look (RFC 5011 §2.3).
 const ROLLOVER_LOOK: Duration = Duration::from_secs(3600);
 /// How long it holds what was found out about our own DNS.

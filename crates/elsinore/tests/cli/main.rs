@@ -16,3 +16,4 @@ mod tlsa_live;
 mod tlsa_make;
 mod tlsa_plan;
 mod usage;
+mod web;
