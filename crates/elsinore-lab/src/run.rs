@@ -12,13 +12,14 @@ use crate::scenario::{Case, ResolverMode, Scenario};
 use crate::world::{World, WorldError};
 use elsinore_dane::time::UnixTime;
 use elsinore_net::clock::{Clock, SystemClock};
-use elsinore_net::deliver::{SendReport, Sender};
+use elsinore_net::deliver::{SendReport, Sender, SenderConfig};
 use elsinore_net::dialer::{Dialer, MappedDialer};
-use elsinore_net::resolver::Resolver;
+use elsinore_net::resolver::{Resolver, ResolverConfig};
 use elsinore_net::tls::webpki::WebPkiRoots;
 use futures_util::StreamExt;
 use std::io::Write as _;
 use std::sync::Arc;
+use tempfile::TempDir;
 
 /// Scenarios that are run at the same time.
 pub const SIDE_BY_SIDE: usize = 8;
@@ -134,15 +135,35 @@ pub async fn run(
 
 /// What every case needs.
 #[derive(Debug)]
-struct Bench<'a> {
+pub struct Bench<'a> {
     running: &'a Running,
     dialer: Arc<MappedDialer>,
     clock: Arc<dyn Clock>,
     roots: WebPkiRoots,
 }
 
+/// What one case is sent with, in one resolver mode: for whoever looks at the same domain in
+/// another way.
+#[derive(Debug)]
+pub struct Equipment {
+    /// A resolver that knows nothing yet.
+    pub resolver: Arc<Resolver>,
+    /// The sender's configuration.
+    pub sender: SenderConfig,
+    /// Dials into the world.
+    pub dialer: Arc<dyn Dialer>,
+    /// The time.
+    pub clock: Arc<dyn Clock>,
+    /// The state folder of the configuration.
+    _state: TempDir,
+}
+
 impl<'a> Bench<'a> {
-    fn new(running: &'a Running, clock: Arc<dyn Clock>) -> Result<Self, RunError> {
+    /// For cases of the scenarios that run there.
+    ///
+    /// # Errors
+    /// [`RunError`] when the lab's CA cannot be used.
+    pub fn new(running: &'a Running, clock: Arc<dyn Clock>) -> Result<Self, RunError> {
         let mut file = tempfile::NamedTempFile::new()?;
         file.write_all(running.world().ca_pem().as_bytes())?;
         let roots = WebPkiRoots::new(Some(file.path()))
@@ -153,6 +174,12 @@ impl<'a> Bench<'a> {
             clock,
             roots,
         })
+    }
+
+    /// The lab.
+    #[must_use]
+    pub const fn running(&self) -> &'a Running {
+        self.running
     }
 
     fn now(&self) -> UnixTime {
@@ -194,25 +221,67 @@ impl<'a> Bench<'a> {
         result
     }
 
-    async fn send(
+    /// What a case is sent with.
+    ///
+    /// # Errors
+    /// One line when the case cannot be made into a configuration.
+    pub fn equipment(
+        &self,
+        scenario: &Scenario,
+        case: &Case,
+        mode: ResolverMode,
+    ) -> Result<Equipment, String> {
+        let world = self.running.world();
+        let state = tempfile::tempdir().map_err(|error| error.to_string())?;
+        let dialer: Arc<dyn Dialer> = Arc::clone(&self.dialer) as Arc<dyn Dialer>;
+        let resolver = Resolver::new(
+            self.resolver_config(case, mode)?,
+            Arc::clone(&dialer),
+            Arc::clone(&self.clock),
+        )
+        .map_err(|error| error.to_string())?;
+        let sender = setting::sender(world, scenario, case, &self.roots, state.path())?;
+        setting::store_policies(&sender, case, self.now())?;
+        Ok(Equipment {
+            resolver: Arc::new(resolver),
+            sender,
+            dialer,
+            clock: Arc::clone(&self.clock),
+            _state: state,
+        })
+    }
+
+    /// How the resolver of a case works.
+    ///
+    /// # Errors
+    /// One line when the case's settings cannot be used.
+    pub fn resolver_config(
+        &self,
+        case: &Case,
+        mode: ResolverMode,
+    ) -> Result<ResolverConfig, String> {
+        setting::resolver(self.running.world(), case, mode)
+    }
+
+    /// Sends a case's message.
+    ///
+    /// # Errors
+    /// One line when the case cannot be made into a message.
+    pub async fn send(
         &self,
         scenario: &Scenario,
         case: &Case,
         mode: ResolverMode,
     ) -> Result<SendReport, String> {
-        let world = self.running.world();
-        let state = tempfile::tempdir().map_err(|error| error.to_string())?;
-        let dialer: Arc<dyn Dialer> = Arc::clone(&self.dialer) as Arc<dyn Dialer>;
-        let resolver = Resolver::new(
-            setting::resolver(world, case, mode)?,
-            Arc::clone(&dialer),
-            Arc::clone(&self.clock),
-        )
-        .map_err(|error| error.to_string())?;
-        let config = setting::sender(world, scenario, case, &self.roots, state.path())?;
-        setting::store_policies(&config, case, self.now())?;
-        let (envelope, message) = setting::letter(world, scenario, case, self.now())?;
-        let sender = Sender::new(config, Arc::new(resolver), dialer, Arc::clone(&self.clock));
+        let equipment = self.equipment(scenario, case, mode)?;
+        let (envelope, message) =
+            setting::letter(self.running.world(), scenario, case, self.now())?;
+        let sender = Sender::new(
+            equipment.sender,
+            equipment.resolver,
+            equipment.dialer,
+            equipment.clock,
+        );
         let mut report = sender.send(&envelope, &message).await;
         for _ in 1..case.settings.attempts.unwrap_or(1) {
             report = sender.send(&envelope, &message).await;

@@ -15,13 +15,14 @@ use crate::policy_host::PolicyHost;
 use crate::receiver::{Receiver, tls};
 use crate::scenario::places::{self, Place};
 use crate::scenario::{
-    Families, Family, PolicyFault, ReceiverSpec, Scenario, TOP_LEVEL_DOMAINS, TlsKind,
+    ChainPart, Families, Family, PolicyFault, ReceiverSpec, Scenario, TOP_LEVEL_DOMAINS, TlsKind,
 };
 use crate::sign::SignedTree;
 use addresses::Addresses;
 use elsinore_dane::time::UnixTime;
 use elsinore_net::dialer::ByteStream;
 use std::collections::BTreeMap;
+use std::fmt::Write as _;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::Arc;
 use zones::Whose;
@@ -402,6 +403,23 @@ fn place_value(
             };
             of.tlsa(*part, (*usage, *selector, *matching_type))
         }
+        Place::Slip {
+            usage,
+            selector,
+            matching_type,
+            host,
+        } => {
+            let fields = (*usage, *selector, *matching_type);
+            let mut text = credentials_of(host)?.tlsa(ChainPart::Leaf, fields)?;
+            // Exchanged octets that are equal would be no slip.
+            let (last, other) = (
+                text.split_off(text.len() - 2),
+                text.split_off(text.len() - 2),
+            );
+            text.push_str(&last);
+            text.push_str(if last == other { "00" } else { &other });
+            Ok(text)
+        }
         Place::WrongTlsa {
             usage,
             selector,
@@ -411,7 +429,13 @@ fn place_value(
                 2 => 64,
                 _ => 32,
             };
-            let association = "5a".repeat(length);
+            // A digest that nobody has, and that looks like one.
+            let digest = openssl::sha::sha512(b"nothing has this digest");
+            let mut association = String::new();
+            for octet in digest.iter().take(length) {
+                // Writing to a String cannot fail.
+                let _ = write!(association, "{octet:02x}");
+            }
             Ok(format!("{usage} {selector} {matching_type} {association}"))
         }
         Place::Pin { host, of_key } => credentials_of(host)?.pin(*of_key),

@@ -23,12 +23,15 @@ fn is_answer(answer: &ServerAnswer) -> bool {
     matches!(answer.result.as_str(), "NOERROR" | "NXDOMAIN")
 }
 
+/// The result of a reply that was cut, and whose whole did not come by TCP.
+const TRUNCATED: &str = "truncated";
+
 /// Whether a server said that it will not or cannot answer.
 pub(super) fn is_refusal(answer: &ServerAnswer) -> bool {
     let word = answer.result.as_str();
     !is_answer(answer)
         && !word.starts_with("not ")
-        && !matches!(word, "timeout" | "unreachable" | "malformed")
+        && !matches!(word, "timeout" | "unreachable" | "malformed" | TRUNCATED)
 }
 
 fn delegation(zone: &ZoneServers, found: &mut Vec<Draft>) {
@@ -157,8 +160,7 @@ fn size(zone: &ZoneServers, found: &mut Vec<Draft>) {
                 *most = octets.max(*most);
             }
             // Asked again over TCP because the reply was cut, not because there was none.
-            let cut =
-                (answer.tcp.as_deref()).filter(|word| *word != "worked" && answer.octets.is_some());
+            let cut = (answer.tcp.as_deref()).filter(|_| answer.result == TRUNCATED);
             if let Some(word) = cut {
                 let severity = match is_answer(answer) && !answer.records.is_empty() {
                     true => Severity::Weak,

@@ -154,8 +154,10 @@ impl Zones {
                 let mut parent = None;
                 for view in above {
                     let apex = shown(&view.apex);
-                    if !zones.iter().any(|known| known.apex == apex) {
-                        zones.push(zone(view, parent.take()));
+                    let seen = zone(view, parent.take());
+                    match zones.iter_mut().find(|known| known.apex == apex) {
+                        Some(known) => join(known, &seen),
+                        None => zones.push(seen),
                     }
                     parent = Some(apex);
                 }
@@ -176,6 +178,13 @@ impl Zones {
                 })
                 .collect()
         })
+    }
+}
+
+/// Opt-out shows only on the way to a name below an unsigned delegation.
+fn join(known: &mut Zone, again: &Zone) {
+    if let (Some(known), Some(again)) = (&mut known.proofs, &again.proofs) {
+        known.opt_out |= again.opt_out;
     }
 }
 

@@ -17,9 +17,10 @@ pub struct CheckSpec {
     /// Lints that must not appear, by id; `*` stands for every lint that `lints` does not name.
     #[serde(default)]
     pub not: Vec<String>,
-    /// How many days after the start of the lab the sighting is judged.
+    /// The moment at which the lab is built and looked at, seconds of the Unix epoch; now when
+    /// absent. For what depends on dates in the world outside, such as those of public CAs.
     #[serde(default)]
-    pub at_days: i64,
+    pub at: Option<i64>,
 }
 
 /// The five states, from the sender's side.

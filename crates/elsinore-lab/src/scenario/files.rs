@@ -278,7 +278,9 @@ fn check_place(scenario: &Scenario, key: &str, place: &Place) -> Result<(), Scen
     let lacking = match place {
         Place::Ipv4(_) => Families::Ipv6,
         Place::Ipv6(_) => Families::Ipv4,
-        Place::Tlsa { .. } | Place::WrongTlsa { .. } | Place::Pin { .. } => return Ok(()),
+        Place::Tlsa { .. } | Place::Slip { .. } | Place::WrongTlsa { .. } | Place::Pin { .. } => {
+            return Ok(());
+        }
     };
     if receiver.is_some_and(|receiver| receiver.addresses == lacking) {
         let reason = format!("\"{host}\" has no address of that family");

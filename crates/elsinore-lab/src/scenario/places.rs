@@ -9,6 +9,7 @@
 //! | `{tlsa 2 0 1 mx/root}` | the same of its `intermediate` or `root` |
 //! | `{tlsa 3 1 1 mx/rsa}` | the same of the certificate `rsa` that it has besides |
 //! | `{tlsa 2 0 1 mx/rsa/root}` | the same of that one's `intermediate` or `root` |
+//! | `{slip 3 1 1 mx}` | `3 1 1` and the data of its leaf certificate, its last two octets exchanged |
 //! | `{wrong 3 1 1}` | `3 1 1` and data of the right length that matches nothing |
 //! | `{pin mx}`, `{pin mx/key}` | `sha256:HEX` of its certificate or of its public key |
 
@@ -36,6 +37,17 @@ pub enum Place {
         /// Which certificate of the chain.
         part: ChainPart,
     },
+    /// TLSA rdata of a receiver's leaf with a slip in it.
+    Slip {
+        /// Certificate usage.
+        usage: u8,
+        /// Selector.
+        selector: u8,
+        /// Matching type.
+        matching_type: u8,
+        /// The receiver.
+        host: String,
+    },
     /// TLSA rdata that matches nothing.
     WrongTlsa {
         /// Certificate usage.
@@ -60,7 +72,9 @@ impl Place {
     pub fn host(&self) -> Option<&str> {
         match self {
             Self::Ipv4(host) | Self::Ipv6(host) => Some(host),
-            Self::Tlsa { host, .. } | Self::Pin { host, .. } => Some(host),
+            Self::Tlsa { host, .. } | Self::Slip { host, .. } | Self::Pin { host, .. } => {
+                Some(host)
+            }
             Self::WrongTlsa { .. } => None,
         }
     }
@@ -101,6 +115,15 @@ impl Place {
                     host,
                     also,
                     part,
+                })
+            }
+            ["slip", usage, selector, matching, host] => {
+                let (usage, selector, matching_type) = triple(usage, selector, matching)?;
+                Some(Self::Slip {
+                    usage,
+                    selector,
+                    matching_type,
+                    host: (*host).to_owned(),
                 })
             }
             ["wrong", usage, selector, matching] => {
