@@ -1,6 +1,8 @@
 //! What one part of a report says of another must be there.
 
-use elsinore_check::report::{Report, SCHEMA_VERSION};
+use elsinore_check::report::{
+    AddressState, Report, SCHEMA_VERSION, SenderKind, SenderOutcome, State,
+};
 
 /// Everything in a report that points to nothing.
 pub(crate) fn dangling(report: &Report) -> Vec<String> {
@@ -79,6 +81,7 @@ pub(crate) fn dangling(report: &Report) -> Vec<String> {
     {
         faults.push("forecast: breaks points to no event that breaks".to_owned());
     }
+    faults.extend(contradiction(report));
     if report.schema_version != SCHEMA_VERSION {
         faults.push(format!("schema version {}", report.schema_version));
     }
@@ -86,4 +89,33 @@ pub(crate) fn dangling(report: &Report) -> Vec<String> {
         faults.push(format!("no full stop: {}", report.sentence));
     }
     faults
+}
+
+/// The state is from the side of the DANE sender: where it says something else than that sender
+/// does, one of the two is wrong.
+fn contradiction(report: &Report) -> Option<String> {
+    let sender = (report.senders.iter()).find(|sender| sender.kind == SenderKind::Dane)?;
+    let delivers = sender.outcome == SenderOutcome::Delivered;
+    let security = sender.security.as_deref();
+    let fits = match report.state {
+        State::Protected => {
+            let mut addresses = report.hosts.iter().flat_map(|host| &host.addresses);
+            security == Some("dane")
+                && addresses.all(|address| match address.state {
+                    AddressState::Met => address.security.as_deref() == Some("dane"),
+                    AddressState::Inconclusive => true,
+                    AddressState::MetInPart | AddressState::Failed | AddressState::NotTried => {
+                        false
+                    }
+                })
+        }
+        State::PartlyProtected => delivers,
+        State::NotProtected => matches!(security, Some("webpki" | "encrypted" | "plaintext")),
+        State::Refused => !delivers,
+        State::CouldNotTell => true,
+    };
+    (!fits || delivers != security.is_some()).then(|| {
+        let (state, outcome) = (report.state.word(), sender.outcome);
+        format!("{state}, and the DANE sender: {outcome:?} {security:?}")
+    })
 }
