@@ -7,6 +7,7 @@ mod differential;
 mod docs;
 mod fuzz;
 mod packages;
+mod peers_table;
 mod replay;
 mod spec;
 mod step;
@@ -34,6 +35,7 @@ cargo xtask TASK
   differential [ZONES [QUESTIONS]]
                      a generated tree (2000 zones, 40000 questions) to Unbound and to us
   browser            install what drives Chromium in the tests of the page (npm)
+  peers-table        docs/peers-check.md: the lab's domains seen by other programs (root)
   fuzz-smoke [SECS]  each fuzz target for SECS seconds (30), with cargo-fuzz";
 
 fn main() -> Result<()> {
@@ -53,6 +55,7 @@ fn main() -> Result<()> {
         ["replay-rpl", paths @ ..] if !paths.is_empty() => replay::run(paths),
         ["differential", sizes @ ..] => differential::run(sizes),
         ["browser"] => browser::install(),
+        ["peers-table"] => peers_table::run(),
         ["fuzz-smoke"] => fuzz::smoke(30),
         ["fuzz-smoke", seconds] => fuzz::smoke(seconds.parse()?),
         ["help" | "--help" | "-h"] => {

@@ -6,6 +6,7 @@ mod namespace;
 pub use namespace::{Namespace, add_addresses};
 
 use crate::running::{Placement, Running};
+use crate::scenario::check::STATES;
 use crate::scenario::{Delegation, Signing, ZoneSpec};
 use crate::world::{NETWORKS, VALIDATING_RESOLVER, World};
 use std::fmt::Write as _;
@@ -113,6 +114,8 @@ fn configuration(placement: Placement, world: &World) -> String {
          [smtp]\n\
          helo = \"client.example\"\n\
          allow_nets = [{networks}]\n\n\
+         [check]\n\
+         pause = 0.0\n\n\
          [doctor]\n\
          resolv_conf = \"resolv.conf\"\n\
          {}",
@@ -154,6 +157,21 @@ fn doctor(world: &World) -> String {
     text
 }
 
+/// A domain of each state that `elsinore check` knows, as far as the scenarios have one.
+fn worth_checking(world: &World) -> Vec<(&'static str, &str)> {
+    STATES
+        .into_iter()
+        .filter_map(|state| {
+            world.scenarios().iter().find_map(|scenario| {
+                let check = (scenario.checks.iter())
+                    .find(|check| check.state == state && check.at.is_none())?;
+                let first = || Some(scenario.zones.first()?.name.as_str());
+                Some((state, check.domain.as_deref().or_else(first)?))
+            })
+        })
+        .collect()
+}
+
 /// How a running lab is used, for people.
 #[must_use]
 pub fn instructions(configuration: &Path, world: &World, namespace: Option<&str>) -> String {
@@ -177,6 +195,10 @@ pub fn instructions(configuration: &Path, world: &World, namespace: Option<&str>
     ));
     line(&format!("elsinore --dns-mode ad dns {domain} MX"));
     line("elsinore doctor");
+    for (state, domain) in worth_checking(world) {
+        line(&format!("elsinore check {domain}    # {state}"));
+    }
+    line("elsinore web");
     if namespace.is_some() {
         line(&format!("posttls-finger -c -l dane {domain}"));
     }
