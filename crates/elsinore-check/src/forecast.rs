@@ -7,7 +7,7 @@
 //! after a certificate has expired is asked of the verifier, at that later moment.
 
 use crate::lint::known_ca;
-use crate::lint::view::{Met, View, list};
+use crate::lint::view::{Met, View, list, title};
 use crate::lint::zone::{is_late, is_theirs, longest_signatures};
 use crate::publish::moment::{day, length, second};
 use crate::report::{
@@ -235,7 +235,7 @@ fn certificates(view: &View<'_>, events: &mut Vec<Event>) {
                 continue;
             };
             if end >= view.report.began_at && told.insert(key) {
-                events.push(expiry(view, &served, key, &certificate.subject, end));
+                events.push(expiry(view, &served, key, title(certificate), end));
             }
         }
     }

@@ -2,7 +2,7 @@
 
 use super::catalogue::certificate as known;
 use super::draft::Draft;
-use super::view::{Met, View, base, has_dane, list, recommended, usable};
+use super::view::{Met, View, base, has_dane, list, recommended, title, usable};
 use crate::publish::moment::{day, length, second};
 use crate::report::{Host, KeyKind, Offer, SenderKind, SessionState, Severity};
 use elsinore_dane::time::UnixTime;
@@ -57,7 +57,7 @@ fn matches(view: &View<'_>, host: &Host, found: &mut Vec<Draft>) {
         .iter()
         .map(|met| {
             let key: String = met.leaf.spki_sha256.chars().take(16).collect();
-            let (address, subject) = (&met.address.address, &met.leaf.subject);
+            let (address, subject) = (&met.address.address, title(met.leaf));
             format!("[{address}] presents {subject}, key {key}…")
         })
         .collect();
@@ -168,7 +168,7 @@ fn harmless(view: &View<'_>, host: &Host, found: &mut Vec<Draft>) {
             continue;
         };
         if usage(host, &met) == Some(3) && told.insert(met.leaf_key) {
-            let evidence = format!("{} expired {}", met.leaf.subject, day(UnixTime(end)));
+            let evidence = format!("{} expired {}", title(met.leaf), day(UnixTime(end)));
             found.push(Draft::new(
                 &known::EXPIRED_HARMLESS,
                 &host.mx_host,
@@ -221,7 +221,7 @@ fn ends(view: &View<'_>, host: &Host, found: &mut Vec<Draft>) {
             };
             let evidence = format!(
                 "{} expires {}, in {}; {whom} depend on it",
-                certificate.subject,
+                title(certificate),
                 second(UnixTime(end)),
                 length(left)
             );
@@ -245,7 +245,7 @@ fn strength(view: &View<'_>, host: &Host, found: &mut Vec<Draft>) {
             && (1..2048).contains(&met.leaf.key_bits)
             && told.insert(("key", met.leaf_key))
         {
-            let evidence = format!("{}: RSA, {} bits", met.leaf.subject, met.leaf.key_bits);
+            let evidence = format!("{}: RSA, {} bits", title(met.leaf), met.leaf.key_bits);
             found.push(Draft::new(&known::KEY_SHORT, &host.mx_host, evidence));
         }
         for key in &met.session.chain {
@@ -264,7 +264,8 @@ fn strength(view: &View<'_>, host: &Host, found: &mut Vec<Draft>) {
             };
             let evidence = format!(
                 "{}: {}",
-                certificate.subject, certificate.signature_algorithm
+                title(certificate),
+                certificate.signature_algorithm
             );
             found.push(Draft::new(&known::CHAIN_SHA1, &host.mx_host, evidence).severity(severity));
         }

@@ -3,7 +3,7 @@
 use super::catalogue::domain as known;
 use super::catalogue::record::TLSA_SAME_KEY_EVERYWHERE;
 use super::draft::Draft;
-use super::view::{View, accepted, base, has_dane, is_signed, list, recommended_all};
+use super::view::{View, accepted, base, counted, has_dane, is_signed, list, recommended_all};
 use crate::report::{
     AddressState, AnswerKind, CandidateEnd, Host, Security, SenderKind, SenderOutcome, Severity,
 };
@@ -27,6 +27,10 @@ fn alias(view: &View<'_>, host: &Host, found: &mut Vec<Draft>) {
     let (Some(preference), Some(last)) = (host.preference, host.aliases.last()) else {
         return;
     };
+    // One that runs in a circle leads to no host that could be named instead.
+    if host.aliases.iter().any(|link| link.owner == last.target) {
+        return;
+    }
     let links: Vec<String> = host
         .aliases
         .iter()
@@ -197,8 +201,8 @@ fn wrong_name(view: &View<'_>, found: &mut Vec<Draft>) {
             continue;
         }
         let evidence = format!(
-            "{} records; the mail hosts are {}",
-            lookup.records.len(),
+            "{}; the mail hosts are {}",
+            counted(lookup.records.len()),
             list(view.report.hosts.iter().map(|host| host.mx_host.as_str()))
         );
         let missing = view
@@ -279,7 +283,8 @@ fn backup(view: &View<'_>, found: &mut Vec<Draft>) {
             Some("tlsa-lookup-failed" | "address-lookup-failed" | "zone-status-unknown") => {
                 !view.dns_is_ours()
             }
-            Some("no-address" | "sts-mismatch") => true,
+            Some("sts-mismatch") => true,
+            // A host without addresses is a finding of its own.
             Some(_) => false,
         };
         if !worse || !useless {

@@ -3,7 +3,7 @@
 use super::catalogue::record as known;
 use super::draft::Draft;
 use super::known_ca::hexadecimal;
-use super::view::{View, accepted, base, recommended_all, record, short, usable};
+use super::view::{View, accepted, base, counted, recommended_all, record, short, usable};
 use crate::report::{Host, Severity, Tlsa};
 use elsinore_dane::tlsa::Unusable;
 use openssl::sha::{sha256, sha512};
@@ -18,7 +18,7 @@ pub(super) fn lints(view: &View<'_>, found: &mut Vec<Draft>) {
         let lines = recommended_all(view, host);
         found.extend(drafts.into_iter().map(|draft| draft.paste(lines.clone())));
         if !host.tlsa.is_empty() && usable(host).next().is_none() {
-            let evidence = format!("{} records, none usable", host.tlsa.len());
+            let evidence = format!("{}, none usable", counted(host.tlsa.len()));
             let draft = Draft::new(&known::TLSA_NONE_USABLE, &owner(host), evidence);
             found.push(draft.paste(lines));
         }

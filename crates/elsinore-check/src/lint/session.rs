@@ -2,7 +2,7 @@
 
 use super::catalogue::session as known;
 use super::draft::Draft;
-use super::view::{View, has_dane, list, recommended};
+use super::view::{View, has_dane, list, recommended, title};
 use crate::report::{Host, Offer, SenderKind, Session, SessionState, Severity};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -112,7 +112,7 @@ fn server_name(view: &View<'_>, host: &Host, found: &mut Vec<Draft>) {
             && !known
             && has_dane(host)
         {
-            let evidence = format!("{name}: {}", met.leaf.subject);
+            let evidence = format!("{name}: {}", title(met.leaf));
             told.entry(evidence)
                 .or_default()
                 .insert(&met.address.address);

@@ -143,6 +143,23 @@ pub(crate) fn is_signed(host: &Host) -> bool {
     host.address_security == crate::report::Security::Secure && !host.addresses.is_empty()
 }
 
+/// What a certificate is called: its common name, else its first name, else that it has none.
+pub(crate) fn title(certificate: &Certificate) -> &str {
+    let names = [certificate.subject.as_str()].into_iter();
+    names
+        .chain(certificate.names.iter().map(String::as_str))
+        .find(|name| !name.is_empty())
+        .unwrap_or("a certificate without a name")
+}
+
+/// A number of TLSA records in words.
+pub(crate) fn counted(records: usize) -> String {
+    match records {
+        1 => "1 record".to_owned(),
+        many => format!("{many} records"),
+    }
+}
+
 /// The base domain of a host's records: the one in force, else the name in the MX record.
 pub(crate) fn base(host: &Host) -> &str {
     host.tlsa_base_domain.as_deref().unwrap_or(&host.mx_host)

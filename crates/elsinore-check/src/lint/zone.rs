@@ -2,7 +2,7 @@
 
 use super::catalogue::zone as known;
 use super::draft::Draft;
-use super::view::{View, has_dane, list, tlsa_line};
+use super::view::{View, counted, has_dane, list, tlsa_line};
 use crate::publish::moment::{length, second};
 use crate::report::{AnswerKind, Security, Severity, Signature, Zone};
 use elsinore_dane::time::UnixTime;
@@ -337,7 +337,7 @@ fn hosts(view: &View<'_>, found: &mut Vec<Draft>) {
                 && lookup.chain.is_empty()
             {
                 let reason = lookup.reason.as_deref().unwrap_or("not signed");
-                let evidence = format!("{} records, {reason}", lookup.records.len());
+                let evidence = format!("{}, {reason}", counted(lookup.records.len()));
                 let subject = format!("{} TLSA", lookup.name);
                 found.push(Draft::new(&known::TLSA_WITHOUT_DNSSEC, &subject, evidence));
             }

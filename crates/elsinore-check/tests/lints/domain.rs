@@ -10,6 +10,16 @@ use elsinore_dane::mta_sts::{StsFetch, StsFetchError};
 pub(crate) const ROWS: &[Row] = &[
     (&domain::MX_ALIAS, alias, |_| {}),
     (
+        &domain::MX_ALIAS,
+        alias,
+        // There is no host at its end to be named instead.
+        |scene| {
+            alias(scene);
+            let back = link("mail.example.net", "mx1.example.org");
+            scene.host(0).aliases.push(back);
+        },
+    ),
+    (
         &domain::MX_ALIAS_TLSA_BOTH_ENDS,
         |scene| {
             alias(scene);
