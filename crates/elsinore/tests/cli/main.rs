@@ -14,6 +14,7 @@ mod send;
 mod tlsa;
 mod tlsa_live;
 mod tlsa_make;
+mod tlsa_nsupdate;
 mod tlsa_plan;
 mod usage;
 mod web;
