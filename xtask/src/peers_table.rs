@@ -240,6 +240,7 @@ fn peers(elsinore: &str, venv: &Path, lab: &Lab) -> Vec<Peer> {
                 ("Certificate matches", "one address matches"),
                 ("Certificate does not match", "no match"),
                 ("not validated by DNSSEC", "not validated by DNSSEC"),
+                ("error while resolving", "cannot resolve here"),
             ],
         },
         Peer {
@@ -289,7 +290,8 @@ fn document(peers: &[Peer], rows: &[String]) -> String {
         list` and `scenarios/`. A program that asks about hosts is given `mx.` and the domain. \
         `danetool` and `ldns-dane` get the lab's trust anchor; `ldns-dane` knows no STARTTLS and \
         gets the chain that `openssl s_client` fetched from one address; testssl.sh does no \
-        DANE.\n\n"
+        DANE. \"Cannot resolve here\" is about danetool's own resolver in this lab, not about the \
+        domain.\n\n"
         .to_owned();
     let names: Vec<&str> = peers.iter().map(|peer| peer.name).collect();
     // Writing to a String cannot fail.
