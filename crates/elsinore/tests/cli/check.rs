@@ -30,7 +30,6 @@ fn what_is_no_domain_is_refused() {
         (&["example.org", "--columns", "10"], "40..=200"),
         (&["example.org", "--color", "pink"], "pink"),
         (&["example.org", "--watch=0"], "86400"),
-        (&["example.org", "--watch", "--nagios"], "cannot be used"),
         (&["example.org", "--warning", "3"], "--nagios"),
         (&["example.org", "--schema"], "cannot be used"),
         (
@@ -78,6 +77,7 @@ fn a_monitor_hears_unknown_of_every_error() {
         &["check", "--nagios"][..],
         &["check", "--nagios", "192.0.2.1"],
         &["check", "--nagios", "--frobnicate", "example.org"],
+        &["check", "--nagios", "--watch", "example.org"],
         &["--config", "gone.toml", "check", "--nagios", "example.org"],
         &["--config", "bad.toml", "check", "--nagios", "a|b.example"],
     ] {
