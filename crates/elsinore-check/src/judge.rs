@@ -7,6 +7,7 @@
 //! sender never needs: the view over all hosts, addresses and certificates at once (`state`), and
 //! words for people.
 
+mod barrier;
 mod certificates;
 mod hosts;
 mod labels;

@@ -1,5 +1,6 @@
 //! What each kind of sender would do, in a sentence.
 
+use super::barrier::{Barrier, owes_sts};
 use super::hosts::{obligation, plan_of};
 use super::text;
 use crate::report::{HostOutlook, Sender, SenderKind, SenderOutcome, State};
@@ -55,6 +56,32 @@ fn sender(sighting: &Sighting, seen: &SenderSighting, state: State) -> Sender {
     }
 }
 
+/// What stops the sender that honours both, over all hosts.
+fn barrier(sighting: &Sighting, kind: SenderKind) -> Barrier {
+    if kind != SenderKind::Dane {
+        return Barrier::Neither;
+    }
+    let of_host = |host: &HostSighting| match plan_of(sighting, kind, &host.mx_host)
+        .map(|plan| &plan.obligation)
+    {
+        Some(Obligation::Skip(reason)) => Barrier::of_skip(*reason),
+        Some(Obligation::Authenticate(owed)) => (host.addresses.iter())
+            .flat_map(|address| &address.verdicts)
+            .filter(|verdict| verdict.kind == kind)
+            .map(|verdict| {
+                let (dane, sts) = (owed.dane.is_some(), owes_sts(owed));
+                Barrier::of_failure(dane, sts, verdict.failure.as_deref())
+            })
+            .fold(Barrier::Neither, Barrier::and),
+        Some(Obligation::Cleartext | Obligation::Opportunistic | Obligation::Encrypt) | None => {
+            Barrier::Neither
+        }
+    };
+    (sighting.hosts.iter())
+        .map(of_host)
+        .fold(Barrier::Neither, Barrier::and)
+}
+
 /// Who that is. Postfix (`smtp_tls_security_level = dane`), Exim (`hosts_try_dane`) and Exchange
 /// Online honour DANE for outgoing mail; Gmail honours MTA-STS and does not look for TLSA records.
 const fn who(kind: SenderKind) -> &'static str {
@@ -83,11 +110,23 @@ fn sentence(
     let reason = reason
         .map(|reason| format!(": {reason}"))
         .unwrap_or_default();
+    let (who, stopped) = match (outcome, barrier(sighting, seen.kind)) {
+        (SenderOutcome::Deferred | SenderOutcome::Bounced, Barrier::Sts) => (
+            "A sender that honours both DANE and MTA-STS, as Exchange Online does,",
+            " What stops it is MTA-STS, which a sender that honours DANE alone does not look at.",
+        ),
+        (SenderOutcome::Deferred | SenderOutcome::Bounced, Barrier::Both) => (
+            "A sender that honours both DANE and MTA-STS, as Exchange Online does,",
+            " Each of the two stops it.",
+        ),
+        (SenderOutcome::Deferred | SenderOutcome::Bounced, Barrier::Dane | Barrier::Neither)
+        | (SenderOutcome::Delivered, _) => (who, ""),
+    };
     match outcome {
         SenderOutcome::Deferred => format!(
-            "{who} keeps the mail and tries again, until it returns it after some days{reason}."
+            "{who} keeps the mail and tries again, until it returns it after some days{reason}.{stopped}"
         ),
-        SenderOutcome::Bounced => format!("{who} returns the mail at once{reason}."),
+        SenderOutcome::Bounced => format!("{who} returns the mail at once{reason}.{stopped}"),
         SenderOutcome::Delivered => {
             let host = seen
                 .end

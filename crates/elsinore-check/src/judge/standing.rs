@@ -1,5 +1,6 @@
 //! What decides the state of a domain, taken out of the sighting: small enough to write tables with.
 
+use super::barrier::owes_sts;
 use super::hosts::plan_of;
 use super::lookups;
 use crate::report::{AddressState, Host, Security, SenderKind};
@@ -82,6 +83,8 @@ pub(super) struct HostStanding {
     pub(super) detail: Option<String>,
     /// Whether DANE obliges the sender to authenticate it.
     pub(super) dane: bool,
+    /// Whether an enforced MTA-STS policy obliges the sender to check its certificate.
+    pub(super) sts: bool,
     /// Whether the DANE sender has to authenticate it by whatever means.
     pub(super) authenticate: bool,
     /// Whether TLS is demanded, and no proof.
@@ -230,6 +233,7 @@ fn of_host(sighting: &Sighting, mx_host: &str, host: &Host) -> HostStanding {
         skip,
         detail: skip.and_then(|reason| detail(sighting, host, reason)),
         dane: requirements.is_some_and(|requirements| requirements.dane.is_some()),
+        sts: requirements.is_some_and(owes_sts),
         authenticate: requirements.is_some(),
         encrypt: matches!(obligation, Some(Obligation::Encrypt)),
         unusable: !host.tlsa.is_empty() && host.tlsa.iter().all(|record| record.unusable.is_some()),

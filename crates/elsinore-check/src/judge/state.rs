@@ -21,6 +21,7 @@
 //!   unusable belong here: they demand TLS and prove nobody, so an attacker on the way can be the
 //!   server. So does a certificate that happens to be valid, because nobody is obliged to look.
 
+use super::barrier::Barrier;
 use super::standing::{AddressStanding, HostStanding, Route, Standing};
 use super::text::count;
 use crate::report::{AddressState, Security, State};
@@ -154,7 +155,8 @@ impl<'a> View<'a> {
         if let Some((host, address)) = self.failed.first() {
             let more = more(self.failed.len() - 1);
             let text = format!(
-                "Mail flows, but a DANE sender cannot use {}: {}{more}",
+                "Mail flows, but {} cannot use {}: {}{more}",
+                who(barrier(host, address)),
                 place(host, address),
                 why(address)
             );
@@ -167,7 +169,8 @@ impl<'a> View<'a> {
         });
         if let Some(host) = skipped {
             return Some(format!(
-                "Mail flows, but a DANE sender does not contact {}: {}",
+                "Mail flows, but {} does not contact {}: {}",
+                who(skipped_for(host)),
                 host.name,
                 skip(host)
             ));
@@ -301,7 +304,8 @@ impl<'a> View<'a> {
         let domain = &self.standing.domain;
         if let Some((host, address)) = self.failed.first() {
             return format!(
-                "Mail flows unauthenticated, because a DANE sender cannot use {} and goes on to a weaker host: {}",
+                "Mail flows unauthenticated, because {} cannot use {} and goes on to a weaker host: {}",
+                who(barrier(host, address)),
                 place(host, address),
                 why(address)
             );
@@ -311,7 +315,8 @@ impl<'a> View<'a> {
                 .is_some_and(|reason| reason != SkipReason::NoAddress)
         }) {
             return format!(
-                "Mail flows unauthenticated, because a DANE sender does not contact {} and goes on to a weaker host: {}",
+                "Mail flows unauthenticated, because {} does not contact {} and goes on to a weaker host: {}",
+                who(skipped_for(host)),
                 host.name,
                 skip(host)
             );
@@ -343,7 +348,8 @@ impl<'a> View<'a> {
         if let Some((host, address)) = self.failed.first() {
             let more = more(self.failed.len() - 1);
             return format!(
-                "A DANE sender can deliver nothing to {domain}: it cannot use {}: {}{more}",
+                "{} can deliver nothing to {domain}: it cannot use {}: {}{more}",
+                self.nobody(),
                 place(host, address),
                 why(address)
             );
@@ -364,7 +370,7 @@ impl<'a> View<'a> {
                     .all(|host| host.skip == Some(SkipReason::NoAddress));
                 let what = match all_without {
                     true => format!("Mail to {domain} is returned at once"),
-                    false => format!("A DANE sender can deliver nothing to {domain}"),
+                    false => format!("{} can deliver nothing to {domain}", self.nobody()),
                 };
                 format!("{what}: {}: {}", host.name, skip(host))
             }
@@ -374,11 +380,25 @@ impl<'a> View<'a> {
         }
     }
 
+    /// Who can deliver nothing: a sender that honours what stands in the way.
+    fn nobody(&self) -> &'static str {
+        let failed = (self.failed.iter()).map(|(host, address)| barrier(host, address));
+        let skipped = (self.standing.hosts.iter())
+            .filter(|host| host.skip.is_some())
+            .map(skipped_for);
+        match failed.chain(skipped).fold(Barrier::Neither, Barrier::and) {
+            Barrier::Sts => "A sender that honours MTA-STS",
+            Barrier::Both => "A sender that honours DANE and MTA-STS",
+            Barrier::Dane | Barrier::Neither => "A DANE sender",
+        }
+    }
+
     fn nothing_reached(&self, (host, address): &At<'_>) -> String {
         let domain = &self.standing.domain;
         match self.failed.first() {
             Some((bad, one)) => format!(
-                "The check could not tell: a DANE sender cannot use {} ({}), and {} could not be tested: {}",
+                "The check could not tell: {} cannot use {} ({}), and {} could not be tested: {}",
+                who(barrier(bad, one)),
                 place(bad, one),
                 why(one),
                 place(host, address),
@@ -410,6 +430,24 @@ const fn is_authenticated(security: Option<SessionSecurity>) -> bool {
 /// `mx.example[192.0.2.1]`.
 fn place(host: &HostStanding, address: &AddressStanding) -> String {
     format!("{}[{}]", host.name, address.address)
+}
+
+/// What stands in the way at an address.
+fn barrier(host: &HostStanding, address: &AddressStanding) -> Barrier {
+    Barrier::of_failure(host.dane, host.sts, address.reason.as_deref())
+}
+
+/// What a host is skipped for.
+fn skipped_for(host: &HostStanding) -> Barrier {
+    host.skip.map_or(Barrier::Neither, Barrier::of_skip)
+}
+
+/// The sender that is held up. Where both demand it, one that honours DANE alone is held up too.
+const fn who(barrier: Barrier) -> &'static str {
+    match barrier {
+        Barrier::Sts => "a sender that honours MTA-STS",
+        Barrier::Dane | Barrier::Both | Barrier::Neither => "a DANE sender",
+    }
 }
 
 /// The reason without the word that says where it comes from: `TLSA: no TLSA record matches`.

@@ -3,7 +3,7 @@
 //! A situation is written in segments between semicolons. The first is the way to the hosts:
 //! `secure`, `insecure`, `implicit`, `implicit-insecure`, `bounce CODE REASON`, `defer CODE REASON`,
 //! `timeout`. Then hosts, `NAME OBLIGATION: ADDRESS, ADDRESS`, where the obligation is `dane`,
-//! `sts`, `sts-unusable` (beside TLSA records of no use), `pins`, `may`, `encrypt` (the same) or the word of a skip reason, with a trailing `!` when the
+//! `sts`, `dane+sts`, `sts-unusable` (beside TLSA records of no use), `pins`, `may`, `encrypt` (the same) or the word of a skip reason, with a trailing `!` when the
 //! host's addresses are not signed, and an address is `met WORD`, `part WORD REASON`,
 //! `failed REASON`, `lost REASON`. Then remarks: `ours REASON`, `overridden`, `bound` (the sender
 //! gives up before it comes to what would take the mail), `sts-only refuses REASON`.
@@ -105,15 +105,28 @@ fn host(segment: &str) -> HostStanding {
     let skip = SKIPS.into_iter().find(|skip| skip.word() == obligation);
     assert!(
         skip.is_some()
-            || ["dane", "sts", "sts-unusable", "pins", "may", "encrypt"].contains(&obligation),
+            || [
+                "dane",
+                "dane+sts",
+                "sts",
+                "sts-unusable",
+                "pins",
+                "may",
+                "encrypt"
+            ]
+            .contains(&obligation),
         "{obligation}"
     );
     HostStanding {
         name: name.to_owned(),
         skip,
         detail: (skip == Some(SkipReason::TlsaLookupFailed)).then(|| "SERVFAIL".to_owned()),
-        dane: obligation == "dane",
-        authenticate: matches!(obligation, "dane" | "sts" | "sts-unusable" | "pins"),
+        dane: matches!(obligation, "dane" | "dane+sts"),
+        sts: matches!(obligation, "sts" | "sts-unusable" | "dane+sts"),
+        authenticate: matches!(
+            obligation,
+            "dane" | "dane+sts" | "sts" | "sts-unusable" | "pins"
+        ),
         encrypt: obligation == "encrypt",
         unusable: matches!(obligation, "encrypt" | "sts-unusable"),
         addresses_secure: if unsigned {

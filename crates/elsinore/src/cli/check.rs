@@ -72,7 +72,14 @@ pub(crate) struct CheckArguments {
     )]
     offline: Option<PathBuf>,
     /// Print the JSON Schema of the report and do nothing else.
-    #[arg(long, exclusive = true)]
+    // Not `exclusive`: ELSINORE_CONFIG in the environment counts as an argument there.
+    #[arg(
+        long,
+        conflicts_with_all = [
+            "domains", "from", "full", "compare", "watch", "save", "offline", "nagios",
+            "sessions", "pause", "patience", "helo", "port", "ascii", "columns"
+        ]
+    )]
     schema: bool,
     /// One line and an exit code as Nagios and its kin want them: 0 OK,
     /// 1 WARNING, 2 CRITICAL, 3 UNKNOWN.

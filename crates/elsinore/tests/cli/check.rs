@@ -97,6 +97,17 @@ fn the_schema_is_that_of_the_report() {
     assert_eq!(run.json(), elsinore_check::report::schema());
 }
 
+/// The variable is no argument that could be in the way of `--schema`.
+#[test]
+fn the_schema_beside_a_variable() {
+    let output = Workplace::new()
+        .command(&["check", "--schema"])
+        .env("ELSINORE_CONFIG", "elsinore.toml")
+        .output()
+        .unwrap();
+    assert!(output.status.success(), "{output:?}");
+}
+
 #[test]
 fn only_check_draws() {
     let place = Workplace::new();
