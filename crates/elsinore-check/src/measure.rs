@@ -49,15 +49,19 @@ pub struct MeasureSettings {
     pub sender: SenderConfig,
     /// Sessions held at one address in one check; what is beyond is left out and said so.
     pub most_sessions_per_address: usize,
+    /// Sessions held in one check, about: whoever names fifty hosts with thirty addresses each does
+    /// not make it knock everywhere in somebody's network. What is beyond is left out likewise.
+    pub most_sessions: usize,
 }
 
 impl MeasureSettings {
-    /// At most eight sessions at one address.
+    /// At most eight sessions at one address, and 512 in all.
     #[must_use]
     pub const fn new(sender: SenderConfig) -> Self {
         Self {
             sender,
             most_sessions_per_address: 8,
+            most_sessions: 512,
         }
     }
 }
@@ -99,7 +103,7 @@ pub async fn measure(
     .map(prober_of);
     let (next_hop, mut policy, overridden) = own.destination(domain);
     policy.look_ahead = LookAhead::AllHosts;
-    let budget = Budget::new(settings.most_sessions_per_address);
+    let budget = Budget::new(settings.most_sessions_per_address, settings.most_sessions);
     let ground = Ground {
         world: world.as_ref(),
         assessor: own.assessor(),

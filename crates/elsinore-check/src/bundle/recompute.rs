@@ -27,6 +27,9 @@ pub async fn recompute(
     settings.sender.policy.families = bundle.setting.families.families();
     // What the reader has learnt of the domain some other time is not in the bundle.
     settings.sender.state = None;
+    // Nobody is visited: whatever the bundle holds is looked at, whichever lane comes first.
+    settings.most_sessions_per_address = usize::MAX;
+    settings.most_sessions = usize::MAX;
     let mut sighting = measure(&world, &settings, &bundle.domain, &|_| {}).await;
     sighting.replayed = true;
     let mut report = judge(&sighting, options);

@@ -11,7 +11,7 @@ use elsinore_net::deliver::{Assessor, Sounding};
 use elsinore_net::tls::{LeafKey, SignatureOffer};
 use std::collections::HashMap;
 use std::net::IpAddr;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// One session and what it was held for.
 #[derive(Debug, Clone)]
@@ -25,32 +25,56 @@ pub(super) struct Held {
 /// How many sessions were held at each address, and how many may be.
 #[derive(Debug)]
 pub(super) struct Budget {
-    most: usize,
-    held: Mutex<HashMap<IpAddr, usize>>,
+    most_at_one: usize,
+    most_in_all: usize,
+    spent: Mutex<Spent>,
+}
+
+/// Sessions held, and one for each visit under way, so that the lanes of many hosts at one address
+/// do not all find room there at once.
+#[derive(Debug, Default)]
+struct Spent {
+    at: HashMap<IpAddr, usize>,
+    in_all: usize,
 }
 
 impl Budget {
-    pub(super) fn new(most: usize) -> Self {
+    pub(super) fn new(most_at_one: usize, most_in_all: usize) -> Self {
         Self {
-            most: most.max(1),
-            held: Mutex::new(HashMap::new()),
+            most_at_one: most_at_one.max(1),
+            most_in_all: most_in_all.max(1),
+            spent: Mutex::default(),
         }
     }
 
-    fn has_room(&self, address: IpAddr) -> bool {
-        let held = self.held.lock().unwrap_or_else(PoisonError::into_inner);
-        held.get(&address).is_none_or(|count| *count < self.most)
+    fn spent(&self) -> MutexGuard<'_, Spent> {
+        self.spent.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn spend(&self, address: IpAddr, sessions: usize) {
-        let mut held = self.held.lock().unwrap_or_else(PoisonError::into_inner);
-        *held.entry(address).or_default() += sessions;
+    /// Takes room for one session, where there is some.
+    fn reserve(&self, address: IpAddr) -> bool {
+        let mut spent = self.spent();
+        let in_all = spent.in_all;
+        let here = spent.at.entry(address).or_default();
+        let has_room = *here < self.most_at_one && in_all < self.most_in_all;
+        if has_room {
+            *here += 1;
+            spent.in_all += 1;
+        }
+        has_room
+    }
+
+    /// Counts what a visit came to for which room was taken.
+    fn settle(&self, address: IpAddr, sessions: usize) {
+        let mut spent = self.spent();
+        let here = spent.at.entry(address).or_default();
+        *here = (*here + sessions).saturating_sub(1);
+        spent.in_all = (spent.in_all + sessions).saturating_sub(1);
     }
 
     /// Every session held.
     pub(super) fn total(&self) -> usize {
-        let held = self.held.lock().unwrap_or_else(PoisonError::into_inner);
-        held.values().sum()
+        self.spent().in_all
     }
 }
 
@@ -158,7 +182,7 @@ impl Lane {
         (offer, other_name): (Offer, Option<&DomainName>),
         seen: &[Sounding],
     ) {
-        if !ground.budget.has_room(self.address) {
+        if !ground.budget.reserve(self.address) {
             self.left_out += 1;
             return;
         }
@@ -171,7 +195,7 @@ impl Lane {
             seen,
         };
         let soundings = ground.world.visit(&visit).await;
-        ground.budget.spend(self.address, soundings.len());
+        ground.budget.settle(self.address, soundings.len());
         (ground.watch)(Progress::Met {
             mx_host: self.mx_host.clone(),
             address: self.address,

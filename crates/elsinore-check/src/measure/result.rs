@@ -15,6 +15,7 @@ use elsinore_dane::answer::{Last, Question, RecordType};
 use elsinore_dane::destination;
 use elsinore_dane::mta_sts::StsFetch;
 use elsinore_dane::name::DomainName;
+use elsinore_dane::obligation::Obligation;
 use elsinore_dane::plan::HostPlan;
 use elsinore_net::deliver::{self, Approach, Ended, PlanSighting};
 use elsinore_net::doctor::triage::Blame;
@@ -88,11 +89,13 @@ impl Seen<'_> {
             .filter(|lane| lane.left_out > 0)
             .map(|lane| {
                 format!(
-                    "{}[{}]: {} looks left out, at most {} sessions are held at one address",
+                    "{}[{}]: {} looks left out, at most {} sessions are held at one address, and {} \
+                     in all",
                     lane.mx_host,
                     lane.address,
                     lane.left_out,
-                    self.settings.most_sessions_per_address
+                    self.settings.most_sessions_per_address,
+                    self.settings.most_sessions
                 )
             })
             .collect();
@@ -232,8 +235,11 @@ impl Seen<'_> {
             let Some(own) = own.filter(|own| own.addresses.contains(&address)) else {
                 continue;
             };
-            if let Some(approach) = self.approach(ground, own, address) {
-                verdicts.push(verdict(kind, &approach));
+            match self.approach(ground, own, address) {
+                Some(approach) => verdicts.push(verdict(kind, &approach)),
+                // Nobody contacts a host that is to be skipped.
+                None if matches!(own.obligation, Obligation::Skip(_)) => {}
+                None => verdicts.push(unseen(kind)),
             }
         }
         AddressSighting {
@@ -312,6 +318,17 @@ fn verdict(kind: SenderKind, approach: &Approach) -> AddressVerdict {
             .map(ToString::to_string),
         security,
         failure,
+    }
+}
+
+/// What is said of an address that the sender would contact, and where the check did not hold the
+/// sessions to tell: a bound of ours, or a bundle without them. It is no fault of theirs.
+fn unseen(kind: SenderKind) -> AddressVerdict {
+    AddressVerdict {
+        kind,
+        security: None,
+        failure: None,
+        inconclusive: Some("the check did not hold the session that would tell".to_owned()),
     }
 }
 

@@ -4,7 +4,7 @@
 use crate::lab::Looking;
 use crate::wire::{mx, unsigned_reply, with_flipped, without};
 use elsinore_check::bundle::{Bundle, DnsMode, ReplayTrust};
-use elsinore_check::report::State;
+use elsinore_check::report::{AddressState, State};
 use elsinore_dane::time::UnixTime;
 use elsinore_lab::scenario::files;
 use elsinore_net::deliver::Heard;
@@ -222,6 +222,13 @@ async fn no_forgery_is_protected() {
             report.sentence
         );
     }
+    // A session that is not there is a fault of nobody's.
+    let mut unvisited = genuine.clone();
+    unvisited.visits.clear();
+    let report = looking.again(&unvisited).await;
+    assert_eq!(report.state, State::CouldNotTell, "{}", report.sentence);
+    let mut addresses = report.hosts.iter().flat_map(|host| &host.addresses);
+    assert!(addresses.all(|address| address.state == AddressState::Inconclusive));
     // Anchors of the forger's own choice are not in the bundle, and the reader's are not his.
     let foreign = TrustAnchors::shipped();
     let trust = ReplayTrust(ResolverConfig {
