@@ -6,7 +6,8 @@ use std::sync::Arc;
 /// A fully qualified domain name in one canonical text form.
 ///
 /// Lower case, A-labels only, no trailing dot; the root is `.`. Octets outside printable ASCII,
-/// and dots or backslashes inside a label, are kept as `\DDD` / `\.` / `\\` (RFC 1035 §5.1).
+/// those that zone files or shells read as more than themselves, and dots or backslashes inside a
+/// label are kept as `\DDD` / `\.` / `\\` (RFC 1035 §5.1).
 /// Two names are equal exactly when DNS calls them equal. Wire length is at most 255 octets and
 /// each label at most 63 (RFC 1035 §2.3.4); both are enforced on construction.
 #[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -130,7 +131,9 @@ impl DomainName {
                         text.push('\\');
                         text.push(char::from(*octet));
                     }
-                    b'!'..=b'~' => text.push(char::from(octet.to_ascii_lowercase())),
+                    octet if stands_for_itself(*octet) => {
+                        text.push(char::from(octet.to_ascii_lowercase()));
+                    }
                     other => text.push_str(&format!("\\{other:03}")),
                 }
             }
@@ -227,6 +230,17 @@ impl DomainName {
     }
 }
 
+/// Whether an octet of a label is written as it is. Names of strangers are printed in lines that
+/// people paste into zone files and shells, so what is special there (RFC 1035 §5.1: quotes, brackets,
+/// `;`, `$`; POSIX shells: `|`, `&`, `<`, `` ` `` and more) is written as a number.
+const fn stands_for_itself(octet: u8) -> bool {
+    octet.is_ascii_alphanumeric()
+        || matches!(
+            octet,
+            b'-' | b'_' | b'*' | b'/' | b'+' | b':' | b'=' | b',' | b'@' | b'%' | b'^'
+        )
+}
+
 impl fmt::Display for DomainName {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.0)
@@ -260,6 +274,15 @@ mod tests {
             ("b\u{fc}cher.example", "xn--bcher-kva.example"),
             ("a\\.b.example", "a\\.b.example"),
             ("a\\000b.example", "a\\000b.example"),
+            ("*.0/26.example", "*.0/26.example"),
+            (
+                "$(ID|sh);`x`.example",
+                "\\036\\040id\\124sh\\041\\059\\096x\\096.example",
+            ),
+            (
+                "a&b<c>'d'\"e\".example",
+                "a\\038b\\060c\\062\\039d\\039\\034e\\034.example",
+            ),
         ] {
             let name = DomainName::parse(text).unwrap();
             assert_eq!(name.as_str(), expected);
