@@ -34,7 +34,7 @@ use std::sync::Arc;
 const DNS: u16 = 53;
 /// Servers asked at one time.
 const AT_ONCE: usize = 16;
-/// Addresses of one host that are looked at.
+/// Addresses of one host that are named although nobody looked at them.
 const MOST_ADDRESSES: usize = 32;
 
 /// What the TLSA records of a host are, by everybody's word.
@@ -59,7 +59,7 @@ pub struct RecordsLook {
 pub struct HostLook {
     /// Each address, once for each key and each failure.
     pub endpoints: Vec<EndpointView>,
-    /// Why there is no address, or not every one was looked at.
+    /// Why there is no address to look at.
     pub problem: Option<String>,
 }
 
@@ -108,10 +108,16 @@ pub async fn look_at_records(world: &dyn World, owner: &DomainName) -> RecordsLo
     if without_six {
         notes.push("servers were not asked by IPv6, which this machine does not have".to_owned());
     }
+    let answers_by_four = |name: &DomainName| {
+        let all = whom.iter().zip(&replies);
+        let mut own = all.filter(|((one, _), _)| one == name);
+        own.any(|(_, reply)| !is_six(reply) && reply.said().is_some())
+    };
+    // A server that has IPv6 alone stays: nobody knows what it serves.
     let servers = whom
         .iter()
         .zip(&replies)
-        .filter(|(_, reply)| !(without_six && is_six(reply)))
+        .filter(|((name, _), reply)| !(without_six && is_six(reply) && answers_by_four(name)))
         .map(|((name, address), reply)| ServerView {
             server: format!("{name} [{address}]"),
             answer: server_answer(reply, &end),
@@ -231,13 +237,64 @@ pub async fn look_at_host(
             problem: Some(why),
         };
     };
-    let addresses = plan.addresses.iter().take(MOST_ADDRESSES);
-    let looks = addresses.map(|address| look_at_address(world, &prober, plan, *address));
-    let endpoints = join_all(looks).await.into_iter().flatten().collect();
-    let left_out = plan.addresses.len().saturating_sub(MOST_ADDRESSES);
+    let looks = plan.addresses.iter();
+    let looks = looks.map(|address| look_at_address(world, &prober, plan, *address));
+    let mut endpoints: Vec<EndpointView> = join_all(looks).await.into_iter().flatten().collect();
+    endpoints.extend(passed_over(world, sender, host, &plan.addresses).await);
     HostLook {
         endpoints,
-        problem: (left_out > 0).then(|| format!("{left_out} further addresses were left out")),
+        problem: None,
+    }
+}
+
+/// What a sender may contact and was not looked at: addresses of a family whose lookup failed, and
+/// those beyond the number that a sender considers. Another sender may know them.
+async fn passed_over(
+    world: &dyn World,
+    sender: &SenderConfig,
+    host: &DomainName,
+    looked_at: &[IpAddr],
+) -> Vec<EndpointView> {
+    let nothing = |address: String, reason: &str| EndpointView {
+        address,
+        algorithm: KeyAlgorithm::Other,
+        presented: Presented::Nothing(reason.to_owned()),
+    };
+    let mut found = Vec::new();
+    for (record_type, any) in [
+        (RecordType::A, "any IPv4 address"),
+        (RecordType::Aaaa, "any IPv6 address"),
+    ] {
+        let question = Question::new(host.clone(), record_type);
+        let answer = world.resolver().lookup(&question, Freshness::Cached).await;
+        match &answer.last {
+            Last::Failed(failure) => found.push(nothing(any.to_owned(), failure.status.reason())),
+            Last::Denied(_) => {}
+            Last::Data(set) => {
+                let addresses = set.records.iter().filter_map(address);
+                let left_out = addresses.filter(|address| {
+                    !looked_at.contains(address)
+                        && sender.policy.networks.refusal(*address).is_none()
+                });
+                let left_out = left_out.take(MOST_ADDRESSES);
+                found.extend(
+                    left_out.map(|one| nothing(one.to_string(), "too many addresses to look at")),
+                );
+            }
+        }
+    }
+    found
+}
+
+const fn address(data: &RecordData) -> Option<IpAddr> {
+    match data {
+        RecordData::A(address) => Some(IpAddr::V4(*address)),
+        RecordData::Aaaa(address) => Some(IpAddr::V6(*address)),
+        RecordData::Mx { .. }
+        | RecordData::Tlsa(_)
+        | RecordData::Txt(_)
+        | RecordData::Name(_)
+        | RecordData::Other(_) => None,
     }
 }
 
