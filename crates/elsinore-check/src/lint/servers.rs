@@ -170,10 +170,7 @@ fn size(zone: &ZoneServers, found: &mut Vec<Draft>) {
                     Draft::new(
                         &known::TCP_FAILS,
                         &format!("{} [{}]", server.name, answer.address),
-                        format!(
-                            "{} {}: cut short over UDP, {word} over TCP",
-                            answer.name, answer.record_type
-                        ),
+                        format!("{} {} over UDP: {word}", answer.name, answer.record_type),
                     )
                     .severity(severity)
                     .paste([format!(

@@ -123,12 +123,12 @@ pub(crate) const ROWS: &[Row] = &[
         &dns::TCP_FAILS,
         |scene| {
             scene.ask("_25._tcp.mx1.example.org", "TLSA", ["NOERROR", "truncated"]);
-            scene.server(1).answers[1].tcp = Some("unreachable".to_owned());
+            scene.server(1).answers[1].tcp =
+                Some("truncated, no answer over TCP: unreachable".to_owned());
         },
-        // Asked over TCP because UDP was silent, not because the reply was cut.
         |scene| {
-            scene.ask("_25._tcp.mx1.example.org", "TLSA", ["NOERROR", "timeout"]);
-            scene.server(1).answers[1].tcp = Some("unreachable".to_owned());
+            scene.ask("_25._tcp.mx1.example.org", "TLSA", ["NOERROR", "NOERROR"]);
+            scene.server(1).answers[1].tcp = Some("truncated, answered over TCP".to_owned());
         },
     ),
     (
