@@ -12,7 +12,7 @@ use crate::lint::zone::{is_late, is_theirs, longest_signatures};
 use crate::publish::moment::{day, length, second};
 use crate::report::{
     AddressState, Event, EventKind, Forecast, Host, Offer, Report, SenderKind, SenderOutcome,
-    SessionState, Signature,
+    SessionState, Severity, Signature,
 };
 use crate::sighting::Sighting;
 use elsinore_dane::time::UnixTime;
@@ -68,6 +68,11 @@ fn sentence(view: &View<'_>, breaks: Option<&Event>, first: Option<&Signature>) 
             event.subject,
             event.effect
         ),
+        None if delivers(view, SenderKind::Dane) && will_fail(view) => {
+            "Nothing breaks by itself on a day that can be foreseen; what will fail among the \
+             findings can do so at any time."
+                .to_owned()
+        }
         None if delivers(view, SenderKind::Dane) => {
             "Nothing that can be foreseen breaks by itself.".to_owned()
         }
@@ -77,6 +82,12 @@ fn sentence(view: &View<'_>, breaks: Option<&Event>, first: Option<&Signature>) 
         Some(stopped) => format!("{main} {stopped}"),
         None => main,
     }
+}
+
+/// Whether a finding says that something will fail, and nobody knows when.
+fn will_fail(view: &View<'_>) -> bool {
+    (view.report.findings.iter())
+        .any(|one| one.severity == Severity::WillFail && one.fails_at.is_none())
 }
 
 /// Whether a kind of sender delivers today.
@@ -116,10 +127,17 @@ fn signatures<'a>(view: &View<'a>, events: &mut Vec<Event>) -> Option<&'a Signat
             true => "the signature was not renewed in time; when it has expired validating \
                      resolvers answer SERVFAIL, and mail of DANE senders waits"
                 .to_owned(),
-            false => format!(
-                "first of {} signatures of the zone to expire; its signer renews it before that",
-                sets.len()
-            ),
+            false => match sets.len() {
+                1 => {
+                    "the only signature of the zone that was seen; its signer renews it before it \
+                      expires"
+                        .to_owned()
+                }
+                several => format!(
+                    "first of {several} signatures of the zone to expire; its signer renews it \
+                     before that"
+                ),
+            },
         };
         events.push(Event {
             at: first.expiration_at.saturating_add(1),

@@ -101,8 +101,8 @@ pub fn judge(sighting: &Sighting, options: &JudgeOptions<'_>) -> Report {
         unproven: unproven(sighting),
         measured: measured(&sighting.measured),
     };
-    report.forecast = crate::forecast::forecast(sighting, &report);
     report.findings = crate::lint::run(sighting, &report);
+    report.forecast = crate::forecast::forecast(sighting, &report);
     report
 }
 

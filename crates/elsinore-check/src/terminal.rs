@@ -370,8 +370,15 @@ fn measured(canvas: &mut Canvas, report: &Report) {
         1 => format!("1 {one}"),
         more => format!("{more} {one}s"),
     };
+    let manners = match measured.sessions {
+        0 => String::new(),
+        _ => format!(
+            " (at most {} at a time per address, {} ms apart)",
+            measured.most_sessions_per_address, measured.pause_ms
+        ),
+    };
     let line = format!(
-        "Measured {} by {} as {}: {}, {} (at most {} at a time per address, {} ms apart) in {}.{} s.",
+        "Measured {} by {} as {}: {}, {}{manners} in {}.{} s.",
         moment(report.began_at),
         report.program,
         if measured.helo.is_empty() {
@@ -381,8 +388,6 @@ fn measured(canvas: &mut Canvas, report: &Report) {
         },
         plural(measured.questions, "question"),
         plural(measured.sessions, "session"),
-        measured.most_sessions_per_address,
-        measured.pause_ms,
         report.elapsed_ms / 1_000,
         report.elapsed_ms % 1_000 / 100,
     );

@@ -64,7 +64,7 @@ macro_rules! lints {
         )+
 
         /// The lints of this table in order.
-        pub(super) static ENTRIES: &[&Lint] = &[$(&$name,)+];
+        pub(crate) static ENTRIES: &[&Lint] = &[$(&$name,)+];
     };
 }
 

@@ -22,7 +22,7 @@ pub(super) fn lints(view: &View<'_>, found: &mut Vec<Draft>) {
                 &format!("{} MX", mx.name),
                 why(view, mx),
             )
-            .paste([dig(mx)]),
+            .paste([dig(view, mx)]),
         );
     }
 }
@@ -61,11 +61,22 @@ fn why(view: &View<'_>, lookup: &Lookup) -> String {
     }
 }
 
-fn dig(lookup: &Lookup) -> String {
-    format!(
-        "dig +dnssec +norecurse {}. {}",
-        lookup.name, lookup.record_type
-    )
+/// How to see it oneself: from the first server that gave no answer, where one was asked directly.
+fn dig(view: &View<'_>, lookup: &Lookup) -> String {
+    let (name, record_type) = (&lookup.name, &lookup.record_type);
+    let asked = || {
+        view.answers()
+            .map(|(_, _, answer)| answer)
+            .filter(|answer| answer.name == *name && answer.record_type == *record_type)
+    };
+    let silent = asked().find(|answer| !super::servers::is_answer(answer));
+    match silent.or_else(|| asked().next()) {
+        Some(answer) => format!(
+            "dig @{} +dnssec +norecurse {name}. {record_type}",
+            answer.address
+        ),
+        None => format!("dig +dnssec {name}. {record_type}"),
+    }
 }
 
 /// The TLSA lookups of a host that its fate depends on.
@@ -90,7 +101,7 @@ fn tlsa(view: &View<'_>, host: &Host, found: &mut Vec<Draft>) {
             } else {
                 &known::TLSA_UNANSWERED
             };
-            found.push(Draft::new(lint, &subject, why(view, lookup)).paste([dig(lookup)]));
+            found.push(Draft::new(lint, &subject, why(view, lookup)).paste([dig(view, lookup)]));
             continue;
         }
         let links: Vec<String> = lookup
@@ -156,7 +167,7 @@ fn addresses(view: &View<'_>, host: &Host, found: &mut Vec<Draft>) {
                 Draft::new(&MX_ALIAS_LOOP, &host.mx_host, evidence)
             }
             false => Draft::new(&known::LOOKUP_UNANSWERED, &subject, why(view, lookup))
-                .paste([dig(lookup)]),
+                .paste([dig(view, lookup)]),
         };
         found.push(draft.severity(severity));
     }
@@ -194,6 +205,9 @@ fn above(view: &View<'_>, host: &Host, found: &mut Vec<Draft>) {
         if who.is_empty() {
             continue;
         }
+        let at = (view.answers())
+            .find(|(_, _, answer)| answer.name == denied && answer.result == "NXDOMAIN")
+            .map(|(_, _, answer)| &answer.address);
         let fails = view
             .lookup(candidate.lookup)
             .is_some_and(|lookup| lookup.kind == AnswerKind::Failed);
@@ -208,7 +222,10 @@ fn above(view: &View<'_>, host: &Host, found: &mut Vec<Draft>) {
         found.push(
             Draft::new(&known::NAME_ABOVE_TLSA_DENIED, &denied, evidence)
                 .severity(severity)
-                .paste([format!("dig +norecurse {denied}. A")]),
+                .paste([match at {
+                    Some(address) => format!("dig @{address} +norecurse {denied}. A"),
+                    None => format!("dig {denied}. A"),
+                }]),
         );
     }
 }

@@ -17,6 +17,7 @@ pub(super) fn lints(view: &View<'_>, found: &mut Vec<Draft>) {
     }
     null_mx(view, found);
     implied(view, found);
+    missing(view, found);
     wrong_name(view, found);
     on_some(view, found);
     backup(view, found);
@@ -184,6 +185,38 @@ fn implied(view: &View<'_>, found: &mut Vec<Draft>) {
             evidence,
         ));
     }
+}
+
+/// Neither MX records nor addresses that stand in for them.
+fn missing(view: &View<'_>, found: &mut Vec<Draft>) {
+    let Some(mx) = view.lookup(view.report.mx_lookup) else {
+        return;
+    };
+    let domain = &view.report.domain;
+    let is_absent = |kind| matches!(kind, AnswerKind::NoData | AnswerKind::NxDomain);
+    let mut addresses = (view.report.lookups.iter())
+        .filter(|one| matches!(one.record_type.as_str(), "A" | "AAAA") && one.name == mx.name)
+        .peekable();
+    let (evidence, advice) = match mx.kind {
+        AnswerKind::NxDomain => (
+            format!("{} MX: the name does not exist", mx.name),
+            Some(
+                "If the name is misspelt, correct it. To receive mail there, publish an MX record \
+                 that names a mail host.",
+            ),
+        ),
+        AnswerKind::NoData
+            if addresses.peek().is_some() && addresses.all(|one| is_absent(one.kind)) =>
+        {
+            (format!("{}: no MX, A or AAAA records", mx.name), None)
+        }
+        AnswerKind::NoData | AnswerKind::Data | AnswerKind::Failed => return,
+    };
+    let draft = Draft::new(&known::MAIL_HOST_MISSING, domain, evidence);
+    found.push(match advice {
+        Some(advice) => draft.advice(advice),
+        None => draft.paste([format!("{domain}. 3600 IN MX 10 mail.{domain}.")]),
+    });
 }
 
 fn wrong_name(view: &View<'_>, found: &mut Vec<Draft>) {

@@ -19,7 +19,7 @@ pub(super) fn lints(view: &View<'_>, found: &mut Vec<Draft>) {
 }
 
 /// Whether a server answered: it has records, or says that there are none.
-fn is_answer(answer: &ServerAnswer) -> bool {
+pub(super) fn is_answer(answer: &ServerAnswer) -> bool {
     matches!(answer.result.as_str(), "NOERROR" | "NXDOMAIN")
 }
 
@@ -78,7 +78,7 @@ fn absolute(name: &str) -> String {
 
 /// Answers that are answers and differ.
 fn disagreement(zone: &ZoneServers, found: &mut Vec<Draft>) {
-    let mut odd: BTreeMap<(&str, &str), Vec<String>> = BTreeMap::new();
+    let mut odd: BTreeMap<(&str, &str), Vec<(String, &str)>> = BTreeMap::new();
     for server in &zone.servers {
         for answer in server.answers.iter().filter(|answer| is_answer(answer)) {
             // A server without authority is no voice of the zone; it is reported as failing.
@@ -87,7 +87,10 @@ fn disagreement(zone: &ZoneServers, found: &mut Vec<Draft>) {
             };
             odd.entry((&answer.name, &answer.record_type))
                 .or_default()
-                .push(format!("{} [{}]: {differs}", server.name, answer.address));
+                .push((
+                    format!("{} [{}]: {differs}", server.name, answer.address),
+                    &answer.address,
+                ));
         }
     }
     for ((name, record_type), who) in odd {
@@ -95,11 +98,11 @@ fn disagreement(zone: &ZoneServers, found: &mut Vec<Draft>) {
             "SOA" => &known::SERIALS_DIFFER,
             _ => &known::SERVERS_DIFFER,
         };
-        let who = list(who.iter().map(String::as_str));
-        found.push(
-            Draft::new(lint, &format!("{name} {record_type}"), who)
-                .paste([format!("dig +norecurse +nsid {name}. {record_type}")]),
-        );
+        let lines: Vec<String> = (who.iter())
+            .map(|(_, address)| format!("dig @{address} +norecurse +nsid {name}. {record_type}"))
+            .collect();
+        let who = list(who.iter().map(|(said, _)| said.as_str()));
+        found.push(Draft::new(lint, &format!("{name} {record_type}"), who).paste(lines));
     }
 }
 

@@ -2,11 +2,13 @@
 
 mod branch;
 
+use super::remedy::Matter;
 use super::{Base, Chip, Lane, Mark, Node, NodeKind, remedy, shortened, stem, wording};
 use crate::report::{
     Address, AddressState, AnswerKind, Candidate, CandidateEnd, Host, Report, Security, Tlsa,
     TlsaLabel,
 };
+use elsinore_dane::obligation::SkipReason;
 
 /// The lane of the host at a place in `Report::hosts`.
 pub(super) fn lane(report: &Report, at: usize, stem_zones: &[usize]) -> Option<Lane> {
@@ -100,8 +102,13 @@ fn host_node(
         word,
         title: format!("{preference}{}", host.mx_host),
         notes,
-        trouble: (host.skipped.as_deref())
-            .map(|reason| remedy::trouble(report, reason, &[&host.mx_host])),
+        trouble: (host.skipped.as_deref()).map(|reason| {
+            let matter = match reason == SkipReason::StsMismatch.sentence() {
+                true => Matter::Policy,
+                false => Matter::Dns,
+            };
+            remedy::trouble(report, matter, reason, &[&host.mx_host])
+        }),
     }
 }
 
@@ -177,7 +184,7 @@ fn base_node(report: &Report, at: usize, host: &Host, place: usize, candidate: &
             if let Some(one) = lookup {
                 subjects.insert(0, &one.name);
             }
-            remedy::trouble(report, reason, &subjects)
+            remedy::trouble(report, Matter::Dns, reason, &subjects)
         });
     if let (Some(reason), None) = (&candidate.reason, &trouble) {
         notes.push(reason.clone());

@@ -97,7 +97,12 @@ fn break_at(
         Security::Bogus => "the signatures do not hold",
         Security::Secure | Security::Indeterminate => "could not be found out",
     });
-    Some(remedy::trouble(report, reason, subjects))
+    Some(remedy::trouble(
+        report,
+        remedy::Matter::Dns,
+        reason,
+        subjects,
+    ))
 }
 
 fn keys(zone: &Zone) -> String {

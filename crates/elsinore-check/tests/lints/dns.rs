@@ -126,6 +126,7 @@ pub(crate) const ROWS: &[Row] = &[
             scene.server(1).answers[1].tcp =
                 Some("truncated, no answer over TCP: unreachable".to_owned());
         },
+        // Silent over both: there was nothing that TCP had to fetch whole.
         |scene| {
             scene.ask("_25._tcp.mx1.example.org", "TLSA", ["NOERROR", "NOERROR"]);
             scene.server(1).answers[1].tcp = Some("truncated, answered over TCP".to_owned());
@@ -316,6 +317,33 @@ fn proofs(iterations: u16, salt: u8, opt_out: bool) -> Option<Proofs> {
 #[test]
 fn answers_servers_and_zones() {
     hold(ROWS);
+}
+
+/// A question for one's own resolver tells nothing of a server: the line to paste names it.
+#[test]
+fn the_server_is_asked() {
+    let paste = |scene: &crate::scene::Scene| {
+        let findings = scene.findings();
+        let one = findings.iter().find(|one| one.id == "TLSA-UNANSWERED");
+        one.unwrap().advice.clone().unwrap().paste
+    };
+    let mut scene = crate::scene::quiet();
+    fail(scene.tlsa_lookup(), Security::Indeterminate);
+    scene.report.servers.clear();
+    assert_eq!(
+        paste(&scene),
+        ["dig +dnssec _25._tcp.mx1.example.org. TLSA"]
+    );
+    let mut scene = crate::scene::quiet();
+    fail(scene.tlsa_lookup(), Security::Indeterminate);
+    for server in &mut scene.report.servers[0].servers {
+        server.answers.clear();
+    }
+    scene.ask("_25._tcp.mx1.example.org", "TLSA", ["NOERROR", "REFUSED"]);
+    assert_eq!(
+        paste(&scene),
+        ["dig @198.51.100.2 +dnssec +norecurse _25._tcp.mx1.example.org. TLSA"]
+    );
 }
 
 /// The culprit is named, with what it said.

@@ -144,6 +144,26 @@ pub(crate) const ROWS: &[Row] = &[
         },
     ),
     (
+        &domain::MAIL_HOST_MISSING,
+        |scene| scene.lookup("example.org", "MX").kind = AnswerKind::NxDomain,
+        // Addresses at the name itself stand in for MX records.
+        |scene| {
+            scene.lookup("example.org", "MX").kind = AnswerKind::NoData;
+            own_addresses(scene, AnswerKind::Data);
+        },
+    ),
+    (
+        &domain::MAIL_HOST_MISSING,
+        |scene| {
+            scene.lookup("example.org", "MX").kind = AnswerKind::NoData;
+            own_addresses(scene, AnswerKind::NoData);
+        },
+        |scene| {
+            scene.lookup("example.org", "MX").kind = AnswerKind::NoData;
+            own_addresses(scene, AnswerKind::Failed);
+        },
+    ),
+    (
         &domain::TLS_RPT_MISSING,
         no_reports,
         // Nobody insists on anything.
@@ -257,6 +277,16 @@ fn alias(scene: &mut Scene) {
         reason: None,
         other_records: Vec::new(),
     });
+}
+
+/// Questions for addresses at the domain itself.
+fn own_addresses(scene: &mut Scene, kind: AnswerKind) {
+    for record_type in ["A", "AAAA"] {
+        let mut lookup = scene.lookup("mx1.example.org", record_type).clone();
+        lookup.name = "example.org".to_owned();
+        lookup.kind = kind;
+        scene.report.lookups.push(lookup);
+    }
 }
 
 fn note(rule: &str) -> RuleFinding {

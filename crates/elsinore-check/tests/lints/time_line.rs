@@ -47,6 +47,21 @@ fn a_healthy_signature_breaks_nothing() {
     );
 }
 
+/// What will fail on no known day is not contradicted.
+#[test]
+fn what_has_no_date_is_not_denied() {
+    let mut scene = quiet();
+    for outlook in &mut scene.report.senders[1].hosts {
+        outlook.obligation = "may".to_owned();
+    }
+    let denied = "Nothing that can be foreseen breaks by itself.";
+    assert!(of(&scene).sentence.starts_with(denied));
+    scene.ask("example.org", "MX", ["NOERROR", "REFUSED"]);
+    scene.report.findings = scene.findings();
+    let sentence = of(&scene).sentence;
+    assert!(sentence.contains("at any time"), "{sentence}");
+}
+
 #[test]
 fn a_late_signature_breaks() {
     let mut scene = quiet();

@@ -135,4 +135,19 @@ fn breaks_are_named_where_trust_ends() {
     };
     assert_eq!(trouble.fix.as_deref(), Some("Sign the zone again."));
     assert_eq!(trouble.finding, Some(0));
+    // A finding about the same name and another matter mends nothing here.
+    for (id, mends) in [
+        ("ZONE-BOGUS", true),
+        ("LOOKUP-UNANSWERED", true),
+        ("STS-MX-UNLISTED", false),
+        ("TLSA-NO-MATCH", false),
+    ] {
+        let mut report = report.clone();
+        report.findings.truncate(1);
+        report.findings[0].id = id.to_owned();
+        let fixes: Vec<_> = (Rail::of(&report).stem.iter())
+            .filter_map(|node| node.trouble.as_ref()?.fix.clone())
+            .collect();
+        assert_eq!(fixes.len(), usize::from(mends), "{id}: {fixes:?}");
+    }
 }

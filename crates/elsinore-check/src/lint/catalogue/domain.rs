@@ -74,6 +74,16 @@ lints! {
         "example.org. A 192.0.2.1, and no MX.",
         "Nothing; an MX record makes it plain.";
 
+    /// No mail host at all.
+    MAIL_HOST_MISSING: "MAIL-HOST-MISSING", "D14", FailsNow, rfc(5321, "5.1"),
+        "The domain has no mail host",
+        "There is no MX record, and no address at the domain's own name that senders would use \
+         instead; or the domain does not exist. Every sender returns the mail at once, whether it \
+         honours DANE or not.",
+        "example.org. TXT only: neither MX nor A nor AAAA.",
+        "Publish an MX record that names a mail host. If the domain is to receive no mail, a null \
+         MX says so.";
+
     /// TLSA records where no sender looks.
     TLSA_WRONG_NAME: "TLSA-WRONG-NAME", "D17", Weak, rfc(7672, "2.2.3"),
         "TLSA records are published under a name where no sender looks for them",

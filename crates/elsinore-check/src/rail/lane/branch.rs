@@ -1,5 +1,6 @@
 //! Addresses, sessions and certificates of one host.
 
+use super::super::remedy::Matter;
 use super::super::{
     Branch, Card, ChipWire, Mark, Node, NodeKind, SessionLane, date, remedy, wording,
 };
@@ -85,7 +86,12 @@ fn branch(
         .map(|reason| {
             let mut subjects = names.clone();
             subjects.push(&host.mx_host);
-            remedy::trouble(report, reason, &subjects)
+            // How a session says that a certificate of a public CA was demanded, and is none.
+            let matter = match reason.starts_with("certificate: ") {
+                true => Matter::Policy,
+                false => Matter::Server,
+            };
+            remedy::trouble(report, matter, reason, &subjects)
         });
     if let (Some(reason), None) = (&address.reason, &trouble) {
         notes.push(reason.clone());
