@@ -146,7 +146,12 @@ fn unfit(view: &View<'_>, host: &Host, found: &mut Vec<Draft>) {
             true => "the name does not exist",
             false => "neither A nor AAAA records",
         };
-        found.push(Draft::new(&known::MX_WITHOUT_ADDRESS, name, evidence));
+        // Where no host is left mail is returned.
+        let severity = match view.report.hosts.iter().all(|one| one.addresses.is_empty()) {
+            true => Severity::FailsNow,
+            false => Severity::Weak,
+        };
+        found.push(Draft::new(&known::MX_WITHOUT_ADDRESS, name, evidence).severity(severity));
     }
 }
 

@@ -126,7 +126,6 @@ pub(crate) const ROWS: &[Row] = &[
             scene.server(1).answers[1].tcp =
                 Some("truncated, no answer over TCP: unreachable".to_owned());
         },
-        // Silent over both: there was nothing that TCP had to fetch whole.
         |scene| {
             scene.ask("_25._tcp.mx1.example.org", "TLSA", ["NOERROR", "NOERROR"]);
             scene.server(1).answers[1].tcp = Some("truncated, answered over TCP".to_owned());

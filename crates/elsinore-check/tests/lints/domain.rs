@@ -3,7 +3,7 @@
 use crate::scene::{Row, Scene, fail, hold};
 use elsinore_check::lint::catalogue::{domain, record};
 use elsinore_check::report::{
-    AliasLink, AnswerKind, Candidate, CandidateEnd, RuleFinding, Security, SenderOutcome,
+    AliasLink, AnswerKind, Candidate, CandidateEnd, RuleFinding, Security, SenderOutcome, Severity,
 };
 use elsinore_dane::mta_sts::{StsFetch, StsFetchError};
 
@@ -277,6 +277,27 @@ fn alias(scene: &mut Scene) {
         reason: None,
         other_records: Vec::new(),
     });
+}
+
+/// One host without addresses among others is passed over; where it is the only one nothing is left.
+#[test]
+fn a_host_without_addresses() {
+    let severity = |alone: bool| {
+        let mut scene = crate::scene::quiet();
+        for record_type in ["A", "AAAA"] {
+            let lookup = scene.lookup("mx1.example.org", record_type);
+            lookup.kind = AnswerKind::NoData;
+        }
+        scene.host(0).addresses.clear();
+        if alone {
+            scene.alone();
+        }
+        let findings = scene.findings();
+        let one = findings.iter().find(|one| one.id == "MX-WITHOUT-ADDRESS");
+        one.unwrap().severity
+    };
+    assert_eq!(severity(false), Severity::Weak);
+    assert_eq!(severity(true), Severity::FailsNow);
 }
 
 /// Questions for addresses at the domain itself.
