@@ -370,8 +370,9 @@ The programs were made for different ends:
 
 * `elsinore check` names its state and its lints, without TLS-RPT-MISSING, which holds for nearly
   all of these domains. It looks at every address of every host.
-* `posttls-finger` looks as Postfix would at level `dane`: one session, with one address. \"No
-  output\" is all it says where it met no STARTTLS.
+* `posttls-finger` looks as Postfix would at level `dane`: one session, with one address, picked by
+  chance: where addresses differ, its word does from run to run. \"No output\" is all it says where it
+  met no STARTTLS.
 * `danetool` is given `mx.` and the domain, the lab's resolver (`--local-dns`) and root key. It
   compares one address with the records of any protocol, so usage 1 counts and names do not.
 * `ldns-dane` knows no STARTTLS: it gets `mx.` and the domain, the lab's root key, and the chain
