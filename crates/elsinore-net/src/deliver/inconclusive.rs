@@ -154,7 +154,14 @@ fn of_reply(reply: &Reply, phase: Phase) -> Option<InconclusiveReason> {
         return None;
     }
     let text = reply.to_string().to_ascii_lowercase();
-    let has = |words: &[&str]| words.iter().any(|word| text.contains(word));
+    // A name such as marbles.example in a refusal is no block list.
+    let begins = |word: &str| {
+        text.match_indices(word).any(|(at, _)| {
+            let before = text[..at].chars().next_back();
+            before.is_none_or(|before| !before.is_alphanumeric())
+        })
+    };
+    let has = |words: &[&str]| words.iter().any(|word| begins(word));
     let about_policy = reply.status().is_some_and(|status| status.subject == 7);
     let code = reply.code();
     if has(GREYLISTING) {

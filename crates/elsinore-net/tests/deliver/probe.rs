@@ -354,6 +354,7 @@ async fn what_settles_nothing() {
             Some(InconclusiveReason::Blocked),
         ),
         ("554 No SMTP service here\r\n", None),
+        ("554 marbles.example: unlisted numbers only\r\n", None),
         ("521 mx.example does not accept mail\r\n", None),
         ("", Some(InconclusiveReason::TimedOut)),
     ] {

@@ -57,7 +57,9 @@ pub(crate) fn run(arguments: &WebArguments, settings: &Settings) -> Result<ExitC
         .map_err(|error| Refusal::configuration(format!("reports {}: {error}", file.display())))?;
     block_on(async {
         let resolver = network::resolver(settings)?;
-        let sender = network::sender_config(settings, &network::helo(settings)?)?;
+        let mut sender = network::sender_config(settings, &network::helo(settings)?)?;
+        // Whoever types a domain here must not fill the folder from which `send` takes policies.
+        sender.state = None;
         let triage = network::triage_that_keeps(settings, &resolver, BLAME_HOLDS)?;
         let world = network::live_world(settings, &sender, &resolver)?;
         let world: Arc<dyn World> = Arc::new(world.with_triage(Arc::new(triage)));
