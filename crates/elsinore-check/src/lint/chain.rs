@@ -229,9 +229,12 @@ fn refused(view: &View<'_>, host: &Host, found: &mut Vec<Draft>) {
         let Some(lint) = super::Lint::from_id(id) else {
             continue;
         };
+        let evidence_of_leaf = evidence.contains("depth 0");
         let evidence = format!("{evidence}, at {}", list(addresses));
         let draft = Draft::new(lint, &host.mx_host, evidence);
-        let draft = match lint.id == chains::CA_CHAIN_BROKEN.id {
+        // A new certificate of the server mends neither the chain nor a CA that has ended.
+        let of_others = lint.id == chains::CA_CHAIN_EXPIRED.id && !evidence_of_leaf;
+        let draft = match lint.id == chains::CA_CHAIN_BROKEN.id || of_others {
             true => draft,
             false => draft.paste([format!(
                 "certbot certonly --reuse-key -d {}",

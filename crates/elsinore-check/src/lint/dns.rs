@@ -1,5 +1,6 @@
 //! Lints about lookups as our resolver had them.
 
+use super::Lint;
 use super::catalogue::dns as known;
 use super::catalogue::domain::MX_ALIAS_LOOP;
 use super::draft::Draft;
@@ -16,14 +17,8 @@ pub(super) fn lints(view: &View<'_>, found: &mut Vec<Draft>) {
     if let Some(mx) = view.lookup(view.report.mx_lookup)
         && failed(view, mx)
     {
-        found.push(
-            Draft::new(
-                &known::LOOKUP_UNANSWERED,
-                &format!("{} MX", mx.name),
-                why(view, mx),
-            )
-            .paste([dig(view, mx)]),
-        );
+        let subject = format!("{} MX", mx.name);
+        found.push(unanswered(view, &known::LOOKUP_UNANSWERED, &subject, mx));
     }
 }
 
@@ -40,6 +35,19 @@ fn failed(view: &View<'_>, lookup: &Lookup) -> bool {
                 && answer.record_type == lookup.record_type
                 && super::servers::is_refusal(answer)
         })
+}
+
+/// A lookup that failed. Servers whose answers do not validate do answer: it is the zone that has
+/// to be mended, and not they.
+fn unanswered(view: &View<'_>, lint: &'static Lint, subject: &str, lookup: &Lookup) -> Draft {
+    let draft = Draft::new(lint, subject, why(view, lookup)).paste([dig(view, lookup)]);
+    match lookup.security {
+        Security::Bogus if lint.id != known::TLSA_DENIAL_BOGUS.id => draft.advice(
+            "The servers answer, and what they say does not validate: sign the zone again, and \
+             where no key fits the DS record, replace that at the parent.",
+        ),
+        Security::Bogus | Security::Secure | Security::Insecure | Security::Indeterminate => draft,
+    }
 }
 
 /// The reason of a failure, and what each server said.
@@ -101,7 +109,7 @@ fn tlsa(view: &View<'_>, host: &Host, found: &mut Vec<Draft>) {
             } else {
                 &known::TLSA_UNANSWERED
             };
-            found.push(Draft::new(lint, &subject, why(view, lookup)).paste([dig(view, lookup)]));
+            found.push(unanswered(view, lint, &subject, lookup));
             continue;
         }
         let links: Vec<String> = lookup
@@ -166,8 +174,7 @@ fn addresses(view: &View<'_>, host: &Host, found: &mut Vec<Draft>) {
                 let evidence = format!("the alias runs in a circle: {}", list(links));
                 Draft::new(&MX_ALIAS_LOOP, &host.mx_host, evidence)
             }
-            false => Draft::new(&known::LOOKUP_UNANSWERED, &subject, why(view, lookup))
-                .paste([dig(view, lookup)]),
+            false => unanswered(view, &known::LOOKUP_UNANSWERED, &subject, lookup),
         };
         found.push(draft.severity(severity));
     }

@@ -1,9 +1,9 @@
 //! The list of findings as a whole.
 
-use crate::scene::{Scene, quiet};
+use crate::scene::{Scene, fail, quiet};
 use crate::{chains, dns, domain, presented, records};
 use elsinore_check::lint::{Lint, asks_for_work};
-use elsinore_check::report::Severity;
+use elsinore_check::report::{Security, Severity};
 use std::collections::BTreeSet;
 
 /// No lint without a row.
@@ -32,6 +32,24 @@ fn good_order_is_left_alone() {
         .filter(|one| asks_for_work(one.severity))
         .collect();
     assert!(work.is_empty(), "{work:?}");
+}
+
+/// Nobody restarts servers that answer well: where a signature is at fault, the zone is to be signed.
+#[test]
+fn what_does_not_validate_is_mended_by_signing() {
+    for (security, part) in [
+        (Security::Bogus, "sign the zone again"),
+        (Security::Indeterminate, "Make every name server"),
+    ] {
+        let mut scene = quiet();
+        fail(scene.lookup("mx1.example.org", "A"), security);
+        let findings = scene.findings();
+        let advice = (findings.iter())
+            .find(|one| one.id == "LOOKUP-UNANSWERED")
+            .and_then(|one| one.advice.as_ref());
+        let text = advice.map(|advice| advice.text.as_str());
+        assert!(text.is_some_and(|text| text.contains(part)), "{text:?}");
+    }
 }
 
 /// A note never tells anybody to do something at once.

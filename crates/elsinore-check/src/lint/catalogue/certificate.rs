@@ -55,7 +55,8 @@ lints! {
         "With usage 2 every certificate up to the trust anchor has to be within its dates. Here one \
          has expired or is not valid yet.",
         "TLSA 2 1 1 matches the CA; the server's certificate expired yesterday.",
-        "Renew the certificate; check that the mail server loaded the new one.";
+        "Renew the certificate that is out of date, be it a CA's in the chain; check that the mail \
+         server loaded it.";
 
     /// An expired certificate under usage 3.
     EXPIRED_HARMLESS: "EXPIRED-HARMLESS", "C05", Note, rfc(7672, "3.1.1"),
@@ -73,7 +74,8 @@ lints! {
          missing, a signature is wrong, or a certificate may not sign others. DANE senders reject the \
          chain.",
         "TLSA 2 1 1 matches an old intermediate that is still in the chain file.",
-        "Put the right chain into the server's certificate file, in order, without leftovers.";
+        "Mend what the evidence names: send the right chain, in order and without leftovers, or have \
+         a certificate whose own contents are refused made anew.";
 
     /// A certificate whose end will matter.
     CERTIFICATE_ENDS_SOON: "CERTIFICATE-ENDS-SOON", "C07", WillFail, rfc(7671, "5.2"),
