@@ -68,7 +68,14 @@ pub fn judge(sighting: &Sighting, options: &JudgeOptions<'_>) -> Report {
     let hosts: Vec<Host> = (sighting.hosts.iter())
         .map(|seen| hosts::host(sighting, seen, options, context))
         .collect();
-    let (state, sentence) = state::state(&standing::standing(sighting, &hosts));
+    let (state, mut sentence) = state::state(&standing::standing(sighting, &hosts));
+    // No verdict over all of it where a bound of ours kept the check from looking.
+    if !sighting.measured.left_out.is_empty() {
+        sentence = format!(
+            "{}; not everything was looked at, see what was left out.",
+            sentence.trim_end_matches('.')
+        );
+    }
     let mut report = Report {
         schema_version: SCHEMA_VERSION,
         program: options.program.to_owned(),

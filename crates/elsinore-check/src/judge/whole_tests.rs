@@ -303,6 +303,16 @@ fn strangers_text_is_printable_and_bounded() {
 }
 
 /// The same sighting gives the same report, and the report survives being written.
+/// A verdict says so where a bound of ours kept the check from looking at all of it.
+#[test]
+fn what_was_left_out_is_said_with_the_verdict() {
+    let mut sighting = sighting();
+    let part = "not everything was looked at";
+    assert!(judged(&sighting).sentence.contains(part));
+    sighting.measured.left_out.clear();
+    assert!(!judged(&sighting).sentence.contains(part));
+}
+
 #[test]
 fn judging_is_pure() {
     let sighting = sighting();
