@@ -8,6 +8,7 @@ use crate::sighting::{RouteSighting, SenderSighting, Sighting};
 use elsinore_dane::answer::{Answer, Last, RecordType};
 use elsinore_dane::obligation::{Obligation, SkipReason};
 use elsinore_dane::plan::{EnhancedCode, HostSource};
+use elsinore_dane::security::Cause;
 use elsinore_net::deliver::{Outcome, SessionSecurity};
 use elsinore_net::doctor::triage::Blame;
 
@@ -95,6 +96,9 @@ pub(super) struct HostStanding {
     pub(super) addresses_secure: Security,
     /// Why they are not.
     pub(super) addresses_reason: Option<String>,
+    /// Why one family's addresses are not to be had, where their answer does not validate or is
+    /// missing from a bundle; the other family may do.
+    pub(super) lost_family: Option<String>,
     /// Its addresses.
     pub(super) addresses: Vec<AddressStanding>,
 }
@@ -208,6 +212,24 @@ fn mx(sighting: &Sighting, dane: Option<&SenderSighting>) -> Trust {
     }
 }
 
+/// The reason of the first address lookup of a host whose answer does not validate, or was taken out
+/// of a bundle or changed so that its proofs are missing. Silence may be ours; these are not.
+fn lost_family(sighting: &Sighting, host: &Host) -> Option<String> {
+    let seen = |index: &usize| sighting.lookups.get(*index);
+    let answers = (host.address_lookups.iter().filter_map(seen)).map(|one| &one.explained.answer);
+    answers
+        .filter(|answer| matches!(answer.last, Last::Failed(_)))
+        .find(|answer| {
+            let status = answer.overall();
+            status.security() == elsinore_dane::security::Security::Bogus
+                || status.cause() == Cause::NotCached
+        })
+        .map(|answer| {
+            let wanted = answer.question.record_type;
+            format!("{wanted}: {}", super::text::line(answer.overall().reason()))
+        })
+}
+
 fn of_host(sighting: &Sighting, mx_host: &str, host: &Host) -> HostStanding {
     let plan = plan_of(sighting, SenderKind::Dane, mx_host);
     let obligation = plan.map(|plan| &plan.obligation);
@@ -239,6 +261,7 @@ fn of_host(sighting: &Sighting, mx_host: &str, host: &Host) -> HostStanding {
         unusable: !host.tlsa.is_empty() && host.tlsa.iter().all(|record| record.unusable.is_some()),
         addresses_secure: host.address_security,
         addresses_reason: host.address_reason.clone(),
+        lost_family: lost_family(sighting, host),
         addresses: (host.addresses.iter())
             .map(|address| AddressStanding {
                 address: address.address.clone(),

