@@ -1,6 +1,7 @@
 //! What drives Chromium in the tests of the page: packages of npm, in exactly the versions of the lock
 //! file, below `target`. None of their install scripts is run.
 
+use crate::packages;
 use crate::step::{command, exists, skipped};
 use anyhow::{Context, Result};
 use std::path::{Path, PathBuf};
@@ -27,6 +28,10 @@ pub(crate) fn install() -> Result<()> {
     if std::fs::read_to_string(&done).is_ok_and(|installed| installed == lock) {
         eprintln!("xtask: packages of npm present");
         return Ok(());
+    }
+    // It comes with some packages of Node.js, Debian's own has it apart.
+    if !exists("npm", "--version") {
+        packages::install(&[("npm", "installs what drives Chromium")])?;
     }
     if !exists("npm", "--version") {
         return skipped(
