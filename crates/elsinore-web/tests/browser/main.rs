@@ -61,16 +61,21 @@ async fn the_page_in_chromium() {
         ..Settings::default()
     };
     let page = Running::start(settings, Samples::open()).await;
-    let status = Command::new("node")
-        .arg(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/browser/run.mjs"))
-        .arg(format!("http://{}", page.at))
-        .arg(&modules)
-        .arg(&screenshots)
-        .arg(CHROMIUM)
-        .kill_on_drop(true)
-        .status()
-        .await
-        .expect("node (Debian package nodejs)");
+    let run = || {
+        let mut node = Command::new("node");
+        node.arg(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/browser/run.mjs"))
+            .arg(format!("http://{}", page.at))
+            .arg(&modules)
+            .arg(&screenshots)
+            .arg(CHROMIUM)
+            .kill_on_drop(true);
+        async move { node.status().await.expect("node (Debian package nodejs)") }
+    };
+    let mut status = run().await;
+    // Chromium has been seen to hang with a page that was right; one more chance, no more.
+    if status.code() == Some(75) {
+        status = run().await;
+    }
     assert!(status.success(), "run.mjs: {status}");
     page.stop().await;
 }

@@ -35,6 +35,11 @@ const browser = await puppeteer.launch({
     "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1",
   ],
 });
+// A browser that has stopped answering is ended, and told from a page that is wrong.
+setTimeout(() => {
+  browser.process()?.kill("SIGKILL");
+  process.exit(75);
+}, 240_000).unref();
 
 let checks = 0;
 function ok(name) {
