@@ -1,0 +1,1 @@
+//! The decisions of the sender, served to other MTAs: socketmap for Postfix, JSON over HTTP.

@@ -1,0 +1,1 @@
+//! Accepting mail: listeners, clients, limits.

@@ -1,0 +1,1 @@
+//! The address for the administrator and the machines that watch.

@@ -1,0 +1,18 @@
+//! The relay: accepts mail, answers 250 when it is on stable storage, delivers it over the best
+//! authenticated TLS that the recipient announced, for days if need be, and says so.
+//!
+//! What decides where mail may go and how the server must prove itself is in `elsinore-net` and
+//! below, the same as for `elsinore send`. Here is what makes a service of it:
+//!
+//! - [`accept`]: listeners, clients, limits; ends in `enqueue`.
+//! - [`schedule`]: which job is tried when, how many at once; ends in `settle`.
+//! - [`notice`]: what senders are told: bounces, warnings, receipts.
+//! - [`event`]: everything that happens, as values; the log, the metrics and the reports about TLS
+//!   are made of it.
+//! - [`admin`]: the address for the administrator and the machines that watch.
+
+pub mod accept;
+pub mod admin;
+pub mod event;
+pub mod notice;
+pub mod schedule;

@@ -1,0 +1,1 @@
+//! Which job is tried when, and how many at once.

@@ -1,0 +1,1 @@
+//! Reports about TLS (RFC 8460): counted, built, signed, sent, read.
