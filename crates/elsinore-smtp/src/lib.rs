@@ -17,6 +17,7 @@
 pub mod address;
 pub mod client;
 pub mod command;
+pub mod dsn;
 pub mod ehlo;
 pub mod eight_bit;
 pub mod framing;

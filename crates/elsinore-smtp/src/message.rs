@@ -24,6 +24,7 @@ mod outflow;
 mod survey;
 mod walk;
 
+pub use fields::date;
 pub use outflow::Outflow;
 pub use survey::{Survey, Surveyor};
 

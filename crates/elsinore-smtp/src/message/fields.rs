@@ -22,8 +22,10 @@ pub(super) fn line(field: Added, completion: &Completion) -> String {
     }
 }
 
-/// RFC 5322 §3.3, in UTC. Moments outside the years 1970 to 9999 become the nearest inside.
-fn date(now: i64) -> String {
+/// A date as header fields have it (RFC 5322 §3.3), in UTC, of seconds since 1970-01-01T00:00:00Z.
+/// Moments outside the years 1970 to 9999 become the nearest inside.
+#[must_use]
+pub fn date(now: i64) -> String {
     const DAYS: [&str; 7] = ["Thu", "Fri", "Sat", "Sun", "Mon", "Tue", "Wed"];
     const MONTHS: [&str; 12] = [
         "Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec",
