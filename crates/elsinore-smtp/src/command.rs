@@ -19,6 +19,12 @@ impl GreetingName {
     pub fn parse(text: &str) -> Result<Self, AddressError> {
         MailDomain::parse(text).map(Self)
     }
+
+    /// The name `localhost`, for whoever has not said how this machine is called.
+    #[must_use]
+    pub fn localhost() -> Self {
+        Self(MailDomain::Name("localhost".to_owned()))
+    }
 }
 
 impl fmt::Display for GreetingName {
