@@ -35,8 +35,8 @@ pub use evidence::obligation_word;
 pub use inconclusive::{Inconclusive, InconclusiveReason};
 pub use prober::{Look, PlanSighting, Prober, RouteSighting};
 pub use report::{
-    Attempt, MatchedTlsa, ObligationWord, Outcome, RecipientReport, ReplyText, SaidBy, SendReport,
-    SessionFacts, SessionSecurity,
+    Attempt, Decided, MatchedTlsa, ObligationWord, Outcome, RecipientReport, ReplyText, SaidBy,
+    SendReport, SessionFacts, SessionSecurity,
 };
 pub use sounding::{Approach, Assessed, Assessor, Ended, Foreseen, Passage, Sounding};
 
@@ -338,6 +338,7 @@ fn unsendable(members: &[(usize, Recipient)], reason: &str) -> Vec<(usize, Recip
                 outcome: Outcome::Bounced,
                 session: None,
                 reply: Some(domain::ours(550, "5.1.2", reason)),
+                decided: Decided::Answer,
                 attempts: Arc::clone(&attempts),
                 findings: Arc::clone(&findings),
             };

@@ -128,6 +128,9 @@ pub(super) fn facts(
                 matching_type: matched.matching_type().code(),
                 depth: matched.depth(),
             }),
+        offers_dsn: result
+            .and_then(|result| result.outcome.capabilities.as_ref())
+            .is_some_and(|capabilities| capabilities.dsn),
     }
 }
 

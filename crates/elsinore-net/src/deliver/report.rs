@@ -78,11 +78,23 @@ pub struct RecipientReport {
     pub session: Option<Arc<SessionFacts>>,
     /// The reply or the refusal that decided.
     pub reply: Option<ReplyText>,
+    /// Whether somebody answered about this recipient, or nothing was left to try.
+    pub decided: Decided,
     /// Every address tried for this recipient's domain, in order; a host that could not be
     /// contacted at all has one entry without an address.
     pub attempts: Arc<Vec<Attempt>>,
     /// What was noticed about the domain as a whole.
     pub findings: Arc<Vec<Finding>>,
+}
+
+/// What decided about a recipient.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Decided {
+    /// An answer about the message or this recipient.
+    Answer,
+    /// No host was left to try: it says something about the domain or our network, and nothing about
+    /// this recipient.
+    NothingLeft,
 }
 
 /// One reply, or a local refusal in the form of one.
@@ -209,6 +221,9 @@ pub struct SessionFacts {
     pub tls: Option<TlsFacts>,
     /// The TLSA record that matched.
     pub matched: Option<MatchedTlsa>,
+    /// Whether the server offered DSN last: it then tells the sender of the delivery itself where that
+    /// was asked for (RFC 3461 §5.2.1).
+    pub offers_dsn: bool,
 }
 
 /// The TLSA record that authenticated a server.

@@ -2,7 +2,7 @@
 
 use super::{Answer, DomainRun, Pass};
 use crate::deliver::inquiry::Verdict;
-use crate::deliver::report::{Outcome, RecipientReport, ReplyText, SaidBy};
+use crate::deliver::report::{Decided, Outcome, RecipientReport, ReplyText, SaidBy};
 use crate::doctor::triage::Blame;
 use elsinore_dane::discovery::MessageTls;
 use elsinore_dane::ladder::{Conclusion, require_tls_unmet};
@@ -73,12 +73,17 @@ impl DomainRun<'_> {
         self.recipients
             .into_iter()
             .map(|pending| {
+                let decided = match pending.answer {
+                    Some(_) => Decided::Answer,
+                    None => Decided::NothingLeft,
+                };
                 let answer = pending.answer.unwrap_or_else(|| verdict.clone());
                 let report = RecipientReport {
                     recipient: pending.recipient.mailbox.to_string(),
                     outcome: answer.outcome,
                     session: answer.session,
                     reply: answer.reply,
+                    decided,
                     attempts: Arc::clone(&attempts),
                     findings: Arc::clone(&findings),
                 };
