@@ -20,6 +20,10 @@ const NEEDED: &[(&str, &str)] = &[
     ("chromium", "shows the page"),
     ("fonts-dejavu-core", "letters for it"),
     ("nodejs", "drives it, with packages of npm"),
+    (
+        "python3",
+        "reads notifications with a parser that is not ours",
+    ),
     ("iproute2", "network namespaces of lab up --real"),
 ];
 
