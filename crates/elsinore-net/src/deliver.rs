@@ -10,6 +10,7 @@
 //! proofs (an MTA-STS policy is the recipient domain's, an override too), and one transaction can
 //! be given one verdict only.
 
+pub mod account;
 pub mod config;
 pub mod envelope;
 pub mod inconclusive;
@@ -341,6 +342,7 @@ fn unsendable(members: &[(usize, Recipient)], reason: &str) -> Vec<(usize, Recip
                 decided: Decided::Answer,
                 attempts: Arc::clone(&attempts),
                 findings: Arc::clone(&findings),
+                account: Arc::default(),
             };
             (*index, report)
         })

@@ -42,6 +42,12 @@ pub trait Dialer: Debug + Send + Sync {
     /// # Errors
     /// No file left, no route to the peer.
     fn datagrams(&self, peer: SocketAddr) -> io::Result<Box<dyn Datagrams>>;
+
+    /// The address of this machine that connections to `peer` leave from, where that can be told
+    /// without sending anything: reports about TLS name it (RFC 8460 §4.4).
+    fn local_address(&self, _peer: SocketAddr) -> Option<IpAddr> {
+        None
+    }
 }
 
 /// Dials the addresses as they are.
@@ -62,6 +68,18 @@ impl Dialer for DirectDialer {
         socket.connect(peer)?;
         socket.set_nonblocking(true)?;
         Ok(Box::new(DirectDatagrams(UdpSocket::from_std(socket)?)))
+    }
+
+    fn local_address(&self, peer: SocketAddr) -> Option<IpAddr> {
+        // Connecting a datagram socket asks the routing table and sends nothing.
+        let any: IpAddr = match peer {
+            SocketAddr::V4(_) => Ipv4Addr::UNSPECIFIED.into(),
+            SocketAddr::V6(_) => Ipv6Addr::UNSPECIFIED.into(),
+        };
+        let socket = StdSocket::bind((any, 0)).ok()?;
+        socket.connect(peer).ok()?;
+        let own = socket.local_addr().ok()?.ip();
+        (!own.is_unspecified()).then_some(own)
     }
 }
 
@@ -187,6 +205,10 @@ impl Dialer for MappedDialer {
 
     fn datagrams(&self, peer: SocketAddr) -> io::Result<Box<dyn Datagrams>> {
         DirectDialer.datagrams(real(&self.udp, peer)?)
+    }
+
+    fn local_address(&self, peer: SocketAddr) -> Option<IpAddr> {
+        DirectDialer.local_address(real(&self.tcp, peer).ok()?)
     }
 }
 

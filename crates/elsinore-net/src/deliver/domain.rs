@@ -23,6 +23,7 @@ use verdict::ended;
 pub(super) use verdict::{ended_words, nobody_contacted, ours, too_slow};
 
 use super::Sender;
+use super::account::{DomainAccount, TlsAccount};
 use super::climb::{Climb, More, Then};
 use super::contact::{Manner, contact};
 use super::course::{Course, Turn};
@@ -92,6 +93,7 @@ pub(super) struct DomainRun<'a> {
     recipients: Vec<Pending>,
     attempts: Vec<Attempt>,
     findings: Vec<Finding>,
+    account: DomainAccount,
     course: Course,
     last: Option<Answer>,
     deadline: Instant,
@@ -122,6 +124,7 @@ impl<'a> DomainRun<'a> {
                 .collect(),
             attempts: Vec::new(),
             findings,
+            account: DomainAccount::default(),
             course: Course::new(sender.config.limits),
             last: None,
             deadline: Instant::now() + sender.config.timeouts.domain,
@@ -135,6 +138,7 @@ impl<'a> DomainRun<'a> {
         let mut pass = self.pass(&mut inquiry).await;
         inquiry.settle(GRACE).await;
         self.findings.extend(inquiry.findings());
+        self.account = inquiry.account();
         let enforced = inquiry
             .sts_policy()
             .filter(|policy| policy.policy.mode == StsMode::Enforce)
@@ -222,6 +226,7 @@ impl<'a> DomainRun<'a> {
         let pass = self.pass(&mut inquiry).await;
         inquiry.settle(GRACE).await;
         self.findings.extend(inquiry.findings());
+        self.account = inquiry.account();
         Some(pass)
     }
 
@@ -289,6 +294,7 @@ impl<'a> DomainRun<'a> {
             findings: plan.findings.clone(),
             session: None,
             log_line: None,
+            account: TlsAccount::of_plan(plan, &[]),
         });
     }
 
@@ -301,11 +307,12 @@ impl<'a> DomainRun<'a> {
     ) -> Flow {
         let mut findings = plan.findings.clone();
         findings.extend(weaker);
+        let account = TlsAccount::of_plan(plan, &inquiry.overheard().sets);
         for address in &plan.addresses {
             if Instant::now() >= self.deadline || !self.course.address() {
                 return Flow::GoOn;
             }
-            let begun = findings.clone();
+            let begun = (findings.clone(), account.clone());
             let flow = inquiry.beside(self.address(plan, *address, begun)).await;
             if flow == Flow::Done {
                 return Flow::Done;
@@ -319,9 +326,10 @@ impl<'a> DomainRun<'a> {
         &mut self,
         plan: &HostPlan,
         address: IpAddr,
-        mut findings: Vec<Finding>,
+        (mut findings, mut account): (Vec<Finding>, TlsAccount),
     ) -> Flow {
         let peer = SocketAddr::new(address, plan.port);
+        account.sending_address = self.sender.dialer.local_address(peer);
         let Some(rung) = self.sender.known_rung(peer, &plan.obligation) else {
             return Flow::GoOn;
         };
@@ -343,11 +351,14 @@ impl<'a> DomainRun<'a> {
                         session: Some(Arc::clone(&facts)),
                     });
                     self.course.failed(plan, ConnectionFailure::NotConnected);
-                    self.record(plan, facts, Outcome::Deferred, Some(reason), findings, None);
+                    let noted = (findings, None, account);
+                    self.record(plan, facts, Outcome::Deferred, Some(reason), noted);
                     return Flow::GoOn;
                 }
             };
             findings.extend(evidence::findings(climb.plan(), peer, &result));
+            let roots = &self.sender.config.roots;
+            account.take(climb.plan(), &result, (roots, self.sender.clock.now()));
             if climb.teaches(&result) {
                 self.sender.remember_rung(peer, Rung::Legacy);
             }
@@ -366,7 +377,7 @@ impl<'a> DomainRun<'a> {
             match climb.after(&result, self.sender.legacy_rung(), more) {
                 Then::Answered => {
                     let reason = self.reason(outcome);
-                    self.record(plan, facts, outcome, reason, findings, log_line);
+                    self.record(plan, facts, outcome, reason, (findings, log_line, account));
                     return self.flow();
                 }
                 Then::Again => {}
@@ -374,7 +385,8 @@ impl<'a> DomainRun<'a> {
                 Then::GivenUp(failure) => {
                     let reason = evidence::reason(&result);
                     self.course.failed(plan, failure);
-                    self.record(plan, facts, outcome, Some(reason), findings, log_line);
+                    let noted = (findings, log_line, account);
+                    self.record(plan, facts, outcome, Some(reason), noted);
                     return self.flow();
                 }
             }
@@ -395,8 +407,7 @@ impl<'a> DomainRun<'a> {
         facts: Arc<SessionFacts>,
         outcome: Outcome,
         reason: Option<String>,
-        findings: Vec<Finding>,
-        log_line: Option<String>,
+        (findings, log_line, account): (Vec<Finding>, Option<String>, TlsAccount),
     ) {
         self.attempts.push(Attempt {
             mx_host: plan.mx_host.clone(),
@@ -408,6 +419,7 @@ impl<'a> DomainRun<'a> {
             findings,
             session: Some(facts),
             log_line,
+            account,
         });
     }
 

@@ -2,6 +2,7 @@
 //! once.
 
 use super::Sender;
+use super::account::{DomainAccount, Overheard, sts_account};
 use crate::resolver::Freshness;
 use crate::sts::{CacheError, StoredPolicy};
 use elsinore_dane::discovery::{
@@ -56,6 +57,9 @@ pub(super) struct Inquiry<'a> {
     told: Vec<bool>,
     /// Policies on their way to the disk.
     stores: FuturesUnordered<JoinHandle<Option<Finding>>>,
+    /// What reports about TLS will say of the answers.
+    overheard: Overheard,
+    policy_domain: Option<DomainName>,
 }
 
 impl<'a> Inquiry<'a> {
@@ -69,6 +73,7 @@ impl<'a> Inquiry<'a> {
             Some(domain) => stored(sender, domain, &mut findings).await,
             None => None,
         };
+        let policy_domain = Discovery::policy_domain(&next_hop).cloned();
         let seed = rand::random();
         let now = sender.clock.now();
         Self {
@@ -81,6 +86,8 @@ impl<'a> Inquiry<'a> {
             findings,
             told: Vec::new(),
             stores: FuturesUnordered::new(),
+            overheard: Overheard::default(),
+            policy_domain,
         }
     }
 
@@ -120,6 +127,9 @@ impl<'a> Inquiry<'a> {
     }
 
     fn take(&mut self, id: AskId, reply: Reply) {
+        if let Reply::Dns(answer) = &reply {
+            self.overheard.hear(answer);
+        }
         if let Reply::StsPolicy(fetch) = &reply {
             self.fetching = self.fetching.saturating_sub(1);
             self.last_fetch = Some(fetch.clone());
@@ -270,6 +280,21 @@ impl<'a> Inquiry<'a> {
     /// What the fetch of a policy came to, when one was made.
     pub(super) const fn fetch(&self) -> Option<&StsFetch> {
         self.last_fetch.as_ref()
+    }
+
+    /// The answers so far, as far as reports about TLS speak of them.
+    pub(super) const fn overheard(&self) -> &Overheard {
+        &self.overheard
+    }
+
+    /// What reports about TLS say of the domain.
+    pub(super) fn account(&self) -> DomainAccount {
+        let policy = self.sts_policy().map(|cached| &cached.policy);
+        DomainAccount {
+            policy_domain: self.policy_domain.clone(),
+            sts: sts_account(policy, self.fetch(), self.discovery.findings()),
+            failed_lookups: self.overheard.failed.clone(),
+        }
     }
 
     /// What the engine decided about the domain as a whole, if it did.

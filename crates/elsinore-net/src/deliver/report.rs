@@ -2,6 +2,7 @@
 //!
 //! The words are those of the JSON output, the logs and the metrics.
 
+use super::account::{DomainAccount, TlsAccount};
 use crate::tls::{Backend, TlsFacts};
 pub use elsinore_dane::achieved::SecurityWord as SessionSecurity;
 use elsinore_dane::finding::Finding;
@@ -85,6 +86,8 @@ pub struct RecipientReport {
     pub attempts: Arc<Vec<Attempt>>,
     /// What was noticed about the domain as a whole.
     pub findings: Arc<Vec<Finding>>,
+    /// What reports about TLS say of the domain as a whole (RFC 8460).
+    pub account: Arc<DomainAccount>,
 }
 
 /// What decided about a recipient.
@@ -150,6 +153,8 @@ pub struct Attempt {
     pub session: Option<Arc<SessionFacts>>,
     /// The line Postfix would log about the TLS session.
     pub log_line: Option<String>,
+    /// What reports about TLS say of this attempt (RFC 8460).
+    pub account: TlsAccount,
 }
 
 /// The word for an obligation.

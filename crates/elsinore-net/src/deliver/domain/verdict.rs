@@ -70,6 +70,7 @@ impl DomainRun<'_> {
         }
         let attempts = Arc::new(self.attempts);
         let findings = Arc::new(self.findings);
+        let account = Arc::new(self.account);
         self.recipients
             .into_iter()
             .map(|pending| {
@@ -86,6 +87,7 @@ impl DomainRun<'_> {
                     decided,
                     attempts: Arc::clone(&attempts),
                     findings: Arc::clone(&findings),
+                    account: Arc::clone(&account),
                 };
                 (pending.index, report)
             })
