@@ -1,1 +1,3 @@
 //! Reports about TLS (RFC 8460): counted, built, signed, sent, read.
+
+pub mod settings;
