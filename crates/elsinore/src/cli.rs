@@ -2,15 +2,17 @@
 //! subcommand takes stand here and override the configuration file.
 
 pub(crate) mod check;
+pub(crate) mod config;
 pub(crate) mod dns;
 pub(crate) mod doctor;
 pub(crate) mod explain;
 pub(crate) mod lab;
+pub(crate) mod relay;
 pub(crate) mod send;
 pub(crate) mod tlsa;
 pub(crate) mod web;
 
-use crate::config::{self, Settings};
+use crate::config::{self as settings, Settings};
 use crate::exit::{Manner, Refusal};
 use anyhow::Result;
 use clap::builder::{OsStringValueParser, TypedValueParser as _};
@@ -72,6 +74,8 @@ enum Command {
     Explain(explain::ExplainArguments),
     /// Show what `check` sees as a page, to whoever has a browser.
     Web(web::WebArguments),
+    /// What the configuration says, and whether all of it would be taken.
+    Config(config::ConfigArguments),
     /// A small signed Internet on loopback, to try everything on.
     Lab(lab::LabArguments),
 }
@@ -95,7 +99,7 @@ pub(crate) struct GlobalArguments {
     pub(crate) format: FormatFlag,
     /// Where DNS answers come from: [dns] mode.
     #[arg(long, global = true, value_name = "MODE")]
-    pub(crate) dns_mode: Option<config::DnsMode>,
+    pub(crate) dns_mode: Option<settings::DnsMode>,
     /// Root name servers, zone-file text: [dns] root_hints.
     #[arg(long, global = true, value_name = "FILE")]
     pub(crate) root_hints: Option<PathBuf>,
@@ -105,7 +109,7 @@ pub(crate) struct GlobalArguments {
     pub(crate) trust_anchor: Option<PathBuf>,
     /// Upstream resolver, IP or IP:PORT, repeatable: [dns] upstream.
     #[arg(long, global = true, value_name = "ADDRESS")]
-    pub(crate) upstream: Vec<config::Upstream>,
+    pub(crate) upstream: Vec<settings::Upstream>,
     /// Treat this name and all below as unsigned, repeatable: [dns] nta.
     #[arg(long, global = true, value_name = "NAME")]
     pub(crate) nta: Vec<elsinore_dane::name::DomainName>,
@@ -184,6 +188,7 @@ pub(crate) fn run(arguments: Arguments) -> Result<ExitCode> {
         Command::Dns(dns) => dns::run(dns, &settings()?),
         Command::Doctor(doctor) => doctor::run(doctor, &settings()?),
         Command::Tlsa(tlsa) => tlsa::run(tlsa, &settings()?),
+        Command::Config(config) => config::run(&config, global),
         Command::Web(web) => web::run(&web, &settings()?),
         Command::Explain(explain) => explain::run(&explain, &settings()?),
         // The lab is a network of its own. What the configuration says of the real one means

@@ -2,7 +2,9 @@
 //! the commands use, flags applied.
 
 pub(crate) mod file;
+pub(crate) mod relay;
 pub(crate) mod resolved;
+pub(crate) mod shown;
 mod web;
 
 pub(crate) use file::{AdTrust, DnsMode, MinimumTls, Pause, Seconds, SessionCount, Upstream};

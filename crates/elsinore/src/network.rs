@@ -7,6 +7,7 @@ use crate::output::{self, printable};
 use anyhow::{Context, Result};
 use elsinore_check::world::{LiveSettings, LiveWorld};
 use elsinore_dane::discovery::DiscoveryPolicy;
+use elsinore_dane::name::DomainName;
 use elsinore_dane::plan::TlsVersion;
 use elsinore_net::clock::{Clock, SystemClock};
 use elsinore_net::deliver::{LegacyTls, Limits, Sender, SenderConfig, StateFolder};
@@ -304,8 +305,16 @@ fn in_file(key: &str, path: &Path, error: &dyn std::error::Error) -> anyhow::Err
 /// The name for EHLO: `[smtp] helo`, else this machine's name, else the literal of loopback,
 /// which RFC 5321 §4.1.4 wants from a client without a name.
 pub(crate) fn helo(settings: &Settings) -> Result<GreetingName> {
+    greeting(settings.smtp.helo.as_ref())
+}
+
+/// The same, `[smtp] helo` alone being known.
+///
+/// # Errors
+/// A configuration error.
+pub(crate) fn greeting(helo: Option<&DomainName>) -> Result<GreetingName> {
     let loopback = || GreetingName::parse("[127.0.0.1]").context("no name for EHLO");
-    match &settings.smtp.helo {
+    match helo {
         Some(name) => GreetingName::parse(name.as_str())
             .map_err(|error| Refusal::configuration(format!("[smtp] helo: {error}"))),
         None => std::fs::read_to_string("/proc/sys/kernel/hostname")

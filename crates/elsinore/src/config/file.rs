@@ -1,6 +1,7 @@
 //! The configuration file as written: TOML, every key optional, unknown keys refused with their
 //! line. Each value is parsed here, so that each error can name its line.
 
+use super::relay::section::RelaySection;
 use crate::exit::Refusal;
 use crate::output::printable;
 use anyhow::Result;
@@ -31,9 +32,7 @@ pub(crate) struct ConfigFile {
     pub(crate) lab: LabSection,
     pub(crate) web: WebSection,
     pub(crate) state_dir: Option<PathBuf>,
-    /// Keys of the relay: accepted in every mode, read by the relay alone.
-    #[serde(rename = "relay")]
-    _relay: toml::Table,
+    pub(crate) relay: RelaySection,
     /// Keys of the survey: accepted in every mode, read by the survey alone.
     #[serde(rename = "survey")]
     _survey: toml::Table,

@@ -5,9 +5,11 @@ use super::file::{
     AdTrust, ConfigFile, DestinationSection, DnsMode, Megabytes, MinimumTls, Parsed, Pause, Pin,
     Relay, Seconds, SessionCount, TimeoutsSection, Upstream,
 };
+use super::relay::RelaySettings;
 use super::web::WebSettings;
 use crate::cli::{Format, GlobalArguments};
 use crate::exit::Refusal;
+use crate::network;
 use anyhow::Result;
 use elsinore_dane::destination::{Destination, DomainPattern, InsecureMx, Level};
 use elsinore_dane::name::DomainName;
@@ -42,6 +44,8 @@ pub(crate) struct Settings {
     pub(crate) state_dir: Option<PathBuf>,
     /// `[web]`.
     pub(crate) web: WebSettings,
+    /// `[relay]`.
+    pub(crate) relay: RelaySettings,
     /// Address map of a running lab. Present only together with `dns.trust_anchor`.
     pub(crate) lab_map: Option<PathBuf>,
     /// `[[destination]]`, in the order written; their `nta` is part of `dns.nta` already.
@@ -189,6 +193,13 @@ impl Settings {
         if port == 0 {
             return Err(Refusal::configuration("[smtp] port: 0 is not a port"));
         }
+        let state_dir = path(&arguments.state_dir, file.state_dir).or_else(default_state_dir);
+        let relay = super::relay::resolve(
+            file.relay,
+            &folder,
+            state_dir.as_deref(),
+            network::greeting(file.smtp.helo.as_ref().map(|Parsed(name)| name))?,
+        )?;
         Ok(Self {
             format: arguments.format.plain(),
             dns: DnsSettings {
@@ -227,7 +238,8 @@ impl Settings {
                 patience: file.check.patience.map(Seconds::duration),
             },
             insecure_mx: unwrap_one(file.policy.insecure_mx).unwrap_or_default(),
-            state_dir: path(&arguments.state_dir, file.state_dir).or_else(default_state_dir),
+            state_dir,
+            relay,
             web: super::web::resolve(file.web),
             lab_map,
             destinations: file

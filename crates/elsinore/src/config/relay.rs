@@ -1,0 +1,286 @@
+//! `[relay]` as the relay and its tools use it.
+
+pub(crate) mod section;
+
+use super::file::{Count, Parsed};
+use super::resolved::unwrap_all;
+use crate::exit::Refusal;
+use anyhow::Result;
+use elsinore_dane::name::DomainName;
+use elsinore_dane::network::Network;
+use elsinore_net::resolver::Net;
+use elsinore_relay::accept::{
+    AcceptLimits, AcceptSettings, AcceptTimes, TlsFiles, UndeclaredEightBit,
+};
+use elsinore_relay::notice::NoticeSettings;
+use elsinore_smtp::command::GreetingName;
+use section::{
+    AdminSection, DeliverySection, EightBit, FileMode, LimitsSection, LogFormat, Octets,
+    Postmaster, Recipients, RelayDestinationSection, RelaySection, RelayTimeoutsSection,
+    RelayTlsSection, RetrySection, Secret, Span,
+};
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+/// `[relay]`, resolved.
+#[allow(dead_code, reason = "read by the relay when its parts have landed")]
+#[derive(Debug, Clone)]
+pub(crate) struct RelaySettings {
+    /// How mail is accepted; the name of the relay is in it.
+    pub(crate) accept: AcceptSettings,
+    /// Other names under which it stands in MX lists.
+    pub(crate) own_names: Vec<DomainName>,
+    /// Where messages are kept; none when no folder is known.
+    pub(crate) store: Option<StorePlace>,
+    /// How long a message is tried.
+    pub(crate) lifetime: Duration,
+    /// After how long its sender is told that it waits; never when absent.
+    pub(crate) warn_after: Option<Duration>,
+    /// How senders are told.
+    pub(crate) notice: NoticeSettings,
+    /// Form of the log.
+    pub(crate) log: LogFormat,
+    /// How long work under way may go on after the relay was told to stop.
+    pub(crate) stop: Duration,
+    /// `[relay.retry]`, as written.
+    pub(crate) retry: RetrySection,
+    /// `[relay.delivery]`, as written.
+    pub(crate) delivery: DeliverySection,
+    /// `[[relay.destination]]`, as written.
+    pub(crate) destinations: Vec<RelayDestinationSection>,
+    /// `[relay.admin]`.
+    pub(crate) admin: AdminSettings,
+}
+
+/// Where messages are kept.
+#[allow(dead_code, reason = "read by the relay when its parts have landed")]
+#[derive(Debug, Clone)]
+pub(crate) enum StorePlace {
+    /// In a folder of this machine.
+    Folder(PathBuf),
+    /// In PostgreSQL, shared with other relays.
+    Postgres(Secret),
+}
+
+/// `[relay.admin]`, resolved.
+#[allow(dead_code, reason = "read by the relay when its parts have landed")]
+#[derive(Debug, Clone)]
+pub(crate) struct AdminSettings {
+    /// The unix socket in the state folder, for who owns the relay.
+    pub(crate) socket: Option<PathBuf>,
+    /// Where it listens on TCP.
+    pub(crate) listen: Option<SocketAddr>,
+    /// Whether an address that is not loopback is meant.
+    pub(crate) public: bool,
+    /// Names that may stand in a request's Host field.
+    pub(crate) hosts: Vec<DomainName>,
+    /// The file with the token.
+    pub(crate) token_file: Option<PathBuf>,
+}
+
+/// RFC 5321 §4.5.4.1 wants four to five days at least.
+const LIFETIME: Duration = Duration::from_secs(5 * 86_400);
+/// When a sender is told that a message waits.
+const WARN_AFTER: Duration = Duration::from_secs(4 * 3_600);
+
+/// Fills in the defaults; `folder` is where the file lies, `state` the state folder, `host` what the
+/// relay is called where `[relay] name` does not say.
+pub(super) fn resolve(
+    section: RelaySection,
+    folder: &Path,
+    state: Option<&Path>,
+    host: GreetingName,
+) -> Result<RelaySettings> {
+    let wrong = |fault: &str| Err(Refusal::configuration(format!("[relay] {fault}")));
+    let path = |path: PathBuf| folder.join(path);
+    let store = store(
+        section.store.map(path),
+        section.postgres,
+        section.postgres_file.map(path),
+        state,
+    )?;
+    let lifetime = section.lifetime.map_or(LIFETIME, |Span(span)| span);
+    if lifetime < Duration::from_secs(60) {
+        return wrong("lifetime: less than a minute");
+    }
+    let warn_after = section.warn_after.map_or(WARN_AFTER, |Span(span)| span);
+    if let Some(again) = twice(&section.destinations) {
+        return wrong(&format!("destination {again}: there are two; join them"));
+    }
+    let host = match &section.name {
+        Some(Parsed(name)) => GreetingName::parse(name.as_str())
+            .map_err(|error| Refusal::configuration(format!("[relay] name: {error}")))?,
+        None => host,
+    };
+    let usual = AcceptSettings::default();
+    let listen = section.listen.unwrap_or(usual.listen);
+    for (count, at) in listen.iter().enumerate() {
+        if at.port() != 0 && listen[..count].contains(at) {
+            return wrong(&format!("listen: {at} is there twice"));
+        }
+    }
+    if listen.is_empty() && section.socket.is_none() {
+        return wrong("listen: empty, and there is no socket");
+    }
+    let postmaster = section
+        .postmaster
+        .map(|Parsed(Postmaster(mailbox))| mailbox);
+    let stop = section
+        .timeouts
+        .stop
+        .map_or(usual.times.last_messages, |Span(span)| span);
+    Ok(RelaySettings {
+        own_names: unwrap_all(section.own_names),
+        store,
+        lifetime,
+        warn_after: (!warn_after.is_zero()).then_some(warn_after),
+        notice: NoticeSettings {
+            postmaster: postmaster.clone(),
+            ..NoticeSettings::new(host.clone())
+        },
+        log: section.log.unwrap_or_default(),
+        stop,
+        retry: section.retry,
+        delivery: section.delivery,
+        destinations: section.destinations,
+        admin: admin(section.admin, folder, state)?,
+        accept: AcceptSettings {
+            listen,
+            socket: section.socket.map(path),
+            socket_mode: section
+                .socket_mode
+                .map_or(usual.socket_mode, |Parsed(FileMode(mode))| mode),
+            host,
+            postmaster: postmaster.map(|mailbox| mailbox.to_string()),
+            allow_clients: nets(section.allow_clients)?,
+            tls: tls(section.tls, folder)?,
+            limits: limits(&section.limits, usual.limits),
+            times: times(&section.limits, &section.timeouts, usual.times),
+            undeclared_eight_bit: match section.undeclared_8bit {
+                Some(EightBit::Refuse) => UndeclaredEightBit::Refused,
+                Some(EightBit::Take) => UndeclaredEightBit::Taken,
+                None => usual.undeclared_eight_bit,
+            },
+            in_memory: usual.in_memory,
+        },
+    })
+}
+
+fn tls(section: RelayTlsSection, folder: &Path) -> Result<Option<TlsFiles>> {
+    let wrong = |fault| Err(Refusal::configuration(format!("[relay.tls] {fault}")));
+    match (section.certificate, section.key) {
+        (Some(certificate), Some(key)) => Ok(Some(TlsFiles {
+            certificate: folder.join(certificate),
+            key: folder.join(key),
+        })),
+        (None, None) => Ok(None),
+        (Some(_), None) => wrong("a certificate and no key"),
+        (None, Some(_)) => wrong("a key and no certificate"),
+    }
+}
+
+fn nets(networks: Vec<Parsed<Network>>) -> Result<Vec<Net>> {
+    (networks.into_iter())
+        .map(|Parsed(network)| network.to_string().parse())
+        .collect::<Result<_, _>>()
+        .map_err(|error| Refusal::configuration(format!("[relay] allow_clients: {error}")))
+}
+
+fn limits(section: &LimitsSection, usual: AcceptLimits) -> AcceptLimits {
+    let many = |own: Option<Count>, usual: usize| {
+        own.map_or(usual, |Count(count)| {
+            usize::try_from(count).unwrap_or(usize::MAX)
+        })
+    };
+    let count = |own: Option<Count>, usual: u32| own.map_or(usual, |Count(count)| count);
+    AcceptLimits {
+        connections: many(section.connections, usual.connections),
+        connections_per_client: many(section.connections_per_client, usual.connections_per_client),
+        connections_per_minute: count(section.connections_per_minute, usual.connections_per_minute),
+        recipients: section
+            .recipients
+            .map_or(usual.recipients, |Recipients(count)| {
+                usize::try_from(count).unwrap_or(usize::MAX)
+            }),
+        message_octets: section
+            .size
+            .map_or(usual.message_octets, |Octets(octets)| octets),
+        line_octets: usual.line_octets,
+        errors: count(section.errors, usual.errors),
+        idle_commands: count(section.idle_commands, usual.idle_commands),
+        received_fields: many(section.received_fields, usual.received_fields),
+    }
+}
+
+fn times(
+    limits: &LimitsSection,
+    section: &RelayTimeoutsSection,
+    usual: AcceptTimes,
+) -> AcceptTimes {
+    let span = |own: Option<Span>, usual| own.map_or(usual, |Span(span)| span);
+    AcceptTimes {
+        command: span(section.command, usual.command),
+        line: span(section.line, usual.line),
+        block: span(section.block, usual.block),
+        handshake: span(section.handshake, usual.handshake),
+        reply: span(section.reply, usual.reply),
+        without_message: span(section.without_message, usual.without_message),
+        slowest: limits
+            .slowest
+            .map_or(usual.slowest, |Count(octets)| u64::from(octets)),
+        grace: usual.grace,
+        last_messages: span(section.stop, usual.last_messages),
+    }
+}
+
+/// The domain that two sections speak of.
+fn twice(sections: &[RelayDestinationSection]) -> Option<String> {
+    let again = sections.iter().enumerate().find(|(count, section)| {
+        (sections[..*count].iter()).any(|earlier| earlier.domain == section.domain)
+    });
+    again.map(|(_, section)| section.domain.0.to_string())
+}
+
+fn store(
+    folder: Option<PathBuf>,
+    postgres: Option<Secret>,
+    postgres_file: Option<PathBuf>,
+    state: Option<&Path>,
+) -> Result<Option<StorePlace>> {
+    let wrong = |fault: &str| Err(Refusal::configuration(format!("[relay] {fault}")));
+    Ok(match (folder, postgres, postgres_file) {
+        (folder, None, None) => folder
+            .or_else(|| Some(state?.join("queue")))
+            .map(StorePlace::Folder),
+        (None, Some(parameters), None) => Some(StorePlace::Postgres(parameters)),
+        (None, None, Some(file)) => {
+            let text = std::fs::read_to_string(&file).map_err(|error| {
+                Refusal::configuration(format!("[relay] postgres_file {}: {error}", file.display()))
+            })?;
+            Some(StorePlace::Postgres(Secret(text.trim().to_owned())))
+        }
+        (None, Some(_), Some(_)) => return wrong("postgres and postgres_file: name one"),
+        (Some(_), ..) => return wrong("store and postgres: messages are kept in one place"),
+    })
+}
+
+fn admin(section: AdminSection, folder: &Path, state: Option<&Path>) -> Result<AdminSettings> {
+    let wrong = |fault: &str| Err(Refusal::configuration(format!("[relay.admin] {fault}")));
+    if let Some(at) = section.listen {
+        let loopback = at.ip().to_canonical().is_loopback();
+        if !loopback && section.public != Some(true) {
+            return wrong(&format!(
+                "listen: {at} is not on loopback; say public = true if others shall see the queue's \
+                 numbers"
+            ));
+        }
+    }
+    Ok(AdminSettings {
+        socket: state.map(|state| state.join("relay.sock")),
+        listen: section.listen,
+        public: section.public.unwrap_or(false),
+        hosts: unwrap_all(section.hosts),
+        token_file: section.token_file.map(|file| folder.join(file)),
+    })
+}
