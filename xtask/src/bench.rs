@@ -4,6 +4,7 @@ mod check;
 mod dns;
 mod lab;
 mod memory;
+mod relay;
 mod web;
 
 use crate::step::{command, messages, step, text_of};
@@ -43,6 +44,14 @@ pub(crate) fn web() -> Result<()> {
 /// When something cannot be built or run, or a bound is not kept.
 pub(crate) fn check(arguments: &[&str]) -> Result<()> {
     check::run(arguments)
+}
+
+/// Runs the benchmark of the relay.
+///
+/// # Errors
+/// When it cannot be built or run.
+pub(crate) fn relay(arguments: &[&str]) -> Result<()> {
+    relay::run(arguments)
 }
 
 /// Runs every other benchmark; results go to stdout.

@@ -30,6 +30,8 @@ cargo xtask TASK
   bench web          CPU of a page view of a stored report
   bench check [--domains N] [--sessions N] [--profile NAME]
                      round trips of a cold check; 1,000 domains in one command
+  bench relay [--messages N] [--folder F] [--only NAME] [--sizes N,N] [--connections N,N]
+                     smtp-source, the relay or a private Postfix, a sink (root, Debian packages)
   replay-rpl PATH…   Unbound's scenario files (.rpl; a file or a folder) through our resolver;
                      --verbose before the paths shows every difference
   differential [ZONES [QUESTIONS]]
@@ -52,6 +54,7 @@ fn main() -> Result<()> {
         ["bench", "dns", arguments @ ..] => bench::dns(arguments),
         ["bench", "web"] => bench::web(),
         ["bench", "check", arguments @ ..] => bench::check(arguments),
+        ["bench", "relay", arguments @ ..] => bench::relay(arguments),
         ["replay-rpl", paths @ ..] if !paths.is_empty() => replay::run(paths),
         ["differential", sizes @ ..] => differential::run(sizes),
         ["browser"] => browser::install(),

@@ -1,3 +1,5 @@
+//! Tests of what senders are told.
+
 use super::*;
 use elsinore_net::deliver::{Outcome, RecipientReport, ReplyText, SaidBy};
 use elsinore_queue::content::{BodyInMemory, Content};

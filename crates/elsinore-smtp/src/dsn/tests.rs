@@ -1,3 +1,5 @@
+//! Tests of notifications; read by another parser in `tests/dsn`.
+
 use super::*;
 
 fn told(action: Action) -> RecipientStatus {
