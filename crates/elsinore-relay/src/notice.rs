@@ -87,8 +87,9 @@ pub fn compose(
         return Ok(Composed::Unasked);
     };
     let (to, told, kind) = match addressee(settings, about, told, kind) {
-        Ok(found) => found,
-        Err(composed) => return Ok(composed),
+        Addressee::Found(to, told, kind) => (to, told, kind),
+        Addressee::Unasked => return Ok(Composed::Unasked),
+        Addressee::Nobody(why) => return Ok(Composed::Nobody(why)),
     };
     let original = Original::read(settings, about, kind, body)?;
     let notification = Notification {
@@ -144,7 +145,12 @@ fn kind_of(told: &[RecipientStatus]) -> Option<&'static str> {
         .find(|word| told.iter().any(|one| one.action.word() == *word))
 }
 
-type Found = (Mailbox, Vec<RecipientStatus>, &'static str);
+/// To whom a notification goes, about whom, and what it says.
+enum Addressee {
+    Found(Mailbox, Vec<RecipientStatus>, &'static str),
+    Unasked,
+    Nobody(String),
+}
 
 /// To whom it goes. A message with a null path is never answered (RFC 5321 §4.5.5); that it failed
 /// is told to the postmaster, once: what fails on the way to the postmaster is told to nobody.
@@ -153,32 +159,28 @@ fn addressee(
     about: &MessageHead,
     mut told: Vec<RecipientStatus>,
     kind: &'static str,
-) -> Result<Found, Composed> {
+) -> Addressee {
     let sender = &about.envelope.reverse_path;
     if !sender.is_empty() {
         return match Mailbox::parse(sender) {
-            Ok(sender) => Ok((sender, told, kind)),
-            Err(error) => Err(Composed::Nobody(format!(
-                "the reverse path is no address: {error}"
-            ))),
+            Ok(sender) => Addressee::Found(sender, told, kind),
+            Err(error) => Addressee::Nobody(format!("the reverse path is no address: {error}")),
         };
     }
     told.retain(|one| one.action == Action::Failed);
     if told.is_empty() {
-        return Err(Composed::Unasked);
+        return Addressee::Unasked;
     }
     let Some(postmaster) = &settings.postmaster else {
-        return Err(Composed::Nobody(
+        return Addressee::Nobody(
             "a message with a null path failed and no postmaster is configured".to_owned(),
-        ));
+        );
     };
     let to_postmaster = postmaster.to_string();
     if told.iter().any(|one| one.address == to_postmaster) {
-        return Err(Composed::Nobody(
-            "a message to the postmaster failed".to_owned(),
-        ));
+        return Addressee::Nobody("a message to the postmaster failed".to_owned());
     }
-    Ok((postmaster.clone(), told, "postmaster"))
+    Addressee::Found(postmaster.clone(), told, "postmaster")
 }
 
 /// What is returned of the original.

@@ -1,7 +1,7 @@
 //! Tests of what senders are told.
 
 use super::*;
-use elsinore_net::deliver::{Outcome, RecipientReport, ReplyText, SaidBy};
+use elsinore_net::deliver::{Decided, Outcome, RecipientReport, ReplyText, SaidBy};
 use elsinore_queue::content::{BodyInMemory, Content};
 use std::sync::Arc;
 use std::time::Duration;
@@ -47,8 +47,10 @@ fn report(code: u16, enhanced: &str) -> RecipientReport {
             text: "no such user".to_owned(),
             said_by: SaidBy::Server,
         }),
+        decided: Decided::Answer,
         attempts: Arc::new(Vec::new()),
         findings: Arc::new(Vec::new()),
+        account: Arc::default(),
     }
 }
 
