@@ -1,3 +1,22 @@
 //! Reports about TLS (RFC 8460): counted, built, signed, sent, read.
+//!
+//! - [`count`]: from what a delivery found out to rows, a pure function;
+//! - [`ledger`]: rows added up in memory and in the store ([`tally`]);
+//! - [`document`]: the report; [`build`]: made of a day's counts;
+//! - [`policy`]: where a domain wants its reports;
+//! - [`dkim`], [`letter`], [`post`]: how they go there; [`dispatch`]: when;
+//! - [`read`]: reports of other people.
 
+pub mod count;
+pub mod day;
+pub mod document;
+pub mod ledger;
 pub mod settings;
+pub mod tally;
+pub mod terms;
+
+/// The origin of messages that carry reports ([`Envelope::origin`]): their sessions are not counted
+/// (RFC 8460 §3).
+///
+/// [`Envelope::origin`]: elsinore_queue::message::Envelope::origin
+pub const ORIGIN: &str = "tlsrpt";

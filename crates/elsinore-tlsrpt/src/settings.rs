@@ -136,6 +136,10 @@ fn domain_of(key: &'static str, address: &str) -> Result<DomainName, SettingsErr
     if local.is_empty() || local.len() > 64 || !local.bytes().all(is_plain) {
         return Err(error());
     }
+    let is_host = |octet: u8| octet.is_ascii_alphanumeric() || matches!(octet, b'-' | b'.');
+    if !domain.bytes().all(is_host) {
+        return Err(error());
+    }
     DomainName::parse(domain).map_err(|_| error())
 }
 

@@ -1,1 +1,4 @@
 //! Tests of elsinore-tlsrpt.
+
+mod count;
+mod fixture;
