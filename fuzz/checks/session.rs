@@ -2,7 +2,8 @@
 
 use elsinore_smtp::address::{Mailbox, ReversePath};
 use elsinore_smtp::client::{
-    Action, ClientConfig, ClientSession, Recipient, RecipientResult, RequireTls, Task, Transaction,
+    Action, Afterwards, ClientConfig, ClientSession, Recipient, RecipientResult, RequireTls,
+    SessionOutcome, Task, Transaction, Turn,
 };
 use elsinore_smtp::command::GreetingName;
 use elsinore_smtp::message::{BlindCopies, Completion, Surveyor};
@@ -36,17 +37,19 @@ pub(crate) fn check_smtp_session(octets: &[u8]) {
         .map(Recipient::new)
         .collect();
     let count = recipients.len();
-    let mut session = ClientSession::new(
-        ClientConfig::new(name),
-        Task::Deliver(Transaction {
-            reverse_path: sender,
-            recipients,
-            message: Arc::new(survey),
-            require_tls: RequireTls::No,
-            ret: None,
-            envelope_id: None,
-        }),
-    );
+    let transaction = Arc::new(Transaction {
+        reverse_path: sender,
+        recipients,
+        message: Arc::new(survey),
+        require_tls: RequireTls::No,
+        ret: None,
+        envelope_id: None,
+    });
+    let mut config = ClientConfig::new(name);
+    config.afterwards = Afterwards::Stay;
+    let mut session = ClientSession::new(config, Task::Deliver(Arc::clone(&transaction)));
+    let mut further = 3;
+    let mut taken = false;
     let mut server = octets.split_inclusive(|octet| *octet == b'\n');
     for _ in 0..10_000 {
         match session.next() {
@@ -66,18 +69,35 @@ pub(crate) fn check_smtp_session(octets: &[u8]) {
                 let to = from.saturating_add(at_most).min(MESSAGE.len());
                 session.message_chunk(&MESSAGE[from..to]);
             }
+            Action::Idle => {
+                check_outcome(&session.take_outcome(), count, octets);
+                if further == 0 {
+                    session.leave();
+                } else {
+                    further -= 1;
+                    session.next_transaction(Arc::clone(&transaction));
+                    taken = false;
+                    continue;
+                }
+                taken = true;
+            }
             Action::Close => {
-                let outcome = session.into_outcome();
-                assert_eq!(outcome.recipients.len(), count);
-                let delivered =
-                    |result: &RecipientResult| matches!(result, RecipientResult::Delivered { .. });
-                if outcome.recipients.iter().any(|r| delivered(&r.result)) {
-                    let text = String::from_utf8_lossy(octets);
-                    assert!(text.contains("354") || text.to_ascii_uppercase().contains("CHUNKING"));
+                if !taken {
+                    check_outcome(&session.into_outcome(), count, octets);
                 }
                 return;
             }
         }
     }
     panic!("the session does not end");
+}
+
+fn check_outcome(outcome: &SessionOutcome, count: usize, octets: &[u8]) {
+    assert_eq!(outcome.recipients.len(), count);
+    let delivered = |result: &RecipientResult| matches!(result, RecipientResult::Delivered { .. });
+    if outcome.recipients.iter().any(|r| delivered(&r.result)) {
+        assert_ne!(outcome.turn, Turn::Stale);
+        let text = String::from_utf8_lossy(octets);
+        assert!(text.contains("354") || text.to_ascii_uppercase().contains("CHUNKING"));
+    }
 }

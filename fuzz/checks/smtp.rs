@@ -73,14 +73,14 @@ fn converse(octets: &[u8], size: usize) {
     let count = recipients.len();
     let mut session = ClientSession::new(
         ClientConfig::new(completion().host),
-        Task::Deliver(Transaction {
+        Task::Deliver(Arc::new(Transaction {
             reverse_path: ReversePath::Null,
             recipients,
             message: Arc::new(survey),
             require_tls: RequireTls::No,
             ret: None,
             envelope_id: None,
-        }),
+        })),
     );
     let mut said = octets.chunks(size);
     let mut message_ends = false;
@@ -105,7 +105,7 @@ fn converse(octets: &[u8], size: usize) {
                 let rest = rest.unwrap_or_default();
                 session.message_chunk(rest.get(..at_most).unwrap_or(rest));
             }
-            Action::Close => break,
+            Action::Idle | Action::Close => break,
         }
     }
     let outcome = session.into_outcome();

@@ -25,15 +25,17 @@ mod domain;
 mod evidence;
 mod inquiry;
 mod mismatch;
+mod pool;
 
 pub use crate::session::{Heard, PhaseTimes, SessionResult, TlsRecord};
-pub use config::{LegacyTls, Limits, SenderConfig, StateFolder, Timeouts};
+pub use config::{LegacyTls, Limits, Reuse, SenderConfig, StateFolder, Timeouts};
 pub use contact::NoConnection;
 pub use envelope::{
     Envelope, Message, Spool, SpoolReader, SpooledBytes, SpooledFile, TlsWish, UnsendableMessage,
 };
 pub use evidence::obligation_word;
 pub use inconclusive::{Inconclusive, InconclusiveReason};
+pub use pool::ConnectionCounters;
 pub use prober::{Look, PlanSighting, Prober, RouteSighting};
 pub use report::{
     Attempt, Decided, MatchedTlsa, ObligationWord, Outcome, RecipientReport, ReplyText, SaidBy,
@@ -62,6 +64,7 @@ use elsinore_smtp::address::{MailDomain, ReversePath};
 use elsinore_smtp::client::Recipient;
 use elsinore_smtp::message::TlsRequired;
 use futures_util::StreamExt;
+use pool::Pool;
 use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -78,8 +81,8 @@ const RUNG_KEPT: Duration = Duration::from_secs(3600);
 /// After a failed fetch the same version of a policy is left alone for this long (RFC 8461 §3.3).
 const FETCH_AGAIN: Duration = Duration::from_secs(300);
 
-/// Sends messages. One per process: it remembers TLS sessions, the rung each address needs, and
-/// policies.
+/// Sends messages. One per process: it remembers TLS sessions, the rung each address needs, policies,
+/// and connections that wait for another message.
 #[derive(Debug)]
 pub struct Sender {
     config: SenderConfig,
@@ -93,6 +96,7 @@ pub struct Sender {
     /// After a failed fetch the same version of a policy is left alone for this long.
     fetch_again: Duration,
     triage: Option<Arc<Triage>>,
+    pool: Arc<Pool>,
     rungs: Mutex<HashMap<SocketAddr, (Rung, Instant)>>,
 }
 
@@ -121,6 +125,7 @@ impl Sender {
         );
         let policies = PolicyCache::new(config.state.as_ref(), config.roots.fingerprint());
         let policies = Arc::new(policies);
+        let pool = Pool::new(config.reuse, config.timeouts.smtp, Arc::clone(&clock));
         Self {
             config,
             resolver,
@@ -132,6 +137,7 @@ impl Sender {
             failed_fetches: Mutex::new(HashMap::new()),
             fetch_again: FETCH_AGAIN,
             triage: None,
+            pool,
             rungs: Mutex::new(HashMap::new()),
         }
     }
@@ -145,6 +151,18 @@ impl Sender {
             triage: Some(triage),
             ..self
         }
+    }
+
+    /// How often connections were opened, and used again.
+    #[must_use]
+    pub fn connections(&self) -> ConnectionCounters {
+        self.pool.counters()
+    }
+
+    /// Leaves every connection that waits for another message, with QUIT, and waits for that: as long
+    /// as a QUIT may take. To be called before a sender is dropped that keeps connections.
+    pub async fn leave_connections(&self) {
+        self.pool.drain().await;
     }
 
     /// Sends `message` to every recipient of `envelope` and says what became of each. A recipient

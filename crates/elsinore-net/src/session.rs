@@ -2,9 +2,11 @@
 //! time limits of each phase, TLS in the middle, and the message read from its spool in blocks.
 
 mod dialogue;
+mod idle;
 
 pub use dialogue::Heard;
 pub(crate) use dialogue::walk;
+pub use idle::IdleConnection;
 
 use crate::deliver::{Spool, SpoolReader};
 use crate::dialer::ByteStream;
@@ -39,6 +41,8 @@ pub struct SessionResult {
     pub tls_failure: Option<TlsFailure>,
     /// How long each part took.
     pub times: PhaseTimes,
+    /// Which transaction of its connection this was, from 1 on.
+    pub transaction: u32,
     /// What was heard, of a session that carries no mail.
     pub heard: Vec<Heard>,
 }
@@ -118,12 +122,26 @@ pub struct SessionSettings<'a> {
 /// The message, positioned where the dialogue left off.
 struct Source {
     spool: Arc<dyn Spool>,
+    memory: Option<Arc<[u8]>>,
     open: Option<(u64, Box<dyn SpoolReader>)>,
 }
 
 impl Source {
-    /// Up to `at_most` octets from `offset` on; empty at the end. Files are read on a thread
-    /// where blocking is allowed.
+    /// Hands up to `at_most` octets from `offset` on to `session`, none at the end. What is in
+    /// memory is read in place, files on a thread where blocking is allowed.
+    async fn feed(&mut self, session: &mut ClientSession, offset: u64, at_most: usize) {
+        if let Some(octets) = &self.memory {
+            let from = usize::try_from(offset).unwrap_or(usize::MAX);
+            let rest = octets.get(from..).unwrap_or_default();
+            session.message_chunk(rest.get(..at_most).unwrap_or(rest));
+            return;
+        }
+        match self.pull(offset, at_most).await {
+            Ok(octets) => session.message_chunk(&octets),
+            Err(error) => session.message_unreadable(&error.to_string()),
+        }
+    }
+
     async fn pull(&mut self, offset: u64, at_most: usize) -> io::Result<Vec<u8>> {
         let spool = Arc::clone(&self.spool);
         let open = self.open.take();
@@ -149,25 +167,46 @@ impl Source {
     }
 }
 
-/// Drives `session` on `stream` until it is over and the connection closed.
+/// What driving a session came to.
+#[derive(Debug)]
+pub struct Driven {
+    /// The result of the transaction, or of the look.
+    pub result: SessionResult,
+    /// The connection, where the session stays and its server is still there.
+    pub idle: Option<IdleConnection>,
+}
+
+/// Drives `session` on `stream` until it is over and the connection closed, or idle.
 pub async fn drive(
     stream: Box<dyn ByteStream>,
-    mut session: ClientSession,
+    session: ClientSession,
     settings: &SessionSettings<'_>,
     spool: &Arc<dyn Spool>,
-) -> SessionResult {
+) -> Driven {
+    let buffer = vec![0; READ];
+    go_on(stream, session, None, buffer, settings, spool).await
+}
+
+/// Drives a session from where it stands. `tls` is the TLS session it is in already.
+async fn go_on(
+    stream: Box<dyn ByteStream>,
+    mut session: ClientSession,
+    mut tls: Option<TlsRecord>,
+    mut buffer: Vec<u8>,
+    settings: &SessionSettings<'_>,
+    spool: &Arc<dyn Spool>,
+) -> Driven {
     let mut stream = Some(stream);
     let mut source = Source {
         spool: Arc::clone(spool),
+        memory: spool.in_memory(),
         open: None,
     };
-    let mut tls = None;
     let mut tls_failure = None;
     let mut times = PhaseTimes::default();
     let opened = Instant::now();
     let is_probe = session.is_probe();
     let mut ear = Ear::of(is_probe);
-    let mut buffer = vec![0; READ];
     let mut end_deadline = None;
     loop {
         match session.next() {
@@ -251,23 +290,44 @@ pub async fn drive(
                     }
                 }
             }
-            Action::PullMessage { offset, at_most } => match source.pull(offset, at_most).await {
-                Ok(octets) => session.message_chunk(&octets),
-                Err(error) => session.message_unreadable(&error.to_string()),
-            },
+            Action::PullMessage { offset, at_most } => {
+                source.feed(&mut session, offset, at_most).await;
+            }
+            Action::Idle => {
+                let Some(stream) = stream.take() else {
+                    session.connection_lost();
+                    continue;
+                };
+                times.total = opened.elapsed();
+                let result = SessionResult {
+                    outcome: session.take_outcome(),
+                    tls: tls.clone(),
+                    tls_failure,
+                    times,
+                    transaction: 1,
+                    heard: ear.into_heard(),
+                };
+                let idle = IdleConnection::new(stream, session, tls, buffer);
+                return Driven {
+                    result,
+                    idle: Some(idle),
+                };
+            }
             Action::Close => {
                 if let Some(mut open) = stream.take() {
                     // A peer that closes without close_notify after QUIT does no harm.
                     let _ = timeout(PARTING, open.shutdown()).await;
                 }
                 times.total = opened.elapsed();
-                return SessionResult {
+                let result = SessionResult {
                     outcome: session.into_outcome(),
                     tls,
                     tls_failure,
                     times,
+                    transaction: 1,
                     heard: ear.into_heard(),
                 };
+                return Driven { result, idle: None };
             }
         }
     }

@@ -11,7 +11,7 @@ pub mod offer;
 pub mod webpki;
 
 mod rustls_backend;
-mod session_key;
+pub(crate) mod session_key;
 mod verifier;
 
 #[cfg(feature = "legacy-tls")]

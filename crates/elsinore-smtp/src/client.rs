@@ -1,7 +1,8 @@
 //! The client's side of one SMTP session, as a state machine without a network.
 //!
 //! The driver asks [`ClientSession::next`] what to do and reports what happened. A session
-//! delivers one message to any number of recipients at one server, or only looks at the server.
+//! delivers one message to any number of recipients at one server, or only looks at the server. When
+//! it is told to stay, it can deliver further messages over the same connection.
 //!
 //! ```text
 //! loop {
@@ -10,6 +11,7 @@
 //!         Action::Receive { phase }               => read some, received(octets); or connection_lost / timed_out
 //!         Action::StartTls                        => handshake on this very connection, then tls_established / tls_failed
 //!         Action::PullMessage { offset, at_most } => read the spooled message there, message_chunk(octets) (empty: end) / message_unreadable
+//!         Action::Idle                            => take_outcome(); later next_transaction(…) or leave()
 //!         Action::Close                           => close the connection, into_outcome()
 //!     }
 //! }
@@ -29,6 +31,7 @@ mod awaited;
 mod content;
 mod envelope;
 mod event;
+mod further;
 mod outcome;
 mod session;
 mod timeouts;
@@ -36,7 +39,8 @@ mod transcript;
 
 pub use event::{ConversionReason, Event};
 pub use outcome::{
-    Cause, Failure, Outlook, RecipientOutcome, RecipientResult, Scope, SessionOutcome, Utf8Need,
+    Cause, Failure, Outlook, RecipientOutcome, RecipientResult, Scope, SessionOutcome, Turn,
+    Utf8Need,
 };
 pub use session::ClientSession;
 pub use timeouts::{Phase, Timeouts};
@@ -75,6 +79,10 @@ pub enum Action {
         /// The most octets wanted.
         at_most: usize,
     },
+    /// The transaction is over and the connection stays open ([`Afterwards::Stay`]): the outcome is
+    /// ready for [`ClientSession::take_outcome`]. Then comes [`ClientSession::next_transaction`] or
+    /// [`ClientSession::leave`].
+    Idle,
     /// Close the connection; the outcome is ready.
     Close,
 }
@@ -88,6 +96,15 @@ pub enum StartTls {
     IfOffered,
     /// Always; without it the session fails for this host, for a while ([`Outlook::Temporary`]).
     Required,
+}
+
+/// What follows the last transaction when the server is still there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Afterwards {
+    /// QUIT.
+    Quit,
+    /// [`Action::Idle`]: another transaction may come. A session that failed ends all the same.
+    Stay,
 }
 
 /// Whether an extension is used.
@@ -113,10 +130,13 @@ pub struct ClientConfig {
     /// Recipients in one transaction; more are spread over several transactions of the session.
     /// RFC 5321 §4.5.3.1.8 has every server accept 100.
     pub recipients_per_transaction: usize,
+    /// What follows the last transaction.
+    pub afterwards: Afterwards,
 }
 
 impl ClientConfig {
-    /// STARTTLS when offered, every extension when offered, 100 recipients per transaction.
+    /// STARTTLS when offered, every extension when offered, 100 recipients per transaction, then
+    /// QUIT.
     #[must_use]
     pub const fn new(greeting_name: GreetingName) -> Self {
         Self {
@@ -125,6 +145,7 @@ impl ClientConfig {
             pipelining: Use::WhenOffered,
             chunking: Use::WhenOffered,
             recipients_per_transaction: 100,
+            afterwards: Afterwards::Quit,
         }
     }
 }
@@ -133,7 +154,7 @@ impl ClientConfig {
 #[derive(Debug, Clone)]
 pub enum Task {
     /// Deliver a message.
-    Deliver(Transaction),
+    Deliver(Arc<Transaction>),
     /// Look: QUIT where MAIL would come.
     Probe,
 }

@@ -10,7 +10,7 @@ use elsinore_dane::discovery::DiscoveryPolicy;
 use elsinore_dane::name::DomainName;
 use elsinore_dane::plan::TlsVersion;
 use elsinore_net::clock::{Clock, SystemClock};
-use elsinore_net::deliver::{LegacyTls, Limits, Sender, SenderConfig, StateFolder};
+use elsinore_net::deliver::{LegacyTls, Limits, Reuse, Sender, SenderConfig, StateFolder};
 use elsinore_net::dialer::{Dialer, DirectDialer, MappedDialer};
 use elsinore_net::doctor::triage::{Triage, TriageConfig};
 use elsinore_net::doctor::{Doctor, DoctorConfig, Rollover};
@@ -387,6 +387,7 @@ pub(crate) fn sender_config(settings: &Settings, helo: &GreetingName) -> Result<
         timeouts: settings.smtp.timeouts,
         limits: Limits::default(),
         state: state(settings)?,
+        reuse: Reuse::never(),
     })
 }
 

@@ -50,10 +50,10 @@ fn fill(seen: &mut SessionSighting, session: &SessionResult) {
     seen.greeting = outcome.greeting.as_ref().map(ToString::to_string);
     seen.starttls = starttls(session);
     let (before, inside) = if outcome.inside_tls {
-        let before = outcome.offered_before_tls.as_ref();
-        (before, outcome.capabilities.as_ref())
+        let before = outcome.offered_before_tls.as_deref();
+        (before, outcome.capabilities.as_deref())
     } else {
-        (outcome.capabilities.as_ref(), None)
+        (outcome.capabilities.as_deref(), None)
     };
     seen.capabilities = before.map(keywords).unwrap_or_default();
     seen.capabilities_inside = inside.map(keywords).unwrap_or_default();

@@ -28,10 +28,13 @@ pub struct SenderConfig {
     pub limits: Limits,
     /// Where MTA-STS policies are kept; `None` keeps them in memory.
     pub state: Option<StateFolder>,
+    /// Which connections are kept for further messages.
+    pub reuse: Reuse,
 }
 
 impl SenderConfig {
-    /// Defaults throughout: Mozilla's authorities, both TLS libraries, policies in memory.
+    /// Defaults throughout: Mozilla's authorities, both TLS libraries, policies in memory, a
+    /// connection for each message.
     ///
     /// # Errors
     /// [`RootsError`] when the built-in authorities cannot be loaded.
@@ -45,6 +48,7 @@ impl SenderConfig {
             timeouts: Timeouts::default(),
             limits: Limits::default(),
             state: None,
+            reuse: Reuse::never(),
         })
     }
 }
@@ -56,6 +60,49 @@ pub enum LegacyTls {
     Allowed,
     /// rustls only.
     Off,
+}
+
+/// How long connections are kept for further messages, and how many.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Reuse {
+    /// How long a connection waits for its next message before it is left.
+    pub idle_for: Duration,
+    /// How old a connection may be when its last message begins.
+    pub age: Duration,
+    /// Messages that one connection carries.
+    pub transactions: u32,
+    /// Connections that may wait at one address under one demand; none switches reuse off.
+    pub idle_per_server: usize,
+    /// Connections that may wait in all; none switches reuse off.
+    pub idle_in_all: usize,
+}
+
+impl Reuse {
+    /// A connection for each message.
+    #[must_use]
+    pub const fn never() -> Self {
+        Self {
+            idle_for: Duration::ZERO,
+            age: Duration::ZERO,
+            transactions: 1,
+            idle_per_server: 0,
+            idle_in_all: 0,
+        }
+    }
+
+    /// For a relay: four seconds of waiting, five minutes and 100 messages in all, 20 connections to
+    /// one server and 200 altogether. A server has few to spare, and RFC 5321 §4.5.3.2.7 lets it close
+    /// one that says nothing for five minutes; most do much earlier.
+    #[must_use]
+    pub const fn for_a_relay() -> Self {
+        Self {
+            idle_for: Duration::from_secs(4),
+            age: Duration::from_secs(300),
+            transactions: 100,
+            idle_per_server: 20,
+            idle_in_all: 200,
+        }
+    }
 }
 
 /// The folder for learnt state, and under which trust it is learnt.

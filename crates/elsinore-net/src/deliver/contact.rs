@@ -2,13 +2,14 @@
 
 use super::Sender;
 use super::envelope::Spool;
+use super::pool::{Key, Pooled};
 use super::sounding::backend;
-use crate::session::{SessionResult, SessionSettings, drive};
+use crate::session::{Driven, SessionResult, SessionSettings, drive};
 use crate::tls::{MinProtocol, SignatureOffer, TlsDemand};
 use elsinore_dane::ladder::Rung;
 use elsinore_dane::obligation::Obligation;
 use elsinore_dane::plan::{HostPlan, TlsVersion};
-use elsinore_smtp::client::{ClientConfig, ClientSession, StartTls, Task};
+use elsinore_smtp::client::{Afterwards, ClientConfig, ClientSession, StartTls, Task, Turn};
 use elsinore_smtp::command::GreetingName;
 use std::fmt;
 use std::io;
@@ -57,7 +58,9 @@ pub(super) fn demand_of(plan: &HostPlan, offer: SignatureOffer) -> TlsDemand<'_>
     TlsDemand { offer, ..demand }
 }
 
-/// Connects to `peer` and does `task` there as `plan` demands.
+/// Does `task` at `peer` as `plan` demands: on a connection that waits there under the same demand,
+/// or on a new one. One that turns out to be gone is no failure of the server: nothing of the message
+/// was sent, and a new connection tells what it says.
 ///
 /// # Errors
 /// Why there was no connection.
@@ -69,6 +72,42 @@ pub(super) async fn contact(
     manner: Manner<'_>,
 ) -> Result<SessionResult, NoConnection> {
     let timeouts = &sender.config.timeouts;
+    let settings = SessionSettings {
+        tls: &sender.tls,
+        backend: backend(manner.rung),
+        demand: demand_of(plan, manner.offer),
+        timeouts: &timeouts.smtp,
+        deadline: manner.deadline,
+    };
+    let pool = &sender.pool;
+    let key = match &task {
+        Task::Deliver(_) if pool.is_on() => Some(Key::of(peer, manner.rung, &settings.demand)),
+        Task::Deliver(_) | Task::Probe => None,
+    };
+    if let (Some(key), Task::Deliver(transaction)) = (key, &task)
+        && let Some(pooled) = pool.take(&key)
+    {
+        let (connection, used) = pooled.begin();
+        let transaction = Arc::clone(transaction);
+        let driven = connection.transact(transaction, &settings, manner.spool);
+        let Driven { mut result, idle } = driven.await;
+        match (result.outcome.turn, idle) {
+            (Turn::Stale, idle) => {
+                pool.count_stale();
+                if let Some(idle) = idle {
+                    pool.part(idle);
+                }
+            }
+            (Turn::First | Turn::Later, idle) => {
+                pool.count_reused();
+                result.transaction = used.transaction();
+                if let Some(idle) = idle {
+                    pool.put(key, used.end(idle));
+                }
+                return Ok(result);
+            }
+        }
+    }
     let begun = Instant::now();
     let until = (begun + timeouts.connect).min(manner.deadline);
     let (kind, text) = match timeout_at(until, sender.dialer.connect(peer)).await {
@@ -77,17 +116,20 @@ pub(super) async fn contact(
             let name = sender.config.greeting_name.clone();
             let mut config = client_config(name, plan, manner.rung);
             config.recipients_per_transaction = sender.config.limits.recipients.max(1);
-            let settings = SessionSettings {
-                tls: &sender.tls,
-                backend: backend(manner.rung),
-                demand: demand_of(plan, manner.offer),
-                timeouts: &timeouts.smtp,
-                deadline: manner.deadline,
-            };
+            if key.is_some() {
+                config.afterwards = Afterwards::Stay;
+            }
+            pool.count_opened();
             let session = ClientSession::new(config, task);
-            let mut result = drive(stream, session, &settings, manner.spool).await;
+            let driven = drive(stream, session, &settings, manner.spool).await;
+            let Driven { mut result, idle } = driven;
             result.times.connect = Some(took);
             result.times.total = begun.elapsed();
+            match (key, idle) {
+                (Some(key), Some(idle)) => pool.put(key, Pooled::new(idle, begun)),
+                (None, Some(idle)) => pool.part(idle),
+                (Some(_) | None, None) => {}
+            }
             return Ok(result);
         }
         Ok(Err(error)) => (error.kind(), error.to_string()),

@@ -365,7 +365,7 @@ impl<'a> DomainRun<'a> {
             let facts = Arc::new(evidence::facts(climb.plan(), address, Some(&result)));
             let outcome = self.apply(&result, &facts);
             let log_line = match (&result.tls, &result.tls_failure) {
-                (Some(tls), _) => evidence::log_line(plan, address, tls),
+                (Some(tls), _) => evidence::log_line(plan, address, (tls, result.transaction)),
                 (None, Some(failure)) => evidence::refused_line(plan, address, failure),
                 (None, None) => None,
             };

@@ -33,6 +33,11 @@ pub trait Spool: fmt::Debug + Send + Sync {
     /// # Errors
     /// What the file system says.
     fn open(&self) -> io::Result<Box<dyn SpoolReader>>;
+
+    /// All of it, where it is in memory: it is then read in place, and never opened.
+    fn in_memory(&self) -> Option<Arc<[u8]>> {
+        None
+    }
 }
 
 /// A message in a file.
@@ -60,6 +65,10 @@ pub struct SpooledBytes(pub Arc<[u8]>);
 impl Spool for SpooledBytes {
     fn open(&self) -> io::Result<Box<dyn SpoolReader>> {
         Ok(Box::new(Cursor::new(Arc::clone(&self.0))))
+    }
+
+    fn in_memory(&self) -> Option<Arc<[u8]>> {
+        Some(Arc::clone(&self.0))
     }
 }
 

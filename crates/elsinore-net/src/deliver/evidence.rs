@@ -131,6 +131,7 @@ pub(super) fn facts(
         offers_dsn: result
             .and_then(|result| result.outcome.capabilities.as_ref())
             .is_some_and(|capabilities| capabilities.dsn),
+        transaction: result.map_or(1, |result| result.transaction),
     }
 }
 
@@ -158,9 +159,19 @@ fn is_uncertain(outcome: &SessionOutcome) -> bool {
 
 /// The line Postfix logs about a TLS session (its words, because operators search their logs for
 /// them).
-pub(super) fn log_line(plan: &HostPlan, address: IpAddr, tls: &TlsRecord) -> Option<String> {
+pub(super) fn log_line(
+    plan: &HostPlan,
+    address: IpAddr,
+    (tls, transaction): (&TlsRecord, u32),
+) -> Option<String> {
+    let done = if transaction > 1 {
+        "reused"
+    } else {
+        "established"
+    };
     let word = worth(&plan.obligation, Some(tls)).log_word?;
-    Some(established_line(word, plan, address, &tls.handshake.facts))
+    let facts = &tls.handshake.facts;
+    Some(connection_line((word, done), plan, address, facts))
 }
 
 /// The line about a session whose server was refused when the handshake was complete: untrusted,
@@ -171,13 +182,18 @@ pub(super) fn refused_line(
     failure: &TlsFailure,
 ) -> Option<String> {
     let facts = &failure.established.as_ref()?.facts;
-    let line = established_line(LogWord::Untrusted, plan, address, facts);
+    let line = connection_line((LogWord::Untrusted, "established"), plan, address, facts);
     Some(format!("{line}: not used: {failure}"))
 }
 
-fn established_line(word: LogWord, plan: &HostPlan, address: IpAddr, facts: &TlsFacts) -> String {
+fn connection_line(
+    (word, done): (LogWord, &str),
+    plan: &HostPlan,
+    address: IpAddr,
+    facts: &TlsFacts,
+) -> String {
     let mut line = format!(
-        "{} TLS connection established to {}[{address}]:{}: {} with cipher {} ({bits}/{bits} bits)",
+        "{} TLS connection {done} to {}[{address}]:{}: {} with cipher {} ({bits}/{bits} bits)",
         word.word(),
         plan.mx_host,
         plan.port,

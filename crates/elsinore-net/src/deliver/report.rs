@@ -229,6 +229,9 @@ pub struct SessionFacts {
     /// Whether the server offered DSN last: it then tells the sender of the delivery itself where that
     /// was asked for (RFC 3461 §5.2.1).
     pub offers_dsn: bool,
+    /// Which message of its connection this was: from 2 on the connection was made for an earlier
+    /// one, under the same demand.
+    pub transaction: u32,
 }
 
 /// The TLSA record that authenticated a server.

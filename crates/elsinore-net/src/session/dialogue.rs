@@ -156,13 +156,15 @@ pub(crate) fn walk(
                 session.tls_failed(&failure.to_string());
                 tls_failure = Some(failure);
             }
-            Action::PullMessage { .. } => return None,
+            // A session that carries no mail never waits for more of it.
+            Action::PullMessage { .. } | Action::Idle => return None,
             Action::Close => {
                 return Some(SessionResult {
                     outcome: session.into_outcome(),
                     tls,
                     tls_failure,
                     times: PhaseTimes::default(),
+                    transaction: 1,
                     heard: Vec::new(),
                 });
             }

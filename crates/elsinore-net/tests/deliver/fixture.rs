@@ -10,7 +10,7 @@ use elsinore_dane::rule::Rule;
 use elsinore_dane::security::{Authority, Status};
 use elsinore_dane::time::UnixTime;
 use elsinore_dane::tlsa::TlsaRecord;
-use elsinore_net::clock::FixedClock;
+use elsinore_net::clock::Clock;
 use elsinore_net::deliver::{
     Envelope, Message, Prober, SendReport, Sender, SenderConfig, SpooledBytes, TlsWish,
 };
@@ -29,6 +29,7 @@ use std::collections::{HashMap, VecDeque};
 use std::io;
 use std::net::SocketAddr;
 use std::pin::Pin;
+use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, Mutex};
 use tokio::io::{
     AsyncBufReadExt, AsyncRead, AsyncWrite, AsyncWriteExt, BufReader, DuplexStream, duplex,
@@ -37,19 +38,50 @@ use tokio::io::{
 /// DNS as a table; what is not in it is shown absent, without protection.
 #[derive(Debug, Default)]
 struct Table {
-    known: HashMap<Question, Answer>,
+    known: Mutex<HashMap<Question, Answer>>,
     /// What is answered instead when the cache is passed over.
     fresh: HashMap<Question, Answer>,
 }
 
+/// A clock that is moved by hand.
+#[derive(Debug)]
+struct HandClock(AtomicI64);
+
+impl Clock for HandClock {
+    fn now(&self) -> UnixTime {
+        UnixTime(self.0.load(Ordering::Relaxed))
+    }
+}
+
+/// An answer protected by DNSSEC, or shown not to be.
+fn answer(owner: &str, record_type: RecordType, records: Vec<RecordData>, signed: bool) -> Answer {
+    let question = Question::new(name(owner), record_type);
+    Answer {
+        question: question.clone(),
+        chain: Vec::new(),
+        last: Last::Data(RrSet {
+            owner: question.name,
+            records,
+            status: if signed {
+                Status::assertion(Authority::Fixture, "fixture")
+            } else {
+                Status::insecure("fixture")
+            },
+            ttl: 300,
+        }),
+        oddities: Vec::new(),
+    }
+}
+
 impl SecureResolver for Table {
     fn lookup<'a>(&'a self, question: &'a Question, freshness: Freshness) -> BoxFuture<'a, Answer> {
+        let known = self.known.lock().unwrap();
         let newer = match freshness {
             Freshness::Fresh => self.fresh.get(question),
             Freshness::Cached => None,
         };
         let answer = newer
-            .or_else(|| self.known.get(question))
+            .or_else(|| known.get(question))
             .cloned()
             .unwrap_or_else(|| Answer {
                 question: question.clone(),
@@ -85,6 +117,22 @@ impl Tls {
     }
 }
 
+/// How many messages a server takes on one connection.
+#[derive(Clone, Copy, PartialEq)]
+pub(crate) enum Patience {
+    Endless,
+    /// It hangs up behind the answer to the last one.
+    HangsUpAfter(usize),
+    /// It answers MAIL of the next one so; with 421 it then hangs up.
+    AnswersMailAfter(usize, &'static str),
+    /// It does not answer MAIL of the next one.
+    SilentAfter(usize),
+    /// It takes MAIL of the next one and hangs up.
+    HangsUpBehindMailAfter(usize),
+    /// It does not answer the final dot of the next one.
+    SilentAtDotAfter(usize),
+}
+
 /// What a server does.
 #[derive(Clone)]
 pub(crate) struct Script {
@@ -98,6 +146,7 @@ pub(crate) struct Script {
     pub(crate) end: &'static str,
     /// Extensions besides PIPELINING and STARTTLS.
     pub(crate) extensions: &'static str,
+    pub(crate) patience: Patience,
 }
 
 impl Default for Script {
@@ -109,6 +158,7 @@ impl Default for Script {
             rcpt: Vec::new(),
             end: "250 2.0.0 queued\r\n",
             extensions: "",
+            patience: Patience::Endless,
         }
     }
 }
@@ -122,6 +172,8 @@ pub(crate) struct Seen {
     pub(crate) dots: Vec<String>,
     /// Commands received inside TLS.
     pub(crate) inside_tls: usize,
+    /// Sessions that ended with QUIT.
+    pub(crate) quits: usize,
 }
 
 /// Opens connections to scripts.
@@ -201,6 +253,7 @@ async fn play(
     let mut stream = BufReader::new(stream);
     stream.write_all(script.greeting.as_bytes()).await?;
     let mut recipients: Vec<String> = Vec::new();
+    let mut messages = 0;
     loop {
         let mut line = String::new();
         if stream.read_line(&mut line).await? == 0 {
@@ -241,6 +294,18 @@ async fn play(
             is_inside = true;
             stream = BufReader::new(secured);
             continue;
+        } else if upper.starts_with("MAIL") {
+            match script.patience {
+                Patience::AnswersMailAfter(most, reply) if messages >= most => reply.to_owned(),
+                Patience::SilentAfter(most) if messages >= most => {
+                    return std::future::pending().await;
+                }
+                Patience::HangsUpBehindMailAfter(most) if messages >= most => {
+                    stream.write_all(b"250 2.1.0 ok\r\n").await?;
+                    return stream.flush().await;
+                }
+                _ => "250 2.1.0 ok\r\n".to_owned(),
+            }
         } else if upper.starts_with("RCPT") {
             let address = line.split(['<', '>']).nth(1).unwrap_or_default().to_owned();
             let local = address.split('@').next().unwrap_or_default();
@@ -265,23 +330,39 @@ async fn play(
                     }
                 }
                 seen.lock().unwrap().dots.append(&mut recipients);
-                if script.end.is_empty() {
+                messages += 1;
+                if script.end.is_empty()
+                    || matches!(script.patience, Patience::SilentAtDotAfter(most) if messages > most)
+                {
                     return Ok(());
                 }
                 script.end.to_owned()
             }
         } else if upper.starts_with("QUIT") {
+            seen.lock().unwrap().quits += 1;
             "221 bye\r\n".to_owned()
         } else {
             "250 ok\r\n".to_owned()
         };
         stream.write_all(reply.as_bytes()).await?;
         stream.flush().await?;
+        let is_end = reply.starts_with("421") || upper.starts_with("QUIT");
+        if is_end || script.patience == Patience::HangsUpAfter(messages) {
+            return Ok(());
+        }
     }
 }
 
 /// A change of the sender's settings.
 type Adjust = Box<dyn Fn(&mut SenderConfig)>;
+
+fn mx_records(hosts: &[(u16, &str)]) -> Vec<RecordData> {
+    let records = hosts.iter().map(|(preference, host)| RecordData::Mx {
+        preference: *preference,
+        exchange: name(host),
+    });
+    records.collect()
+}
 
 /// The world under construction.
 pub(crate) struct World {
@@ -311,20 +392,13 @@ impl World {
         }
     }
 
-    fn secure(mut self, owner: &str, record_type: RecordType, records: Vec<RecordData>) -> Self {
-        let question = Question::new(name(owner), record_type);
-        let answer = Answer {
-            question: question.clone(),
-            chain: Vec::new(),
-            last: Last::Data(RrSet {
-                owner: question.name.clone(),
-                records,
-                status: Status::assertion(Authority::Fixture, "fixture"),
-                ttl: 300,
-            }),
-            oddities: Vec::new(),
-        };
-        self.table.known.insert(question, answer);
+    fn secure(self, owner: &str, record_type: RecordType, records: Vec<RecordData>) -> Self {
+        self.known(answer(owner, record_type, records, true))
+    }
+
+    fn known(self, answer: Answer) -> Self {
+        let question = answer.question.clone();
+        self.table.known.lock().unwrap().insert(question, answer);
         self
     }
 
@@ -335,12 +409,19 @@ impl World {
 
     /// MX hosts of any domain.
     pub(crate) fn mx_of(self, domain: &str, hosts: &[(u16, &str)]) -> Self {
-        let records = hosts.iter().map(|(preference, host)| RecordData::Mx {
-            preference: *preference,
-            exchange: name(host),
-        });
-        let records = records.collect();
-        self.secure(domain, RecordType::Mx, records)
+        self.known(answer(domain, RecordType::Mx, mx_records(hosts), true))
+    }
+
+    /// MX hosts of a domain that is not signed.
+    pub(crate) fn unsigned_mx_of(self, domain: &str, hosts: &[(u16, &str)]) -> Self {
+        self.known(answer(domain, RecordType::Mx, mx_records(hosts), false))
+    }
+
+    /// The MTA-STS record of any domain.
+    pub(crate) fn sts_record_of(self, domain: &str, id: &str) -> Self {
+        let text = format!("v=STSv1; id={id};").into_bytes();
+        let owner = format!("_mta-sts.{domain}");
+        self.secure(&owner, RecordType::Txt, vec![RecordData::Txt(text)])
     }
 
     /// A host with one IPv4 address and what answers there on port 25.
@@ -365,7 +446,8 @@ impl World {
         let record = |id: &str| vec![RecordData::Txt(format!("v=STSv1; id={id};").into_bytes())];
         self = self.secure(owner, RecordType::Txt, record(fresh));
         let question = Question::new(name(owner), RecordType::Txt);
-        let answer = self.table.known.remove(&question).unwrap();
+        let answer = self.table.known.lock().unwrap().remove(&question);
+        let answer = answer.unwrap();
         self.table.fresh.insert(question, answer);
         self.secure(owner, RecordType::Txt, record(cached))
     }
@@ -414,22 +496,26 @@ impl World {
             policies: Arc::new(self.policies),
             seen: Arc::clone(&seen),
         };
-        let clock = FixedClock(UnixTime(pki::NOW));
+        let clock = HandClock(AtomicI64::new(pki::NOW));
         let (table, dialer, clock) = (Arc::new(self.table), Arc::new(dialer), Arc::new(clock));
         let (dns, net, time) = (table.clone(), dialer.clone(), clock.clone());
         Running {
             prober: Prober::new(config.clone(), dns, net, time),
-            sender: Sender::new(config, table, dialer, clock),
+            sender: Sender::new(config, table.clone(), dialer, clock.clone()),
             seen,
+            table,
+            clock,
         }
     }
 }
 
 /// A sender in its world, and a prober with the same settings.
 pub(crate) struct Running {
-    sender: Sender,
+    pub(crate) sender: Sender,
     pub(crate) prober: Prober,
     pub(crate) seen: Arc<Mutex<Seen>>,
+    table: Arc<Table>,
+    clock: Arc<HandClock>,
 }
 
 impl Running {
@@ -459,6 +545,24 @@ impl Running {
             envelope_id: None,
         };
         self.sender.send(&envelope, &message).await
+    }
+
+    /// The TLSA records of a host from now on; none are absent without protection.
+    pub(crate) fn change_tlsa(&self, host: &str, records: Vec<TlsaRecord>) {
+        let owner = format!("_25._tcp.{host}");
+        let question = Question::new(name(&owner), RecordType::Tlsa);
+        let mut known = self.table.known.lock().unwrap();
+        if records.is_empty() {
+            known.remove(&question);
+        } else {
+            let records = records.into_iter().map(RecordData::Tlsa).collect();
+            known.insert(question, answer(&owner, RecordType::Tlsa, records, true));
+        }
+    }
+
+    /// Lets the clock on the wall jump ahead.
+    pub(crate) fn pass(&self, seconds: i64) {
+        self.clock.0.fetch_add(seconds, Ordering::Relaxed);
     }
 
     /// The addresses connected to, in order.

@@ -19,6 +19,7 @@ mod pki;
 mod policy;
 mod probe;
 mod recipients;
+mod reuse;
 #[path = "../tls/server.rs"]
 #[allow(
     dead_code,

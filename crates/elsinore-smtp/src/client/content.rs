@@ -60,6 +60,11 @@ impl Content {
         }
     }
 
+    /// Whether the message has been read to its end.
+    pub(super) const fn has_ended(&self) -> bool {
+        self.ended
+    }
+
     /// How many replies may be outstanding while more is sent.
     pub(super) const fn window(&self) -> usize {
         if self.ended { 0 } else { self.window }

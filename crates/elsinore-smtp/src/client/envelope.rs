@@ -73,6 +73,14 @@ impl Envelope {
         }
     }
 
+    /// The same for another message of the same session.
+    pub(super) fn succeeding(&self, recipients: usize) -> Self {
+        Self {
+            dirty: self.dirty,
+            ..Self::new(recipients)
+        }
+    }
+
     /// Whether no recipient is left for another transaction of this session.
     pub(super) fn is_last_transaction(&self) -> bool {
         self.waiting.is_empty() && self.postponed.is_empty()
@@ -96,7 +104,7 @@ impl ClientSession {
             if self.envelope.data == DataStart::GoAhead {
                 self.step = Step::Closed;
             } else {
-                self.step = Step::Quit;
+                self.end_work();
             }
             return;
         }
@@ -129,6 +137,7 @@ impl ClientSession {
             return;
         };
         let pipelining = self.may_pipeline();
+        self.standing.sent();
         self.content = Some(Content::new(
             &transaction.message,
             transmission,
@@ -163,7 +172,7 @@ impl ClientSession {
             .waiting
             .retain(|index| results.get(*index).is_some_and(Option::is_none));
         if self.envelope.waiting.is_empty() {
-            self.step = Step::Quit;
+            self.end_work();
             return;
         }
         if self.envelope.dirty {
@@ -436,7 +445,7 @@ impl ClientSession {
 
     pub(super) fn on_envelope_reply(&mut self, awaited: Awaited, reply: Reply) {
         match awaited {
-            Awaited::Mail if reply.is_success() => {}
+            Awaited::Mail if reply.is_success() => self.standing.accepted(),
             Awaited::Mail => {
                 // The same sender and message would be refused for every recipient.
                 self.envelope.mail_refused = true;
@@ -529,6 +538,10 @@ impl ClientSession {
         self.envelope.accepted.clear();
         self.envelope.open = false;
         self.step = Step::Envelope;
+        // Whatever else the server says when everybody has an answer changes none of them.
+        if self.results.iter().all(Option::is_some) {
+            self.end_work();
+        }
     }
 
     /// The server has answered the end of the message: no RSET is needed.

@@ -10,6 +10,7 @@ use crate::message::MessageError;
 use crate::reply::{Reply, ReplyError};
 use crate::status::EnhancedStatus;
 use std::fmt;
+use std::sync::Arc;
 
 /// The result of a whole session.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -23,16 +24,31 @@ pub struct SessionOutcome {
     /// The server's greeting.
     pub greeting: Option<Reply>,
     /// What the server offered last: inside TLS when TLS was established.
-    pub capabilities: Option<Capabilities>,
+    pub capabilities: Option<Arc<Capabilities>>,
     /// What the server offered before TLS, when the session went on inside TLS. Nothing protected
     /// it, and nothing was done for its sake but STARTTLS (RFC 3207 §4.2).
-    pub offered_before_tls: Option<Capabilities>,
+    pub offered_before_tls: Option<Arc<Capabilities>>,
     /// Whether what was said last was said inside TLS.
     pub inside_tls: bool,
     /// The dialogue.
     pub transcript: Transcript,
     /// What was noticed.
     pub events: Vec<Event>,
+    /// Which transaction of its connection this was.
+    pub turn: Turn,
+}
+
+/// Which transaction of its connection an outcome is about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Turn {
+    /// The first.
+    First,
+    /// A later one, on a connection that served before.
+    Later,
+    /// A later one, and the server was gone, or would have no more of it, before anything of the
+    /// message was sent: lost, 421, no answer in time, MAIL or RSET refused. That is no failure of the
+    /// host; a new connection says what it thinks of the message.
+    Stale,
 }
 
 /// The result for one recipient.

@@ -4,17 +4,17 @@ use super::awaited::Awaited;
 use super::content::Content;
 use super::envelope::Envelope;
 use super::event::Event;
-use super::outcome::{
-    Cause, Failure, Outlook, RecipientOutcome, RecipientResult, Scope, SessionOutcome,
-};
+use super::further::Standing;
+use super::outcome::{Cause, Failure, Outlook, RecipientResult, Scope, SessionOutcome};
 use super::timeouts::Phase;
 use super::transcript::Transcript;
-use super::{Action, ClientConfig, StartTls, Task, Transaction};
+use super::{Action, Afterwards, ClientConfig, StartTls, Task, Transaction};
 use crate::command::Command;
 use crate::ehlo::{Capabilities, SizeLimit};
 use crate::reply::{Reply, ReplyParser};
 use crate::status::{EnhancedStatus, StatusClass};
 use std::collections::VecDeque;
+use std::sync::Arc;
 
 /// What comes when no reply is awaited any more.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -29,6 +29,8 @@ pub(super) enum Step {
     Envelope,
     /// Send the message.
     Content,
+    /// Wait for another transaction.
+    Idle,
     /// Say QUIT.
     Quit,
     /// Nothing any more.
@@ -39,31 +41,34 @@ pub(super) enum Step {
 #[derive(Debug)]
 pub struct ClientSession {
     pub(super) config: ClientConfig,
-    pub(super) transaction: Option<Transaction>,
+    pub(super) transaction: Option<Arc<Transaction>>,
     pub(super) step: Step,
     pub(super) awaited: VecDeque<Awaited>,
     pub(super) envelope: Envelope,
     pub(super) content: Option<Content>,
     pub(super) results: Vec<Option<RecipientResult>>,
-    pub(super) capabilities: Option<Capabilities>,
-    offered_before_tls: Option<Capabilities>,
+    pub(super) capabilities: Option<Arc<Capabilities>>,
+    pub(super) offered_before_tls: Option<Arc<Capabilities>>,
     pub(super) inside_tls: bool,
     pub(super) events: Vec<Event>,
     pub(super) transcript: Transcript,
-    parser: ReplyParser,
+    pub(super) standing: Standing,
+    pub(super) parser: ReplyParser,
     outbox: Vec<u8>,
     outbox_phase: Phase,
-    connection: Connection,
-    greeting: Option<Reply>,
-    failure: Option<Failure>,
+    pub(super) connection: Connection,
+    pub(super) greeting: Option<Reply>,
+    pub(super) failure: Option<Failure>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Connection {
+pub(super) enum Connection {
     Open,
     Lost,
 }
 
+/// Octets of the message that are queued before they are sent, at least.
+const FULL: usize = 65_536;
 /// Most events kept: a server cannot fill the memory with oddities.
 const MAX_EVENTS: usize = 200;
 
@@ -89,6 +94,7 @@ impl ClientSession {
             inside_tls: false,
             events: Vec::new(),
             transcript: Transcript::default(),
+            standing: Standing::First,
             parser: ReplyParser::new(),
             outbox: Vec::new(),
             outbox_phase: Phase::Greeting,
@@ -105,10 +111,20 @@ impl ClientSession {
     )]
     pub fn next(&mut self) -> Action {
         loop {
-            if self.step == Step::Closed {
-                return Action::Close;
+            match self.step {
+                Step::Closed => return Action::Close,
+                Step::Idle => {
+                    if self.is_undisturbed() {
+                        return Action::Idle;
+                    }
+                    continue;
+                }
+                _ => {}
             }
-            if !self.outbox.is_empty() && self.connection == Connection::Open {
+            if !self.outbox.is_empty()
+                && self.connection == Connection::Open
+                && !self.waits_for_more_content()
+            {
                 return Action::Send {
                     octets: std::mem::take(&mut self.outbox),
                     phase: self.outbox_phase,
@@ -223,7 +239,7 @@ impl ClientSession {
             (None, Step::Handshake) => Phase::Handshake,
             (None, Step::Envelope) => Phase::Mail,
             (None, Step::Content) => Phase::DataBlock,
-            (None, Step::Quit | Step::Closed) => Phase::Quit,
+            (None, Step::Idle | Step::Quit | Step::Closed) => Phase::Quit,
         }
     }
 
@@ -240,36 +256,7 @@ impl ClientSession {
         if self.step != Step::Closed {
             self.abandon(Cause::ConnectionLost);
         }
-        let recipients = self
-            .transaction
-            .map(|it| it.recipients)
-            .unwrap_or_default()
-            .into_iter()
-            .zip(self.results)
-            .map(|(recipient, result)| RecipientOutcome {
-                recipient: recipient.mailbox,
-                // Every way to `Closed` settles every recipient; were one forgotten, "not
-                // delivered" would be the wrong guess and "uncertain" the safe one.
-                result: result.unwrap_or(RecipientResult::Failed(Failure {
-                    outlook: Outlook::Uncertain,
-                    scope: Scope::Host,
-                    phase: Phase::Quit,
-                    cause: Cause::ConnectionLost,
-                    status: EnhancedStatus::temporary(4, 2),
-                    reply: None,
-                })),
-            })
-            .collect();
-        SessionOutcome {
-            recipients,
-            failure: self.failure,
-            greeting: self.greeting,
-            capabilities: self.capabilities,
-            offered_before_tls: self.offered_before_tls,
-            inside_tls: self.inside_tls,
-            transcript: self.transcript,
-            events: self.events,
-        }
+        self.outcome()
     }
 
     /// Whether a reply has to come before anything else can be done.
@@ -313,7 +300,7 @@ impl ClientSession {
             }
             Awaited::Ehlo => self.on_ehlo(reply),
             Awaited::Helo if reply.code() == 250 => {
-                self.capabilities = Some(Capabilities::default());
+                self.capabilities = Some(Arc::default());
                 self.step = Step::Secure;
             }
             Awaited::Helo => self.fail_with_reply(Scope::Host, phase, reply),
@@ -338,7 +325,7 @@ impl ClientSession {
                 if self.inside_tls && offered.starttls {
                     self.note(Event::StartTlsOfferedInsideTls);
                 }
-                self.capabilities = Some(offered);
+                self.capabilities = Some(Arc::new(offered));
                 self.step = Step::Secure;
             }
             Some(StatusClass::Permanent) => {
@@ -395,7 +382,7 @@ impl ClientSession {
                     self.say(&line, Awaited::Quit);
                 }
             }
-            Step::Handshake | Step::Closed => {}
+            Step::Handshake | Step::Idle | Step::Closed => {}
         }
         None
     }
@@ -448,11 +435,12 @@ impl ClientSession {
         }
     }
 
-    fn begin_work(&mut self) {
-        self.step = match &self.transaction {
-            Some(transaction) if !transaction.recipients.is_empty() => Step::Envelope,
-            _ => Step::Quit,
-        };
+    pub(super) fn begin_work(&mut self) {
+        match &self.transaction {
+            Some(transaction) if !transaction.recipients.is_empty() => self.step = Step::Envelope,
+            Some(_) => self.end_work(),
+            None => self.step = Step::Quit,
+        }
     }
 
     /// Queues one command line and the reply it will bring.
@@ -462,16 +450,32 @@ impl ClientSession {
         self.outbox.extend_from_slice(b"\r\n");
         self.outbox_phase = awaited.phase();
         self.awaited.push_back(awaited);
+        self.standing.asked(awaited);
     }
 
     /// Queues QUIT behind the end of the message when nothing else is to follow in this session:
     /// as the last command of a group it saves a round trip (RFC 2920 §3.1).
     pub(super) fn quit_behind_message(&mut self) {
-        if self.may_pipeline() && self.envelope.is_last_transaction() {
+        if self.may_pipeline()
+            && self.envelope.is_last_transaction()
+            && self.config.afterwards == Afterwards::Quit
+        {
             let phase = self.outbox_phase;
             self.say(&Command::Quit.to_string(), Awaited::Quit);
             self.outbox_phase = phase;
         }
+    }
+
+    /// Whether what is queued may wait for the next block of the message, so that a small message
+    /// goes out in one piece.
+    fn waits_for_more_content(&self) -> bool {
+        self.step == Step::Content
+            && self.outbox.len() < FULL
+            && self
+                .content
+                .as_ref()
+                .is_some_and(|content| !content.has_ended())
+            && !self.must_read()
     }
 
     /// Queues octets of the message.
@@ -533,7 +537,7 @@ impl ClientSession {
         match self.step {
             Step::Closed => return,
             // The work is done; how the connection ends says nothing any more.
-            Step::Quit => {
+            Step::Idle | Step::Quit => {
                 self.step = Step::Closed;
                 return;
             }

@@ -3,7 +3,9 @@
 //! Each `*.txt` beside this file is one dialogue in three sections separated by `---`: settings
 //! (`from`, `to`, `message`, …), the script, and the outcome. In the script `S:` is a line of the
 //! server, `S!` are octets without line end, `C:` is a line the client must have sent by then,
-//! and `TLS`, `TLS-FAILS`, `LOST`, `TIMEOUT` are what happens to the connection. Everything the
+//! and `TLS`, `TLS-FAILS`, `LOST`, `TIMEOUT` are what happens to the connection. In a session that
+//! stays (`stay: yes`) `NEXT address…` hands over the same message for other recipients, and `LEAVE`
+//! ends the session; the outcomes stand one below the other. Everything the
 //! client sends must be in the script. Octets are written with Rust's escapes; a lone `~N*text~`
 //! repeats a text. Every dialogue runs twice, the server's octets coming at once and one by one,
 //! unless it says `split: no`.
@@ -14,8 +16,8 @@
 
 use elsinore_smtp::address::{Mailbox, ReversePath};
 use elsinore_smtp::client::{
-    Action, ClientConfig, ClientSession, Outlook, Phase, Recipient, RecipientResult, RequireTls,
-    SessionOutcome, StartTls, Task, Transaction, Use,
+    Action, Afterwards, ClientConfig, ClientSession, Outlook, Phase, Recipient, RecipientResult,
+    RequireTls, SessionOutcome, StartTls, Task, Transaction, Turn, Use,
 };
 use elsinore_smtp::command::{Asked, EnvelopeId, GreetingName, Notify, Return};
 use elsinore_smtp::message::{BlindCopies, Completion, Surveyor};
@@ -90,6 +92,7 @@ impl Dialogue {
             "chunking",
             "per-transaction",
             "split",
+            "stay",
             "title",
             "unreadable",
         ];
@@ -113,12 +116,19 @@ impl Dialogue {
         if self.one("chunking") == Some("never") {
             config.chunking = Use::Never;
         }
+        if self.one("stay").is_some() {
+            config.afterwards = Afterwards::Stay;
+        }
         if let Some(most) = self.one("per-transaction") {
             config.recipients_per_transaction = most.parse().unwrap();
         }
         if self.one("probe").is_some() {
             return ClientSession::new(config, Task::Probe);
         }
+        ClientSession::new(config, Task::Deliver(self.transaction(&self.all("to"))))
+    }
+
+    fn transaction(&self, to: &[&str]) -> Arc<Transaction> {
         let sender = ReversePath::parse(self.one("from").unwrap_or("anna@sender.example")).unwrap();
         let mut surveyor = Surveyor::new(Completion {
             now: 0,
@@ -128,8 +138,7 @@ impl Dialogue {
             blind_copies: BlindCopies::Remove,
         });
         surveyor.push(&self.message()).unwrap();
-        let mut recipients: Vec<Recipient> = self
-            .all("to")
+        let mut recipients: Vec<Recipient> = to
             .iter()
             .map(|text| Recipient::new(Mailbox::parse(text).unwrap()))
             .collect();
@@ -143,23 +152,20 @@ impl Dialogue {
                 recipient.parameters.original = Some(recipient.mailbox.clone());
             }
         }
-        ClientSession::new(
-            config,
-            Task::Deliver(Transaction {
-                reverse_path: sender,
-                recipients,
-                message: Arc::new(surveyor.finish().unwrap()),
-                require_tls: match self.one("require-tls") {
-                    Some(_) => RequireTls::Yes,
-                    None => RequireTls::No,
-                },
-                ret: self.one("ret").map(|value| match value {
-                    "full" => Return::Full,
-                    _ => Return::Headers,
-                }),
-                envelope_id: self.one("envid").map(|id| EnvelopeId::new(id).unwrap()),
+        Arc::new(Transaction {
+            reverse_path: sender,
+            recipients,
+            message: Arc::new(surveyor.finish().unwrap()),
+            require_tls: match self.one("require-tls") {
+                Some(_) => RequireTls::Yes,
+                None => RequireTls::No,
+            },
+            ret: self.one("ret").map(|value| match value {
+                "full" => Return::Full,
+                _ => Return::Headers,
             }),
-        )
+            envelope_id: self.one("envid").map(|id| EnvelopeId::new(id).unwrap()),
+        })
     }
 }
 
@@ -212,6 +218,8 @@ struct Run<'a> {
     session: ClientSession,
     message: Vec<u8>,
     sent: Vec<u8>,
+    /// The outcomes of the transactions before the last.
+    earlier: String,
 }
 
 impl Run<'_> {
@@ -290,7 +298,20 @@ impl Run<'_> {
                         self.session.timed_out();
                     }
                     "UNREADABLE" => self.session.message_unreadable("disk error"),
-                    other => panic!("{name}: step {other:?}"),
+                    "LEAVE" => {
+                        assert_eq!(action, Action::Idle, "{name}");
+                        self.session.leave();
+                    }
+                    other => {
+                        let to = other.strip_prefix("NEXT ");
+                        let to = to.unwrap_or_else(|| panic!("{name}: step {other:?}"));
+                        // Without a pump: the session has not noticed yet what was done to it.
+                        let outcome = self.session.take_outcome();
+                        self.earlier.push_str(&render(&outcome));
+                        let to: Vec<&str> = to.split(' ').collect();
+                        self.session
+                            .next_transaction(self.dialogue.transaction(&to));
+                    }
                 }
                 return;
             }
@@ -306,7 +327,7 @@ impl Run<'_> {
         }
     }
 
-    fn play(mut self, split: Split) -> SessionOutcome {
+    fn play(mut self, split: Split) -> (String, SessionOutcome) {
         let mut server_speaks = false;
         for line in &self.dialogue.script {
             let server_line = line.starts_with('S');
@@ -335,7 +356,7 @@ impl Run<'_> {
             "{}: not at its end",
             self.dialogue.name
         );
-        self.session.into_outcome()
+        (self.earlier, self.session.into_outcome())
     }
 }
 
@@ -375,6 +396,11 @@ fn render(outcome: &SessionOutcome) -> String {
     for event in &outcome.events {
         writeln!(out, "event: {event}").unwrap();
     }
+    match outcome.turn {
+        Turn::First => {}
+        Turn::Later => out.push_str("a later transaction\n"),
+        Turn::Stale => out.push_str("a later transaction, stale\n"),
+    }
     if outcome.inside_tls {
         writeln!(out, "inside TLS").unwrap();
     }
@@ -399,9 +425,10 @@ fn check(path: &Path) {
             session: dialogue.session(),
             message: dialogue.message(),
             sent: Vec::new(),
+            earlier: String::new(),
         };
-        let outcome = run.play(split);
-        let got = render(&outcome);
+        let (earlier, outcome) = run.play(split);
+        let got = earlier + &render(&outcome);
         for line in outcome.transcript.entries() {
             assert!(
                 !line.to_string().contains(['\r', '\n', '\0', '\x1b']),

@@ -67,7 +67,7 @@ fn drive(session: &mut ClientSession, turns: &[Turn]) -> Seen {
                 let rest = &MESSAGE[usize::try_from(offset).unwrap()..];
                 session.message_chunk(&rest[..rest.len().min(at_most).min(7)]);
             }
-            Action::Close => {
+            Action::Idle | Action::Close => {
                 seen.ended = true;
                 return seen;
             }
@@ -123,7 +123,7 @@ fn session(recipients: usize) -> ClientSession {
     let mut config = ClientConfig::new(GreetingName::parse("client.example").unwrap());
     config.starttls = StartTls::IfOffered;
     config.recipients_per_transaction = 3;
-    ClientSession::new(config, Task::Deliver(transaction(recipients)))
+    ClientSession::new(config, Task::Deliver(Arc::new(transaction(recipients))))
 }
 
 fn ends_of_messages(sent: &[u8]) -> usize {
@@ -227,7 +227,7 @@ proptest! {
             transaction.recipients[0].parameters.notify = Some(Notify::Never);
             transaction.recipients[0].mailbox = mailbox;
             let config = ClientConfig::new(GreetingName::parse("c.example").unwrap());
-            let mut session = ClientSession::new(config, Task::Deliver(transaction));
+            let mut session = ClientSession::new(config, Task::Deliver(Arc::new(transaction)));
             let turns = ["220 a\r\n", "250-a\r\n250-SMTPUTF8\r\n250 DSN\r\n", "250 a\r\n", "250 a\r\n", "550 a\r\n"]
                 .map(|text| Turn::Says(text.to_owned()));
             let seen = drive(&mut session, &turns);

@@ -24,7 +24,7 @@ impl DomainRun<'_> {
             spool: &self.message.spool,
             deadline: self.deadline,
         };
-        let task = Task::Deliver(self.transaction());
+        let task = Task::Deliver(Arc::new(self.transaction()));
         contact(self.sender, climb.plan(), peer, task, manner).await
     }
 
