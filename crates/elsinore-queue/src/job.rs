@@ -92,7 +92,7 @@ pub struct Settlement {
 }
 
 /// What is left of a job.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Rest {
     /// When it is due again.
     pub due: Moment,

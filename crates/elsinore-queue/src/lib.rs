@@ -18,4 +18,5 @@ pub mod job;
 pub mod message;
 pub mod moment;
 pub mod record;
+pub mod sqlite;
 pub mod store;

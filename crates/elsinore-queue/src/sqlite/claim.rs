@@ -1,0 +1,92 @@
+//! Claims: due jobs of the destinations that are asked for, leased in memory.
+
+use super::desk::OnLease;
+use super::index::{JOB_COLUMNS, MESSAGE_COLUMNS, fault, job_row, message_row};
+use super::writer::Writer;
+use crate::error::StoreError;
+use crate::id::JobId;
+use crate::job::{Claim, Lease, Leased};
+use crate::message::MessageHead;
+use rusqlite::params;
+use std::sync::Arc;
+use std::time::Instant;
+
+impl Writer {
+    /// Serves a claim. Only this thread ends the time of a destination's first job, so what is read
+    /// here is what there is.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub(super) fn claim(&self, claim: &Claim) -> Result<Vec<Leased>, StoreError> {
+        if self.shared.has_failed() {
+            return Err(self.shared.why_not());
+        }
+        let mut leased = Vec::new();
+        let until = Instant::now() + claim.lease_for;
+        for (destination, at_most) in &claim.from {
+            self.claim_from(claim, destination, *at_most, until, &mut leased)
+                .map_err(|error| fault(&error))?;
+        }
+        Ok(leased)
+    }
+
+    fn claim_from(
+        &self,
+        claim: &Claim,
+        destination: &str,
+        at_most: usize,
+        until: Instant,
+        leased: &mut Vec<Leased>,
+    ) -> rusqlite::Result<()> {
+        let mut desk = self.shared.desk();
+        desk.sweep(Instant::now());
+        let Some(first) = desk.first(destination).filter(|due| *due <= claim.now.0) else {
+            return Ok(());
+        };
+        let Some(name) = desk.name(destination) else {
+            return Ok(());
+        };
+        let mut query = self.index.sql.prepare_cached(&format!(
+            "SELECT {JOB_COLUMNS}, {MESSAGE_COLUMNS} FROM job j INDEXED BY job_due
+             CROSS JOIN message m ON m.num = j.job >> 20
+             WHERE j.destination = ?1 AND j.held IS NULL AND j.due >= ?2 ORDER BY j.due, j.job"
+        ))?;
+        let mut rows = query.query(params![destination, first])?;
+        let mut taken = 0;
+        let mut left = None;
+        while let Some(row) = rows.next()? {
+            let (job, due): (i64, i64) = (row.get(0)?, row.get(2)?);
+            if desk.is_leased(job) {
+                continue;
+            }
+            if taken == at_most || due > claim.now.0 {
+                left = Some(due);
+                break;
+            }
+            taken += 1;
+            let job = job_row(row, 0)?;
+            let message = message_row(row, 6)?;
+            let epoch = desk.lease(
+                job.job,
+                OnLease::new(until, due, Arc::clone(&name), message.id, message.place),
+            );
+            leased.push(Leased {
+                lease: Lease {
+                    job: JobId(job.job),
+                    epoch,
+                },
+                message: Arc::new(MessageHead {
+                    id: message.id,
+                    arrived: message.arrived,
+                    envelope: message.envelope,
+                    octets: message.place.octets,
+                }),
+                destination: job.destination,
+                recipients: job.recipients,
+                standing: job.standing,
+            });
+        }
+        desk.set_first(destination, left);
+        Ok(())
+    }
+}

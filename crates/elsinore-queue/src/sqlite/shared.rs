@@ -1,0 +1,241 @@
+//! What the writer and its callers share.
+
+use super::desk::Desk;
+use super::index::{fault, number};
+use super::room::Room;
+use super::scan::Place;
+use super::segments::Files;
+use crate::content::{Body, BodyInFile, BodyInMemory, BodyReader};
+use crate::error::StoreError;
+use crate::id::MessageId;
+use rusqlite::{Connection, OpenFlags, OptionalExtension as _};
+use std::fs::File;
+use std::io;
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use tokio::sync::watch;
+
+/// Connections for reading that are kept.
+const READERS: usize = 4;
+/// Octets up to which a body is read into memory at once.
+const IN_MEMORY: u64 = 256 << 10;
+
+/// State beside the files.
+#[derive(Debug)]
+pub(super) struct Shared {
+    pub(super) database: PathBuf,
+    pub(super) files: Arc<Files>,
+    pub(super) room: Room,
+    desk: Mutex<Desk>,
+    readers: Mutex<Vec<Connection>>,
+    failed: AtomicBool,
+    why: Mutex<Option<StoreErrorText>>,
+    wake: watch::Sender<u64>,
+}
+
+#[derive(Debug, Clone)]
+enum StoreErrorText {
+    Full(String),
+    Failed(String),
+}
+
+impl Shared {
+    pub(super) fn new(database: PathBuf, files: Arc<Files>, room: Room, desk: Desk) -> Self {
+        Self {
+            database,
+            files,
+            room,
+            desk: Mutex::new(desk),
+            readers: Mutex::default(),
+            failed: AtomicBool::new(false),
+            why: Mutex::new(None),
+            wake: watch::Sender::new(0),
+        }
+    }
+
+    /// The desk. Held for a claim at the longest.
+    pub(super) fn desk(&self) -> MutexGuard<'_, Desk> {
+        self.desk.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Whether nothing goes any more.
+    pub(super) fn has_failed(&self) -> bool {
+        self.failed.load(Ordering::Acquire)
+    }
+
+    /// Ends the store; the first reason stays.
+    pub(super) fn fail(&self, why: String) {
+        let mut known = self.why.lock().unwrap_or_else(PoisonError::into_inner);
+        if !matches!(*known, Some(StoreErrorText::Failed(_))) {
+            *known = Some(StoreErrorText::Failed(why));
+        }
+        self.failed.store(true, Ordering::Release);
+    }
+
+    /// Notes why a batch was not kept.
+    pub(super) fn full(&self, why: String) {
+        let mut known = self.why.lock().unwrap_or_else(PoisonError::into_inner);
+        if !matches!(*known, Some(StoreErrorText::Failed(_))) {
+            *known = Some(StoreErrorText::Full(why));
+        }
+    }
+
+    /// Why something was not done.
+    pub(super) fn why_not(&self) -> StoreError {
+        let known = self.why.lock().unwrap_or_else(PoisonError::into_inner);
+        match known.clone() {
+            Some(StoreErrorText::Full(why)) => StoreError::Full(why),
+            Some(StoreErrorText::Failed(why)) => StoreError::Failed(why),
+            None => StoreError::Failed("its writer has ended".to_owned()),
+        }
+    }
+
+    /// Whether the store works.
+    ///
+    /// # Errors
+    /// [`StoreError::Failed`].
+    pub(super) fn health(&self) -> Result<(), StoreError> {
+        if self.has_failed() {
+            return Err(self.why_not());
+        }
+        Ok(())
+    }
+
+    /// Says that something may have become due.
+    pub(super) fn wake(&self) {
+        self.wake
+            .send_modify(|count| *count = count.wrapping_add(1));
+    }
+
+    /// Hints that something may have become due.
+    pub(super) fn wakeups(&self) -> watch::Receiver<u64> {
+        self.wake.subscribe()
+    }
+
+    /// Reads from the index, beside the writer. Blocks.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub(super) fn read<T>(
+        &self,
+        read: impl FnOnce(&Connection) -> rusqlite::Result<T>,
+    ) -> Result<T, StoreError> {
+        self.health()?;
+        let kept = self.readers().pop();
+        let sql = match kept {
+            Some(sql) => sql,
+            None => {
+                let sql = Connection::open_with_flags(
+                    &self.database,
+                    OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX,
+                )
+                .map_err(|error| fault(&error))?;
+                sql.set_prepared_statement_cache_capacity(32);
+                sql
+            }
+        };
+        let answer = read(&sql).map_err(|error| fault(&error))?;
+        let mut readers = self.readers();
+        if readers.len() < READERS {
+            readers.push(sql);
+        }
+        Ok(answer)
+    }
+
+    /// Lets go of the connections for reading.
+    pub(super) fn close_readers(&self) {
+        self.readers().clear();
+    }
+
+    fn readers(&self) -> MutexGuard<'_, Vec<Connection>> {
+        self.readers.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The octets of a message. Blocks.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub(super) fn body(&self, message: MessageId) -> Result<Arc<dyn Body>, StoreError> {
+        self.health()?;
+        // Between the look into the index and the file, compaction may have moved the message.
+        let mut gone = None;
+        for _ in 0..3 {
+            let known = self.desk().place(message);
+            let place = match known {
+                Some(place) => place,
+                None => self
+                    .read(|sql| {
+                        sql.prepare_cached(
+                            "SELECT segment, start, length, body, octets, crc FROM message
+                             WHERE id = ?1",
+                        )?
+                        .query_row([message.octets()], |row| super::index::place(row, 0))
+                        .optional()
+                    })?
+                    .ok_or(StoreError::Unknown)?,
+            };
+            match self.files.open(place.segment) {
+                Ok(file) => return open_body(file, &place),
+                Err(error) if error.kind() == io::ErrorKind::NotFound => gone = Some(place.segment),
+                Err(error) => return Err(StoreError::Content(error)),
+            }
+        }
+        Err(StoreError::Damaged(format!(
+            "segment {:016x} of message {message} is gone",
+            gone.unwrap_or(number(0))
+        )))
+    }
+}
+
+fn open_body(file: Arc<File>, place: &Place) -> Result<Arc<dyn Body>, StoreError> {
+    if place.octets > IN_MEMORY {
+        return Ok(Arc::new(Checked {
+            body: BodyInFile {
+                file,
+                start: place.body,
+                octets: place.octets,
+            },
+            crc: place.crc,
+            found_whole: AtomicBool::new(false),
+        }));
+    }
+    let mut octets = vec![0; usize::try_from(place.octets).unwrap_or(0)];
+    std::os::unix::fs::FileExt::read_exact_at(&*file, &mut octets, place.body)?;
+    if crc32c::crc32c(&octets) != place.crc {
+        return Err(wrong_checksum().into());
+    }
+    Ok(Arc::new(BodyInMemory(octets.into())))
+}
+
+fn wrong_checksum() -> io::Error {
+    io::Error::new(
+        io::ErrorKind::InvalidData,
+        "the octets of the message are damaged",
+    )
+}
+
+/// A large body, whose checksum is looked at when it is first opened.
+#[derive(Debug)]
+struct Checked {
+    body: BodyInFile,
+    crc: u32,
+    found_whole: AtomicBool,
+}
+
+impl Body for Checked {
+    fn octets(&self) -> u64 {
+        self.body.octets
+    }
+
+    fn open(&self) -> io::Result<Box<dyn BodyReader>> {
+        if !self.found_whole.load(Ordering::Relaxed) {
+            let crc = super::scan::crc_of(&self.body.file, self.body.start, self.body.octets)?;
+            if crc != self.crc {
+                return Err(wrong_checksum());
+            }
+            self.found_whole.store(true, Ordering::Relaxed);
+        }
+        self.body.open()
+    }
+}

@@ -1,0 +1,540 @@
+//! The one thread that writes: group commit.
+//!
+//! It takes what waits, serves claims at once, and writes the rest as one batch: rows, records, one
+//! fsync of the segment, the commit, and only then the answers. What comes meanwhile is the next batch.
+
+use super::index::{Index, NTH_BITS, Reach, Removed};
+use super::segment::Settles;
+use super::segments::{Fault, Segments};
+use super::shared::Shared;
+use super::work::{Arrival, Closing, Reply, Sweep, Work, arrival};
+use crate::error::StoreError;
+use crate::job::Settled;
+use crate::record::{Change, Kind, Record};
+use rusqlite::params;
+use std::collections::VecDeque;
+use std::fs::File;
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, RecvTimeoutError};
+use std::time::{Duration, Instant};
+
+/// The most things in one batch.
+const BATCH: usize = 1024;
+/// The most octets in one batch, but for one thing that is larger alone.
+const BATCH_OCTETS: u64 = 32 << 20;
+/// What is said of a second message of one name.
+const NAME_TAKEN: &str = "a message of this name exists";
+/// How long what need not be durable at once may wait for it.
+const LAZY: Duration = Duration::from_secs(1);
+
+/// The writer.
+#[derive(Debug)]
+pub(super) struct Writer {
+    pub(super) index: Index,
+    pub(super) segments: Segments,
+    pub(super) shared: Arc<Shared>,
+    pub(super) reach: Reach,
+    /// Held as long as the store is open.
+    pub(super) lock: File,
+    /// Since when something committed is not known to be durable.
+    pub(super) lazy_since: Option<Instant>,
+    pub(super) more: VecDeque<Work>,
+}
+
+/// An answer to be given when the batch is committed.
+type Answer = Box<dyn FnOnce() + Send>;
+
+/// What a batch changes in memory once it is committed.
+#[derive(Default)]
+struct Effects {
+    answers: Vec<Answer>,
+    arrived: Vec<(String, i64, bool)>,
+    settling: Vec<i64>,
+    ended: Vec<(i64, Option<(i64, bool)>)>,
+    kept: Vec<(u64, u64)>,
+    released: Vec<(u64, u64)>,
+    /// Destinations whose first due job has to be looked up.
+    stale: Vec<String>,
+    removed: Vec<(i64, String)>,
+    changed: Vec<(i64, Option<i64>)>,
+    durable: bool,
+    wake: bool,
+}
+
+impl Effects {
+    fn answer<T: Send + 'static>(&mut self, reply: Reply<T>, value: T) {
+        self.answers.push(Box::new(move || {
+            let _gone = reply.send(Ok(value));
+        }));
+    }
+}
+
+impl From<rusqlite::Error> for Fault {
+    fn from(error: rusqlite::Error) -> Self {
+        match super::index::fault(&error) {
+            StoreError::Full(text) => Self::Full(text),
+            other => Self::Failed(other.to_string()),
+        }
+    }
+}
+
+impl Writer {
+    /// Works until the store is closed or dropped.
+    pub(super) fn run(mut self, work: &Receiver<Work>) {
+        let mut closing = None;
+        while closing.is_none() {
+            let first = match self.more.pop_front() {
+                Some(first) => Ok(first),
+                None => work.recv_timeout(LAZY),
+            };
+            match first {
+                Ok(first) => closing = self.turn(first, work),
+                Err(RecvTimeoutError::Timeout) => {}
+                Err(RecvTimeoutError::Disconnected) => break,
+            }
+            if !self.shared.has_failed() {
+                self.settle_down(false);
+            }
+        }
+        if !self.shared.has_failed() {
+            self.settle_down(true);
+        }
+        let failed = self.shared.health();
+        self.shared.fail("it was closed".to_owned());
+        // The lock goes before the answer does, so that the folder can be opened again at once.
+        let Self { index, lock, .. } = self;
+        drop(index);
+        drop(lock);
+        if let Some(reply) = closing {
+            let _gone = reply.send(failed);
+        }
+    }
+
+    /// One batch; the answer is whom to tell when the store is closed.
+    fn turn(&mut self, first: Work, work: &Receiver<Work>) -> Option<Reply<()>> {
+        let mut batch = Vec::new();
+        let mut octets = 0;
+        let mut closing = None;
+        let mut next = Some(first);
+        while let Some(one) = next.take() {
+            octets += one.octets();
+            match one {
+                Work::Claim(claim, reply) => {
+                    let answer = self.claim(&claim);
+                    if let Err(StoreError::Failed(text)) = &answer {
+                        self.shared.fail(text.clone());
+                    }
+                    let _gone = reply.send(answer);
+                }
+                Work::Close(reply) => {
+                    closing = Some(reply);
+                    break;
+                }
+                one @ (Work::Enqueue(..)
+                | Work::Settle(..)
+                | Work::Change(..)
+                | Work::BringForward(..)
+                | Work::Record(..)
+                | Work::RecordFirst(..)
+                | Work::Tidy(_)) => batch.push(one),
+            }
+            if batch.len() < BATCH && octets < BATCH_OCTETS {
+                next = work.try_recv().ok();
+            }
+        }
+        if !batch.is_empty() && !self.shared.has_failed() {
+            self.batch(batch);
+        }
+        closing
+    }
+
+    fn batch(&mut self, batch: Vec<Work>) {
+        let mut effects = Effects::default();
+        self.segments.begin();
+        match self.write(batch, &mut effects) {
+            Ok(()) => self.committed(effects),
+            Err(fault) => self.abandon(fault, &effects),
+        }
+    }
+
+    fn write(&mut self, batch: Vec<Work>, effects: &mut Effects) -> Result<(), Fault> {
+        self.index.run("BEGIN IMMEDIATE", [])?;
+        for one in batch {
+            self.one(one, effects)?;
+        }
+        self.segments.sync()?;
+        if let Some((segment, octets)) = self.segments.position() {
+            self.reach.segment = segment;
+            self.reach.octets = octets;
+        }
+        self.reach.next_number = self.segments.next_number();
+        self.index.set_reach(&self.reach)?;
+        self.index.run("COMMIT", [])?;
+        if effects.durable {
+            self.index.barrier()?;
+            self.lazy_since = None;
+        } else {
+            self.lazy_since.get_or_insert_with(Instant::now);
+        }
+        Ok(())
+    }
+
+    fn one(&mut self, work: Work, effects: &mut Effects) -> Result<(), Fault> {
+        match work {
+            Work::Enqueue(arrival, reply) => {
+                if self.index.number_of(arrival.id)?.is_some() {
+                    let _gone =
+                        reply.send(Err(StoreError::Refused("a message of this name exists")));
+                    return Ok(());
+                }
+                self.arrive(*arrival, effects)?;
+                effects.answer(reply, ());
+            }
+            Work::Settle(closings, reply) => {
+                let mut names = std::collections::HashSet::new();
+                for (notice, _) in closings.iter().flat_map(|closing| &closing.notices) {
+                    if !names.insert(notice.id) || self.index.number_of(notice.id)?.is_some() {
+                        let _gone = reply.send(Err(StoreError::Refused(NAME_TAKEN)));
+                        return Ok(());
+                    }
+                }
+                let mut settled = Vec::with_capacity(closings.len());
+                for closing in closings {
+                    settled.push(self.settle(closing, effects)?);
+                }
+                effects.answer(reply, settled);
+            }
+            Work::Change(sweep, reply) => self.change(sweep, reply, effects)?,
+            Work::BringForward(latest, reply) => {
+                let changed = self
+                    .index
+                    .run("UPDATE job SET due = ?1 WHERE due > ?1", [latest.0])?;
+                effects
+                    .stale
+                    .extend(self.shared.desk().names().iter().map(ToString::to_string));
+                effects.answer(reply, changed as u64);
+            }
+            Work::Record(changes, reply) => {
+                for change in &changes {
+                    self.record(change)?;
+                }
+                effects.answer(reply, ());
+            }
+            Work::RecordFirst(kind, record, reply) => {
+                let written = self.record_first(kind, &record)?;
+                effects.durable = true;
+                effects.answer(reply, written);
+            }
+            Work::Tidy(reply) => {
+                effects.durable = true;
+                effects.answer(reply, ());
+            }
+            // Served before the batch.
+            Work::Claim(..) | Work::Close(_) => {}
+        }
+        Ok(())
+    }
+
+    /// Writes a message and its jobs.
+    fn arrive(&mut self, arrival: Arrival, effects: &mut Effects) -> Result<(), Fault> {
+        let Arrival {
+            id,
+            arrived,
+            envelope,
+            jobs,
+            header,
+            head,
+            mut content,
+            single,
+        } = arrival;
+        let place = match content {
+            crate::content::Content::File { file, .. } if single => {
+                self.segments.take_over(&header, file)?
+            }
+            _ => self.segments.append(&header, &head, &mut content)?,
+        };
+        let num = self.reach.next_message;
+        self.reach.next_message += 1;
+        self.index
+            .insert_message(num, id, arrived, &envelope, &place)?;
+        for job in jobs {
+            self.index.insert_job(num, &job)?;
+            effects
+                .arrived
+                .push((job.destination, job.due.0, job.held.is_some()));
+        }
+        effects.kept.push((place.segment, place.length));
+        effects.wake = true;
+        Ok(())
+    }
+
+    fn settle(&mut self, closing: Closing, effects: &mut Effects) -> Result<Settled, Fault> {
+        let Closing {
+            lease,
+            rest,
+            notices,
+        } = closing;
+        let job = lease.job.0;
+        let message = {
+            let mut desk = self.shared.desk();
+            let Some(held) = desk.held(lease, Instant::now()) else {
+                return Ok(Settled::Lost);
+            };
+            let message = held.message;
+            desk.settling(job, true);
+            message
+        };
+        let written = match &rest {
+            Some(rest) => self
+                .index
+                .update_job(job, rest)?
+                .map(|held| Some((rest.due.0, held))),
+            None => match self.index.remove_job(job)? {
+                Removed::Unknown => None,
+                Removed::Job => Some(None),
+                Removed::Last(place) => {
+                    effects.released.push((place.segment, place.length));
+                    Some(None)
+                }
+            },
+        };
+        let Some(left) = written else {
+            // The administrator removed it in this very batch.
+            self.shared.desk().settling(job, false);
+            return Ok(Settled::Lost);
+        };
+        effects.settling.push(job);
+        effects.ended.push((job, left));
+        let of = u32::try_from(notices.len()).unwrap_or(u32::MAX);
+        for ((notice, crc), part) in notices.into_iter().zip(0..) {
+            let settles = Settles {
+                message,
+                nth: u32::try_from(job & ((1 << NTH_BITS) - 1)).unwrap_or(u32::MAX),
+                rest: rest.clone(),
+                part,
+                of,
+            };
+            let arrival = arrival(notice, crc, Some(settles))
+                .map_err(|error| Fault::Failed(error.to_string()))?;
+            self.arrive(arrival, effects)?;
+        }
+        Ok(Settled::Done)
+    }
+
+    fn change(
+        &mut self,
+        mut sweep: Sweep,
+        reply: Reply<u64>,
+        effects: &mut Effects,
+    ) -> Result<(), Fault> {
+        use crate::admin::Deed;
+        let piece = super::listing::piece(&self.index.sql, &sweep.filter, sweep.after)?;
+        for (job, _) in &piece.jobs {
+            match &sweep.deed {
+                Deed::Retry(now) => {
+                    self.index.run(
+                        "UPDATE job SET due = ?2, held = NULL WHERE job = ?1",
+                        params![job.job, now.0],
+                    )?;
+                }
+                Deed::Hold(why) => {
+                    self.index.run(
+                        "UPDATE job SET held = ?2 WHERE job = ?1",
+                        params![job.job, why],
+                    )?;
+                }
+                Deed::Release => {
+                    self.index
+                        .run("UPDATE job SET held = NULL WHERE job = ?1", [job.job])?;
+                }
+                Deed::Remove => {
+                    if let Removed::Last(place) = self.index.remove_job(job.job)? {
+                        effects.released.push((place.segment, place.length));
+                    }
+                    effects.removed.push((job.job, job.destination.clone()));
+                }
+            }
+            effects.changed.push(match &sweep.deed {
+                Deed::Retry(now) => (job.job, Some(now.0)),
+                Deed::Release => (job.job, Some(job.due)),
+                Deed::Hold(_) | Deed::Remove => (job.job, None),
+            });
+            effects.stale.push(job.destination.clone());
+        }
+        sweep.done += piece.jobs.len() as u64;
+        effects.wake = true;
+        match piece.next {
+            Some(after) => {
+                sweep.after = after;
+                self.more.push_back(Work::Change(sweep, reply));
+            }
+            None => {
+                effects.durable = true;
+                effects.answer(reply, sweep.done);
+            }
+        }
+        Ok(())
+    }
+
+    fn record(&self, change: &Change) -> Result<(), Fault> {
+        match change {
+            Change::Put(kind, record) => self.index.run(
+                "INSERT INTO record VALUES (?1, ?2, ?3)
+                 ON CONFLICT (kind, key) DO UPDATE SET value = excluded.value",
+                params![kind.word(), record.key, record.value],
+            ),
+            Change::Remove(kind, key) => self.index.run(
+                "DELETE FROM record WHERE kind = ?1 AND key = ?2",
+                params![kind.word(), key],
+            ),
+            Change::Add(kind, tally) => self.index.run(
+                "INSERT INTO tally VALUES (?1, ?2, ?3)
+                 ON CONFLICT (kind, key) DO UPDATE SET count = count + excluded.count",
+                params![kind.word(), tally.key, tally.count],
+            ),
+            Change::Forget(kind, prefix) => self.index.run(
+                "DELETE FROM tally WHERE kind = ?1 AND key >= ?2
+                 AND substr(key, 1, length(?2)) = ?2",
+                params![kind.word(), prefix],
+            ),
+        }?;
+        Ok(())
+    }
+
+    fn record_first(&self, kind: Kind, record: &Record) -> Result<bool, Fault> {
+        let rows = self.index.run(
+            "INSERT INTO record VALUES (?1, ?2, ?3) ON CONFLICT (kind, key) DO NOTHING",
+            params![kind.word(), record.key, record.value],
+        )?;
+        Ok(rows > 0)
+    }
+
+    /// The batch is on disk: memory follows, then the answers go out.
+    fn committed(&mut self, effects: Effects) {
+        self.segments.committed();
+        for (segment, octets) in effects.kept {
+            self.segments.keep(segment, octets);
+        }
+        for (segment, octets) in effects.released {
+            self.segments.release(segment, octets);
+        }
+        {
+            let mut desk = self.shared.desk();
+            for (destination, due, held) in effects.arrived {
+                desk.arrived(&destination, 1, (!held).then_some(due));
+            }
+            for (job, destination) in effects.removed {
+                desk.end(job, false);
+                desk.gone(&destination, 1);
+            }
+            for (job, due) in effects.changed {
+                desk.changed(job, due);
+            }
+            for (job, rest) in effects.ended {
+                let Some(destination) = desk.destination(job) else {
+                    continue;
+                };
+                desk.end(job, false);
+                match rest {
+                    Some((due, false)) => desk.lower(&destination, due),
+                    Some((_, true)) => {}
+                    None => desk.gone(&destination, 1),
+                }
+            }
+        }
+        let mut stale = effects.stale;
+        stale.sort_unstable();
+        stale.dedup();
+        for destination in stale {
+            if let Err(error) = self.look_up_first(&destination) {
+                self.shared.fail(super::index::fault(&error).to_string());
+                return;
+            }
+        }
+        for answer in effects.answers {
+            answer();
+        }
+        if effects.wake {
+            self.shared.wake();
+        }
+    }
+
+    /// The batch is not on disk, and nothing of it is in memory.
+    fn abandon(&mut self, fault: Fault, effects: &Effects) {
+        let undone = match &fault {
+            Fault::Full(_) => self
+                .segments
+                .roll_back()
+                .and_then(|()| {
+                    if self.index.sql.is_autocommit() {
+                        return Ok(());
+                    }
+                    self.index
+                        .run("ROLLBACK", [])
+                        .map(drop)
+                        .map_err(Fault::from)
+                })
+                .and_then(|()| {
+                    self.reach = self.index.reach()?;
+                    // Numbers of files are never used twice.
+                    self.reach.next_number = self.segments.next_number();
+                    Ok(())
+                }),
+            Fault::Failed(_) => Err(fault.clone()),
+        };
+        match (undone, fault) {
+            (Ok(()), Fault::Full(text) | Fault::Failed(text)) => self.shared.full(text),
+            (Err(Fault::Full(text) | Fault::Failed(text)), _) => self.shared.fail(text),
+        }
+        let mut desk = self.shared.desk();
+        for job in &effects.settling {
+            desk.settling(*job, false);
+        }
+    }
+
+    /// Looks up when the first job of a destination is due that is neither held nor leased.
+    fn look_up_first(&self, destination: &str) -> rusqlite::Result<()> {
+        let mut desk = self.shared.desk();
+        let mut query = self.index.sql.prepare_cached(
+            "SELECT due, job FROM job INDEXED BY job_due
+             WHERE destination = ?1 AND held IS NULL ORDER BY due, job",
+        )?;
+        let mut rows = query.query([destination])?;
+        let mut first = None;
+        while let Some(row) = rows.next()? {
+            if !desk.is_leased(row.get(1)?) {
+                first = Some(row.get(0)?);
+                break;
+            }
+        }
+        desk.set_first(destination, first);
+        Ok(())
+    }
+
+    /// What is due beside batches: durability of what could wait, writing the log back, removing dead
+    /// segments.
+    fn settle_down(&mut self, now: bool) {
+        let due = now || self.lazy_since.is_some_and(|since| since.elapsed() >= LAZY);
+        if !due {
+            return;
+        }
+        if let Err(fault) = self.make_durable() {
+            match fault {
+                Fault::Full(text) => self.shared.full(text),
+                Fault::Failed(text) => self.shared.fail(text),
+            }
+        }
+    }
+
+    fn make_durable(&mut self) -> Result<(), Fault> {
+        let dead = self.segments.dead();
+        if self.lazy_since.take().is_some() || !dead.is_empty() {
+            self.index.barrier()?;
+        }
+        self.segments
+            .remove(&dead)
+            .map_err(|error| Fault::Failed(format!("segments: {error}")))?;
+        self.index.write_back()?;
+        Ok(())
+    }
+}
