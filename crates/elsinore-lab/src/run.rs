@@ -12,7 +12,7 @@ use crate::scenario::{Case, ResolverMode, Scenario};
 use crate::world::{World, WorldError};
 use elsinore_dane::time::UnixTime;
 use elsinore_net::clock::{Clock, SystemClock};
-use elsinore_net::deliver::{SendReport, Sender, SenderConfig};
+use elsinore_net::deliver::{Envelope, Message, SendReport, Sender, SenderConfig};
 use elsinore_net::dialer::{Dialer, MappedDialer};
 use elsinore_net::resolver::{Resolver, ResolverConfig};
 use elsinore_net::tls::webpki::WebPkiRoots;
@@ -104,19 +104,33 @@ pub async fn run(
     scenarios: Vec<Scenario>,
     done: impl Fn(&CaseResult),
 ) -> Result<Vec<CaseResult>, RunError> {
+    run_by(scenarios, done, directly).await
+}
+
+/// The same with another way to send a message: whatever there is between the sender's client and the
+/// [`Sender`] must not change what comes of it.
+///
+/// # Errors
+/// As [`run`].
+pub async fn run_by(
+    scenarios: Vec<Scenario>,
+    done: impl Fn(&CaseResult),
+    way: impl AsyncFn(Equipment, Letter) -> Result<SendReport, String>,
+) -> Result<Vec<CaseResult>, RunError> {
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
     let world = Arc::new(World::build(scenarios, clock.now())?);
     let running = Running::start(Arc::clone(&world), Placement::Loopback).await?;
     let bench = Bench::new(&running, clock)?;
     let done = &done;
     let bench = &bench;
+    let way = &way;
     let mut results: Vec<(usize, Vec<CaseResult>)> = futures_util::stream::iter(world.scenarios())
         .enumerate()
         .map(|(index, scenario)| async move {
             let mut results = Vec::new();
             for case in &scenario.cases {
                 for mode in &case.modes {
-                    let result = bench.run_case(scenario, case, *mode).await;
+                    let result = bench.run_case(scenario, case, *mode, way).await;
                     done(&result);
                     results.push(result);
                 }
@@ -158,6 +172,17 @@ pub struct Equipment {
     _state: TempDir,
 }
 
+/// What a case sends.
+#[derive(Debug)]
+pub struct Letter {
+    /// The envelope.
+    pub envelope: Envelope,
+    /// The message.
+    pub message: Message,
+    /// How often it is sent; the last attempt is judged.
+    pub attempts: u8,
+}
+
 impl<'a> Bench<'a> {
     /// For cases of the scenarios that run there.
     ///
@@ -186,7 +211,13 @@ impl<'a> Bench<'a> {
         self.clock.now()
     }
 
-    async fn run_case(&self, scenario: &Scenario, case: &Case, mode: ResolverMode) -> CaseResult {
+    async fn run_case(
+        &self,
+        scenario: &Scenario,
+        case: &Case,
+        mode: ResolverMode,
+        way: &impl AsyncFn(Equipment, Letter) -> Result<SendReport, String>,
+    ) -> CaseResult {
         let mut result = CaseResult {
             scenario: scenario.id.clone(),
             case: case.id.clone(),
@@ -200,7 +231,7 @@ impl<'a> Bench<'a> {
             placed.host.mailbox().clear();
         }
         let asked_before = self.running.queries().len();
-        match self.send(scenario, case, mode).await {
+        match self.send_by(scenario, case, mode, way).await {
             Ok(report) => {
                 let queries = self.running.queries().since(asked_before);
                 judge::judge(
@@ -273,19 +304,39 @@ impl<'a> Bench<'a> {
         case: &Case,
         mode: ResolverMode,
     ) -> Result<SendReport, String> {
+        self.send_by(scenario, case, mode, &directly).await
+    }
+
+    async fn send_by(
+        &self,
+        scenario: &Scenario,
+        case: &Case,
+        mode: ResolverMode,
+        way: &impl AsyncFn(Equipment, Letter) -> Result<SendReport, String>,
+    ) -> Result<SendReport, String> {
         let equipment = self.equipment(scenario, case, mode)?;
         let (envelope, message) =
             setting::letter(self.running.world(), scenario, case, self.now())?;
-        let sender = Sender::new(
-            equipment.sender,
-            equipment.resolver,
-            equipment.dialer,
-            equipment.clock,
-        );
-        let mut report = sender.send(&envelope, &message).await;
-        for _ in 1..case.settings.attempts.unwrap_or(1) {
-            report = sender.send(&envelope, &message).await;
-        }
-        Ok(report)
+        let letter = Letter {
+            envelope,
+            message,
+            attempts: case.settings.attempts.unwrap_or(1),
+        };
+        way(equipment, letter).await
     }
+}
+
+/// With a sender of its own, as `elsinore send` does.
+async fn directly(equipment: Equipment, letter: Letter) -> Result<SendReport, String> {
+    let sender = Sender::new(
+        equipment.sender,
+        equipment.resolver,
+        equipment.dialer,
+        equipment.clock,
+    );
+    let mut report = sender.send(&letter.envelope, &letter.message).await;
+    for _ in 1..letter.attempts {
+        report = sender.send(&letter.envelope, &letter.message).await;
+    }
+    Ok(report)
 }
