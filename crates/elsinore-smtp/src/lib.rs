@@ -23,5 +23,6 @@ pub mod eight_bit;
 pub mod framing;
 pub mod message;
 pub mod reply;
+pub mod server;
 pub mod status;
 pub mod text;
