@@ -17,6 +17,7 @@ const NEEDED: &[(&str, &str)] = &[
     ("bind9-utils", "dnssec-keygen, dnssec-signzone"),
     ("ldnsutils", "ldns-signzone, ldns-verify-zone"),
     ("swaks", "an SMTP client to test receivers with"),
+    ("libnet-ssleay-perl", "TLS for swaks"),
     ("chromium", "shows the page"),
     ("fonts-dejavu-core", "letters for it"),
     ("nodejs", "drives it, with packages of npm"),

@@ -144,6 +144,15 @@ impl Mailbox {
         Ok(mailbox)
     }
 
+    /// The postmaster of the host called `name` (RFC 5321 §4.5.1).
+    #[must_use]
+    pub fn postmaster_of(name: &crate::command::GreetingName) -> Self {
+        Self {
+            local: "postmaster".to_owned(),
+            domain: name.domain().clone(),
+        }
+    }
+
     /// The local part without quotes.
     #[must_use]
     pub fn local_part(&self) -> &str {

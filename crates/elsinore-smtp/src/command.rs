@@ -20,6 +20,12 @@ impl GreetingName {
         MailDomain::parse(text).map(Self)
     }
 
+    /// The name itself.
+    #[must_use]
+    pub const fn domain(&self) -> &MailDomain {
+        &self.0
+    }
+
     /// The name `localhost`, for whoever has not said how this machine is called.
     #[must_use]
     pub fn localhost() -> Self {

@@ -1,6 +1,7 @@
 //! What an administrator may set about accepting mail.
 
 use elsinore_net::resolver::Net;
+use elsinore_smtp::address::Mailbox;
 use elsinore_smtp::command::GreetingName;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::PathBuf;
@@ -20,7 +21,7 @@ pub struct AcceptSettings {
     pub host: GreetingName,
     /// Where mail to `postmaster` without a domain goes (RFC 5321 §4.5.1); `postmaster@host` when
     /// absent.
-    pub postmaster: Option<String>,
+    pub postmaster: Option<Mailbox>,
     /// Whose mail is relayed; loopback alone when this is empty. Nobody else's, whatever else is set.
     pub allow_clients: Vec<Net>,
     /// Certificate and key for STARTTLS; not offered when absent.

@@ -210,6 +210,12 @@ impl ServerSession {
         }
     }
 
+    /// The recipients that were accepted in this transaction.
+    #[must_use]
+    pub fn recipients(&self) -> &[Recipient] {
+        &self.recipients
+    }
+
     /// Whether MAIL was accepted and its message has neither been taken nor refused.
     #[must_use]
     pub const fn in_transaction(&self) -> bool {

@@ -152,7 +152,7 @@ pub(super) fn resolve(
                 .socket_mode
                 .map_or(usual.socket_mode, |Parsed(FileMode(mode))| mode),
             host,
-            postmaster: postmaster.map(|mailbox| mailbox.to_string()),
+            postmaster,
             allow_clients: nets(section.allow_clients)?,
             tls: tls(section.tls, folder)?,
             limits: limits(&section.limits, usual.limits),

@@ -1,0 +1,329 @@
+//! One connection: drives a [`ServerSession`], with a deadline for every wait.
+
+use super::certificate;
+use super::delivery::{self, Delivery};
+use super::terms::Terms;
+use crate::event::{Event, Journal};
+use elsinore_queue::store::QueueStore;
+use elsinore_smtp::server::{Action, Phase, Refusal, ServerSession};
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
+use tokio::sync::watch;
+use tokio::time::{Instant, timeout, timeout_at};
+use tokio_rustls::TlsAcceptor;
+
+/// Octets that are read at once.
+const READ: usize = 32 * 1024;
+
+/// When sessions inside a transaction must have ended; nothing while the relay runs.
+pub(super) type Stopped = watch::Receiver<Option<Instant>>;
+
+/// One connection of a client.
+#[derive(Debug)]
+pub(super) struct Visit {
+    /// Its address; none on the unix socket.
+    pub(super) client: Option<IpAddr>,
+    pub(super) terms: Arc<Terms>,
+    pub(super) store: Arc<dyn QueueStore>,
+    pub(super) journal: Arc<dyn Journal>,
+    pub(super) stopped: Stopped,
+}
+
+/// How a conversation ended.
+enum Ending {
+    /// It is over.
+    Over,
+    /// TLS is to begin.
+    StartTls,
+}
+
+struct Conversation {
+    visit: Visit,
+    session: ServerSession,
+    buffer: Box<[u8]>,
+    delivery: Option<Delivery>,
+    /// TLS, in words.
+    tls: Option<String>,
+    /// When the command line began that is not yet complete.
+    line_began: Option<Instant>,
+    /// When the session must have brought a message.
+    message_by: Instant,
+    /// Time spent waiting for the message under way, and its octets.
+    waited: Duration,
+    octets: u64,
+}
+
+impl Visit {
+    /// Talks to the client until it has gone, or must.
+    pub(super) async fn run<S>(self, mut stream: S)
+    where
+        S: AsyncRead + AsyncWrite + Unpin,
+    {
+        let terms = Arc::clone(&self.terms);
+        let mut conversation = Conversation {
+            session: ServerSession::new(Arc::clone(&terms.session)),
+            buffer: vec![0; READ].into_boxed_slice(),
+            delivery: None,
+            tls: None,
+            line_began: None,
+            message_by: Instant::now() + terms.settings.times.without_message,
+            waited: Duration::ZERO,
+            octets: 0,
+            visit: self,
+        };
+        match conversation.converse(&mut stream).await {
+            Ending::Over => {
+                // A client that has gone is no trouble.
+                let _ = timeout(terms.settings.times.reply, stream.shutdown()).await;
+            }
+            Ending::StartTls => {
+                let Some(tls) = &terms.tls else { return };
+                let acceptor = TlsAcceptor::from(Arc::clone(tls));
+                let handshake = timeout(terms.settings.times.handshake, acceptor.accept(stream));
+                // Who fails here has learnt why from the alert.
+                let Ok(Ok(mut stream)) = handshake.await else {
+                    return;
+                };
+                conversation.tls = Some(certificate::described(stream.get_ref().1));
+                conversation.session.tls_established();
+                conversation.converse(&mut stream).await;
+                let _ = timeout(terms.settings.times.reply, stream.shutdown()).await;
+            }
+        }
+    }
+}
+
+impl Conversation {
+    async fn converse<S>(&mut self, stream: &mut S) -> Ending
+    where
+        S: AsyncRead + AsyncWrite + Unpin,
+    {
+        let times = self.visit.terms.settings.times;
+        loop {
+            let action = self.session.next();
+            self.tell();
+            match action {
+                Action::Send(octets) => {
+                    let written = timeout(times.reply, async {
+                        stream.write_all(&octets).await?;
+                        stream.flush().await
+                    });
+                    if !matches!(written.await, Ok(Ok(()))) {
+                        return Ending::Over;
+                    }
+                }
+                Action::Receive(phase) => {
+                    if !self.receive(stream, phase).await {
+                        return Ending::Over;
+                    }
+                }
+                Action::StartTls => return Ending::StartTls,
+                Action::Mail => self.mail(),
+                Action::Recipient(_) => self.recipient(),
+                Action::Content => self.content(),
+                Action::Block => self.block().await,
+                Action::Commit => self.commit().await,
+                Action::Discard => self.delivery = None,
+                Action::Close => return Ending::Over,
+            }
+        }
+    }
+
+    /// Waits for octets; false when there will be none.
+    async fn receive<S: AsyncRead + Unpin>(&mut self, stream: &mut S, phase: Phase) -> bool {
+        let times = self.visit.terms.settings.times;
+        let began = Instant::now();
+        let mut deadline = match phase {
+            Phase::Command => {
+                self.line_began = None;
+                (began + times.command).min(self.message_by)
+            }
+            // Counted from the line's first octet: one octet at a time does not prolong it.
+            Phase::Line => *self.line_began.get_or_insert(began) + times.line,
+            Phase::Block => began + times.block,
+        };
+        loop {
+            let stopped = *self.visit.stopped.borrow_and_update();
+            if let Some(last) = stopped {
+                if !self.session.in_transaction() {
+                    let text = "the relay stops; come again";
+                    self.session.end(&Refusal::temporary(421, (3, 2), text));
+                    return true;
+                }
+                deadline = deadline.min(last);
+            }
+            let read = timeout_at(deadline, stream.read(&mut self.buffer));
+            tokio::select! {
+                biased;
+                read = read => match read {
+                    Ok(Ok(length)) if length > 0 => {
+                        let octets = self.buffer.get(..length).unwrap_or_default();
+                        self.session.received(octets);
+                        if phase == Phase::Block {
+                            self.keep_pace(began.elapsed(), length);
+                        }
+                        return true;
+                    }
+                    // Closed or broken: a message without its end is forgotten.
+                    Ok(_) => return false,
+                    Err(_) => {
+                        let refusal = match stopped {
+                            Some(_) => Refusal::temporary(421, (3, 2), "the relay stops; come again"),
+                            None => Refusal::temporary(421, (4, 2), "too slow"),
+                        };
+                        self.session.end(&refusal);
+                        return true;
+                    }
+                },
+                // An error means that the relay is gone already: the next look sees the same.
+                changed = self.visit.stopped.changed(), if stopped.is_none() => {
+                    if changed.is_err() {
+                        return false;
+                    }
+                }
+            }
+        }
+    }
+
+    /// A message that comes too slowly on the average does not hold its place for ever.
+    fn keep_pace(&mut self, waited: Duration, length: usize) {
+        let times = self.visit.terms.settings.times;
+        self.waited += waited;
+        self.message_by += waited;
+        self.octets = self.octets.saturating_add(length as u64);
+        let counted = self.waited.saturating_sub(times.grace).as_secs();
+        if self.octets < counted.saturating_mul(times.slowest) {
+            self.session
+                .end(&Refusal::temporary(421, (4, 2), "too slow"));
+        }
+    }
+
+    fn mail(&mut self) {
+        let sender = self.session.sender();
+        let size = sender.and_then(|sender| sender.size).unwrap_or(0);
+        match self.visit.store.room(size) {
+            Ok(()) => self.session.accept(),
+            Err(error) => {
+                let refusal = delivery::unkept(&error, &*self.visit.journal);
+                self.session.refuse(refusal);
+            }
+        }
+    }
+
+    /// There is no local mail here: whoever is taken as a recipient is relayed to.
+    fn recipient(&mut self) {
+        let refused = self
+            .visit
+            .client
+            .filter(|address| !self.visit.terms.settings.allows(*address));
+        match refused {
+            None => self.session.accept(),
+            Some(address) => {
+                let text = format!("relaying denied for {address}");
+                self.session.refuse(Refusal::permanent(550, (7, 1), text));
+            }
+        }
+    }
+
+    fn content(&mut self) {
+        let sender = self.session.sender();
+        let size = sender.and_then(|sender| sender.size).unwrap_or(0);
+        let smtp_utf8 = sender.is_some_and(|sender| sender.smtp_utf8);
+        let visit = &self.visit;
+        if let Err(error) = visit.store.room(size) {
+            let refusal = delivery::unkept(&error, &*visit.journal);
+            return self.session.refuse(refusal);
+        }
+        let only = match self.session.recipients() {
+            [only] => Some(&only.mailbox),
+            _ => None,
+        };
+        let trace = delivery::trace(
+            &visit.terms,
+            self.session.hello(),
+            visit.client,
+            self.tls.as_deref(),
+            smtp_utf8,
+            only,
+        );
+        let begun = Delivery::begin(&*visit.store, visit.terms.settings.in_memory, trace);
+        self.waited = Duration::ZERO;
+        self.octets = 0;
+        match begun {
+            Ok(delivery) => {
+                self.delivery = Some(delivery);
+                self.session.accept();
+            }
+            Err(error) => self.session.refuse(delivery::unwritten(&error)),
+        }
+    }
+
+    async fn block(&mut self) {
+        let Some(delivery) = self.delivery.take() else {
+            return;
+        };
+        match delivery.push(self.session.block()).await {
+            Ok(delivery) => {
+                let most = self.visit.terms.settings.limits.received_fields;
+                if delivery.received_fields() > most {
+                    let text = format!("more than {most} Received fields: a loop");
+                    return self.session.refuse(Refusal::permanent(554, (4, 6), text));
+                }
+                self.delivery = Some(delivery);
+            }
+            Err(error) => {
+                let refusal = delivery::unkept(&error.into(), &*self.visit.journal);
+                self.session.refuse(refusal);
+            }
+        }
+    }
+
+    async fn commit(&mut self) {
+        let (Some(delivery), Some(transaction)) =
+            (self.delivery.take(), self.session.take_transaction())
+        else {
+            let refusal = Refusal::temporary(451, (3, 0), "the message was lost here");
+            return self.session.refuse(refusal);
+        };
+        let origin = self.visit.origin();
+        let visit = &self.visit;
+        let kept = delivery
+            .commit(
+                &*visit.store,
+                &*visit.journal,
+                transaction,
+                &origin,
+                self.tls.as_deref(),
+            )
+            .await;
+        match kept {
+            Ok(text) => {
+                self.message_by = Instant::now() + visit.terms.settings.times.without_message;
+                self.session.accept_as(&text);
+            }
+            Err(refusal) => self.session.refuse(refusal),
+        }
+    }
+
+    /// Hands the session's refusals to the journal.
+    fn tell(&mut self) {
+        for (code, text) in self.session.told() {
+            self.visit.journal.note(&Event::Refused {
+                client: self.visit.origin(),
+                code,
+                text,
+            });
+        }
+    }
+}
+
+impl Visit {
+    fn origin(&self) -> String {
+        match self.client {
+            Some(address) => address.to_canonical().to_string(),
+            None => "local".to_owned(),
+        }
+    }
+}

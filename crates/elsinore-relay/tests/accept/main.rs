@@ -1,0 +1,7 @@
+//! Accepting mail, from the socket to the store.
+
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+
+mod house;
+mod store;
+mod swaks;
