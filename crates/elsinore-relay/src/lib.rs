@@ -14,5 +14,8 @@
 pub mod accept;
 pub mod admin;
 pub mod event;
+pub mod log;
+pub mod metrics;
 pub mod notice;
 pub mod schedule;
+pub mod service;
