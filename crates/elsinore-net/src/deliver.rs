@@ -187,9 +187,12 @@ impl Sender {
                 None => domains.push((domain, vec![(index, recipient.clone())])),
             }
         }
-        let runs = domains
+        // Collected, so that no closure is held while they run: the future stays one that any thread
+        // may poll.
+        let runs: Vec<_> = domains
             .into_iter()
-            .map(|(domain, members)| self.send_to_domain(envelope, message, domain, members));
+            .map(|(domain, members)| self.send_to_domain(envelope, message, domain, members))
+            .collect();
         let mut reports: HashMap<usize, RecipientReport> = futures_util::stream::iter(runs)
             .buffer_unordered(DOMAINS_AT_ONCE)
             .concat()

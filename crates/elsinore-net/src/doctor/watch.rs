@@ -232,13 +232,13 @@ impl SecureResolver for Watched {
     }
 }
 
-/// Watches until every [`Watched`] resolver is gone; `announce` hears of changes. Looks go on beside
-/// the lookups, which wait for nothing.
+/// Watches until every [`Watched`] resolver is gone; `told` hears after every look what is known now,
+/// and of a change worth telling. Looks go on beside the lookups, which wait for nothing.
 pub async fn run(
     settings: WatchSettings,
     triage: &Triage,
     mut ends: mpsc::Receiver<LookupEnd>,
-    mut announce: impl FnMut(Announcement),
+    mut told: impl FnMut(&Health, Option<Announcement>),
 ) {
     let begun = Instant::now();
     let mut watch = Watch::new(settings);
@@ -252,9 +252,8 @@ pub async fn run(
             () = sleep_until(next) => {
                 watch.looks(begun.elapsed());
                 let blame = triage.look_again().await;
-                if let Some(announcement) = watch.looked(&blame) {
-                    announce(announcement);
-                }
+                let announcement = watch.looked(&blame);
+                told(watch.health(), announcement);
             }
         }
     }
