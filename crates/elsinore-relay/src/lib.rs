@@ -13,9 +13,11 @@
 
 pub mod accept;
 pub mod admin;
+pub mod clock;
 pub mod event;
 pub mod log;
 pub mod metrics;
 pub mod notice;
+pub mod relay;
 pub mod schedule;
 pub mod service;

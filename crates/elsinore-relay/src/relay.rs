@@ -1,0 +1,277 @@
+//! The delivering half of a relay as a whole: the schedule, and what watches over our own DNS beside
+//! it.
+
+use crate::clock::WallClock;
+use crate::event::{Event, Journal, Severity};
+use crate::notice::NoticeSettings;
+use crate::schedule::{Courier, Order, Schedule, ScheduleParts, ScheduleSettings};
+use elsinore_net::doctor::triage::{OwnTrouble, Triage};
+use elsinore_net::doctor::watch::{self, Health, LookupEnd, WatchSettings};
+use elsinore_net::resolver::Resolver;
+use elsinore_net::resolver::rollover::{AnchorStore, RefreshError, Refreshed, keep_current};
+use elsinore_queue::error::StoreError;
+use elsinore_queue::store::QueueStore;
+use elsinore_smtp::command::GreetingName;
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use tokio::sync::{mpsc, watch as channel};
+
+/// Orders that wait; more are refused.
+const ORDERS: usize = 16;
+
+/// What a relay is made of.
+#[derive(Debug)]
+pub struct RelayParts {
+    /// The queue.
+    pub store: Arc<dyn QueueStore>,
+    /// Who carries messages: a [`Sender`](elsinore_net::deliver::Sender). A new one is put in place
+    /// when the configuration changes; jobs under way keep the old one.
+    pub courier: channel::Receiver<Arc<dyn Courier>>,
+    /// What time it is.
+    pub clock: Arc<dyn WallClock>,
+    /// Who wants to know what happens.
+    pub journal: Arc<dyn Journal>,
+    /// When what is tried, and how many at once.
+    pub schedule: channel::Receiver<Arc<ScheduleSettings>>,
+    /// How senders are told.
+    pub notices: channel::Receiver<Arc<NoticeSettings>>,
+    /// The name of this host.
+    pub greeting_name: GreetingName,
+    /// Watches whether our own DNS works.
+    pub own_dns: Option<OwnDns>,
+    /// Follows the rollover of the root's keys (RFC 5011), where it is to be followed.
+    pub rollover: Option<Rollover>,
+}
+
+/// What the watch over our own DNS needs.
+#[derive(Debug)]
+pub struct OwnDns {
+    /// When to look.
+    pub settings: WatchSettings,
+    /// Who looks.
+    pub triage: Arc<Triage>,
+    /// The ends of lookups, from [`Watched`](watch::Watched).
+    pub ends: mpsc::Receiver<LookupEnd>,
+}
+
+/// What following the root's keys needs.
+#[derive(Debug)]
+pub struct Rollover {
+    /// In which changed anchors are put in force.
+    pub resolver: Arc<Resolver>,
+    /// Where they are kept.
+    pub anchors: Arc<AnchorStore>,
+}
+
+/// What can be seen of a running relay from outside.
+#[derive(Debug)]
+pub struct RelayStatus {
+    pub(crate) beats: AtomicU64,
+    pub(crate) working: AtomicUsize,
+    pub(crate) leased: AtomicUsize,
+    pub(crate) destinations: AtomicUsize,
+    own_dns: Mutex<Health>,
+}
+
+impl Default for RelayStatus {
+    fn default() -> Self {
+        Self {
+            beats: AtomicU64::new(0),
+            working: AtomicUsize::new(0),
+            leased: AtomicUsize::new(0),
+            destinations: AtomicUsize::new(0),
+            own_dns: Mutex::new(Health::Unknown),
+        }
+    }
+}
+
+/// Whether our resolver still validates, for `/readyz`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Validates {
+    /// Nobody has looked yet, or nobody looks.
+    Unknown,
+    /// Names known to be good come out secure.
+    Yes,
+    /// They do not: all mail waits.
+    No(OwnTrouble),
+}
+
+impl RelayStatus {
+    /// Rises with every turn of the schedule, every few seconds at least: what a watchdog looks at.
+    #[must_use]
+    pub fn beats(&self) -> u64 {
+        self.beats.load(Ordering::Relaxed)
+    }
+
+    /// Jobs that are being worked on.
+    #[must_use]
+    pub fn working(&self) -> usize {
+        self.working.load(Ordering::Relaxed)
+    }
+
+    /// Jobs on lease here, those worked on included.
+    #[must_use]
+    pub fn leased(&self) -> usize {
+        self.leased.load(Ordering::Relaxed)
+    }
+
+    /// Destinations of which something is remembered.
+    #[must_use]
+    pub fn destinations(&self) -> usize {
+        self.destinations.load(Ordering::Relaxed)
+    }
+
+    /// Whether our resolver still validates.
+    #[must_use]
+    pub fn resolver_validates(&self) -> Validates {
+        let health = self.own_dns.lock().unwrap_or_else(PoisonError::into_inner);
+        match &*health {
+            Health::Unknown => Validates::Unknown,
+            Health::Well => Validates::Yes,
+            Health::Ill(trouble) => Validates::No(trouble.clone()),
+        }
+    }
+
+    fn see(&self, health: &Health) {
+        let mut known = self.own_dns.lock().unwrap_or_else(PoisonError::into_inner);
+        known.clone_from(health);
+    }
+}
+
+/// The delivering half of a relay.
+#[derive(Debug)]
+pub struct Relay {
+    schedule: Schedule,
+    journal: Arc<dyn Journal>,
+    own_dns: Option<OwnDns>,
+    rollover: Option<Rollover>,
+    orders: mpsc::Sender<Order>,
+    status: Arc<RelayStatus>,
+}
+
+impl Relay {
+    /// A relay that does nothing yet.
+    #[must_use]
+    pub fn new(parts: RelayParts) -> Self {
+        let (orders, ordered) = mpsc::channel(ORDERS);
+        let status = Arc::new(RelayStatus::default());
+        let journal = Arc::clone(&parts.journal);
+        Self {
+            schedule: Schedule::new(ScheduleParts {
+                store: parts.store,
+                courier: parts.courier,
+                clock: parts.clock,
+                journal: parts.journal,
+                settings: parts.schedule,
+                notices: parts.notices,
+                greeting_name: parts.greeting_name,
+                orders: ordered,
+                status: Arc::clone(&status),
+            }),
+            journal,
+            own_dns: parts.own_dns,
+            rollover: parts.rollover,
+            orders,
+            status,
+        }
+    }
+
+    /// What can be seen of it while it runs.
+    #[must_use]
+    pub fn status(&self) -> Arc<RelayStatus> {
+        Arc::clone(&self.status)
+    }
+
+    /// Takes orders of the administrator while it runs.
+    #[must_use]
+    pub fn orders(&self) -> mpsc::Sender<Order> {
+        self.orders.clone()
+    }
+
+    /// Delivers until `stop` becomes true or its sender is gone, and then until what was begun has
+    /// ended, within [`ScheduleSettings::drain`]. Everything is settled or handed back then; the store
+    /// is left open, for whoever else uses it.
+    ///
+    /// # Errors
+    /// [`StoreError::Failed`]: the store takes nothing any more, and this process should end.
+    pub async fn run(self, stop: channel::Receiver<bool>) -> Result<(), StoreError> {
+        let Self {
+            schedule,
+            journal,
+            own_dns,
+            rollover,
+            orders,
+            status,
+        } = self;
+        // Held, so that an order can come as long as the schedule runs.
+        let _orders = orders;
+        let watching = watch_own_dns(own_dns, Arc::clone(&journal), status);
+        let following = follow_root_keys(rollover, journal);
+        tokio::select! {
+            ended = schedule.run(stop) => ended,
+            () = watching => Ok(()),
+            () = following => Ok(()),
+        }
+    }
+}
+
+/// Watches our own DNS; never ends.
+async fn watch_own_dns(
+    own_dns: Option<OwnDns>,
+    journal: Arc<dyn Journal>,
+    status: Arc<RelayStatus>,
+) {
+    if let Some(own) = own_dns {
+        let told = |health: &Health, change: Option<watch::Announcement>| {
+            status.see(health);
+            if let Some(change) = change {
+                let severity = match &change {
+                    watch::Announcement::FellIll(_) => Severity::Error,
+                    watch::Announcement::ManyOfTheirs => Severity::Warning,
+                    watch::Announcement::Recovered => Severity::Info,
+                };
+                say(&*journal, severity, change.to_string());
+            }
+        };
+        watch::run(own.settings, &own.triage, own.ends, told).await;
+    }
+    std::future::pending().await
+}
+
+/// Follows the rollover of the root's keys; never ends.
+async fn follow_root_keys(rollover: Option<Rollover>, journal: Arc<dyn Journal>) {
+    let Some(rollover) = rollover else {
+        return std::future::pending().await;
+    };
+    keep_current(
+        &rollover.resolver,
+        &rollover.anchors,
+        |outcome| match outcome {
+            Ok(Refreshed::Done(changes)) => {
+                for change in changes {
+                    say(&*journal, Severity::Warning, change.to_string());
+                }
+            }
+            // That DNS is out of order is the other watch's business; the next look is due in an hour.
+            Ok(Refreshed::NotDue | Refreshed::Busy) | Err(RefreshError::Lookup(_)) => {}
+            Err(
+                error @ (RefreshError::NoValidation
+                | RefreshError::Invalid(_)
+                | RefreshError::Store(_)),
+            ) => say(
+                &*journal,
+                Severity::Warning,
+                format!("root anchors: {error}"),
+            ),
+        },
+    )
+    .await;
+}
+
+fn say(journal: &dyn Journal, severity: Severity, text: String) {
+    journal.note(&Event::Notice {
+        severity,
+        part: "resolver",
+        text,
+    });
+}

@@ -1,0 +1,83 @@
+//! The end of a schedule: nothing new is begun, what was begun may end within a bound, and every lease
+//! is settled or handed back.
+
+use super::{Drain, Schedule, Stage};
+use crate::event::Severity;
+use elsinore_queue::error::StoreError;
+use elsinore_queue::job::Lease;
+use std::time::Duration;
+use tokio::time::{Instant, timeout};
+
+/// How long the last writes may take after the last session.
+const LAST_WRITES: Duration = Duration::from_secs(5);
+
+impl Schedule {
+    /// Nothing new from here on. Jobs that have not begun are handed back at once.
+    pub(super) async fn stop(&mut self, now: Instant) {
+        let drain = self.settings.drain;
+        self.drain = Some(Drain {
+            // Sessions that wait for the reply to a final dot are given more time: what is cut there
+            // may be delivered twice.
+            sessions: now + drain.mul_f64(0.6),
+            answers: now + drain,
+            end: now + drain + LAST_WRITES,
+        });
+        // What was asked for is either not claimed, or handed back when it comes.
+        if let Some(supplying) = self.supplying.take()
+            && let Ok(Ok(supplied)) = timeout(LAST_WRITES, supplying).await
+            && let Err(error) = self.supplied(Ok(supplied), now)
+        {
+            self.complain(&error);
+        }
+        self.supplying = None;
+        let waiting = self.destinations.give_up_waiting();
+        let leases: Vec<Lease> = waiting.iter().map(|job| job.lease).collect();
+        for lease in &leases {
+            self.held.remove(lease);
+        }
+        self.unused.extend(leases);
+        self.hand_back().await;
+    }
+
+    /// Cuts the sessions whose time is over.
+    pub(super) fn cut(&self, drain: Drain, now: Instant) {
+        for held in self.held.values() {
+            if let Stage::Working(handed_out, task) = &held.stage {
+                let until = if handed_out.is_set() {
+                    drain.answers
+                } else {
+                    drain.sessions
+                };
+                if now >= until {
+                    task.abort();
+                }
+            }
+        }
+    }
+
+    /// Hands unused leases back; if the store does not take them, they run out by themselves.
+    async fn hand_back(&mut self) {
+        let leases = std::mem::take(&mut self.unused);
+        if leases.is_empty() {
+            return;
+        }
+        let handing = self.parts.store.hand_back(leases);
+        if let Ok(Err(error)) = timeout(LAST_WRITES, handing).await {
+            self.complain(&error);
+        }
+    }
+
+    /// The last words.
+    pub(super) async fn end(&mut self) -> Result<(), StoreError> {
+        self.hand_back().await;
+        if !self.is_empty() {
+            let text = format!(
+                "{} jobs could not be settled before the end; their leases run out, and they are \
+                 tried again",
+                self.finished.len() + self.working.len()
+            );
+            self.note(Severity::Error, "relay", text);
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,243 @@
+//! What became of jobs is written, several at once, each in one transaction with what senders are told
+//! of it.
+
+use super::verdict::Verdict;
+use crate::clock::WallClock;
+use crate::event::{Event, Journal, Severity};
+use crate::notice::{Composed, NoticeSettings, compose};
+use elsinore_queue::error::StoreError;
+use elsinore_queue::id::MessageId;
+use elsinore_queue::job::{Lease, Leased, Rest, Settled, Settlement};
+use elsinore_queue::message::NewMessage;
+use elsinore_queue::store::QueueStore;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::watch;
+use tokio::time::sleep;
+
+/// The first pause after the store refused.
+const FIRST_PAUSE: Duration = Duration::from_secs(1);
+/// The longest.
+const LONGEST_PAUSE: Duration = Duration::from_secs(30);
+
+/// A job whose end is to be written.
+#[derive(Debug, Clone)]
+pub(super) struct Finished {
+    pub(super) job: Arc<Leased>,
+    pub(super) verdict: Verdict,
+}
+
+/// What writing needs.
+#[derive(Debug, Clone)]
+pub(super) struct Pen {
+    pub(super) store: Arc<dyn QueueStore>,
+    pub(super) clock: Arc<dyn WallClock>,
+    pub(super) journal: Arc<dyn Journal>,
+    pub(super) notices: watch::Receiver<Arc<NoticeSettings>>,
+}
+
+/// A notification that goes with a settlement.
+struct Noticed {
+    message: NewMessage,
+    kind: &'static str,
+}
+
+/// What is told about one job.
+#[derive(Default)]
+struct Telling {
+    notice: Option<Noticed>,
+    /// Why nobody can be told.
+    nobody: Option<String>,
+    /// The content could not be read: the job is kept for the administrator.
+    held: Option<String>,
+}
+
+impl Pen {
+    /// Writes what became of `batch`, for as long as it takes; the answer names the leases that need no
+    /// longer be thought of.
+    ///
+    /// # Errors
+    /// [`StoreError::Failed`]: the store takes nothing any more.
+    pub(super) async fn write(self, batch: Vec<Finished>) -> Result<Vec<Lease>, StoreError> {
+        let jobs = batch.iter().map(|finished| finished.job.lease).collect();
+        let mut pause = FIRST_PAUSE;
+        let mut told = false;
+        loop {
+            match self.attempt(&batch).await {
+                Ok(()) => return Ok(jobs),
+                Err(error @ StoreError::Failed(_)) => return Err(error),
+                Err(error) if is_lasting(&error) => {
+                    self.one_by_one(&batch).await?;
+                    return Ok(jobs);
+                }
+                Err(error) => {
+                    if !told {
+                        self.complain(format!("the ends of {} jobs wait: {error}", batch.len()));
+                        told = true;
+                    }
+                    sleep(pause).await;
+                    pause = (pause * 2).min(LONGEST_PAUSE);
+                }
+            }
+        }
+    }
+
+    async fn attempt(&self, batch: &[Finished]) -> Result<(), StoreError> {
+        let mut settlements = Vec::with_capacity(batch.len());
+        let mut tellings = Vec::with_capacity(batch.len());
+        for finished in batch {
+            let mut telling = self.telling(finished).await?;
+            let mut rest = finished.verdict.rest.clone();
+            if let Some(why) = &telling.held {
+                rest = Some(kept(&finished.job, rest, why));
+            }
+            let mut notices = Vec::new();
+            let mut kind = None;
+            if let Some(noticed) = telling.notice.take() {
+                kind = Some((noticed.message.id, noticed.kind));
+                notices.push(noticed.message);
+            }
+            settlements.push(Settlement {
+                lease: finished.job.lease,
+                rest,
+                notices,
+            });
+            tellings.push((kind, telling));
+        }
+        let answers = self.store.settle(settlements).await?;
+        for ((finished, (kind, telling)), settled) in batch.iter().zip(tellings).zip(answers) {
+            self.say(finished, kind, telling, settled);
+        }
+        Ok(())
+    }
+
+    /// One settlement that the store refuses must not keep the others from being written. Its own lease
+    /// runs out, and the job is tried again.
+    async fn one_by_one(&self, batch: &[Finished]) -> Result<(), StoreError> {
+        for finished in batch {
+            match self.attempt(std::slice::from_ref(finished)).await {
+                Ok(()) => {}
+                Err(error @ StoreError::Failed(_)) => return Err(error),
+                Err(error) => self.complain(format!(
+                    "the end of {} for {} cannot be written: {error}",
+                    finished.job.message.id, finished.job.destination
+                )),
+            }
+        }
+        Ok(())
+    }
+
+    /// Composes what is told of a job; the content is read on a thread where blocking is allowed.
+    async fn telling(&self, finished: &Finished) -> Result<Telling, StoreError> {
+        if finished.verdict.told.is_empty() {
+            return Ok(Telling::default());
+        }
+        let head = Arc::clone(&finished.job.message);
+        let body = match self.store.body(head.id).await {
+            Ok(body) => body,
+            Err(error @ (StoreError::Unknown | StoreError::Damaged(_))) => {
+                return Ok(Telling {
+                    held: Some(error.to_string()),
+                    ..Telling::default()
+                });
+            }
+            Err(error) => return Err(error),
+        };
+        let told = finished.verdict.told.clone();
+        let settings = Arc::clone(&self.notices.borrow());
+        let (folder, now) = (self.store.spool_folder().to_path_buf(), self.clock.now());
+        let composing = move || compose(&settings, &head, told, &*body, &folder, now);
+        let composed = tokio::task::spawn_blocking(composing)
+            .await
+            .map_err(|error| StoreError::Unavailable(error.to_string()))?;
+        Ok(match composed {
+            Ok(Composed::Notice { message, kind }) => Telling {
+                notice: Some(Noticed { message, kind }),
+                ..Telling::default()
+            },
+            Ok(Composed::Unasked) => Telling::default(),
+            Ok(Composed::Nobody(why)) => Telling {
+                nobody: Some(why),
+                ..Telling::default()
+            },
+            Err(error) if error.kind() == std::io::ErrorKind::InvalidData => Telling {
+                held: Some(format!("its content cannot be read: {error}")),
+                ..Telling::default()
+            },
+            Err(error) => return Err(StoreError::Unavailable(error.to_string())),
+        })
+    }
+
+    fn say(
+        &self,
+        finished: &Finished,
+        notice: Option<(MessageId, &'static str)>,
+        telling: Telling,
+        settled: Settled,
+    ) {
+        let job = &finished.job;
+        let about = job.message.id;
+        match settled {
+            Settled::Lost => {
+                self.journal.note(&Event::LeaseLost {
+                    message: about,
+                    destination: job.destination.clone(),
+                });
+                return;
+            }
+            Settled::Done => {}
+        }
+        if let Some((notice, kind)) = notice {
+            self.journal.note(&Event::Notified {
+                about,
+                notice,
+                kind,
+            });
+        }
+        if let Some(reason) = telling.nobody {
+            self.journal.note(&Event::Dropped { about, reason });
+        }
+        if let Some(why) = telling.held {
+            self.complain(format!(
+                "{about} for {} is held: its sender should be told of it, but {why}",
+                job.destination
+            ));
+        }
+    }
+
+    fn complain(&self, text: String) {
+        self.journal.note(&Event::Notice {
+            severity: Severity::Error,
+            part: "store",
+            text,
+        });
+    }
+}
+
+/// Whether asking again would come to the same.
+fn is_lasting(error: &StoreError) -> bool {
+    match error {
+        StoreError::Damaged(_)
+        | StoreError::Unknown
+        | StoreError::Content(_)
+        | StoreError::Refused(_) => true,
+        StoreError::Full(_)
+        | StoreError::Failed(_)
+        | StoreError::Newer { .. }
+        | StoreError::InUse(_)
+        | StoreError::ReadOnly(_)
+        | StoreError::Unavailable(_) => false,
+    }
+}
+
+/// The job as a whole, for the administrator: nobody could be told what became of it.
+fn kept(job: &Leased, rest: Option<Rest>, why: &str) -> Rest {
+    let mut kept = rest.unwrap_or_else(|| Rest {
+        due: job.message.arrived,
+        recipients: job.recipients.clone(),
+        standing: job.standing.clone(),
+        held: None,
+    });
+    kept.held = Some(why.to_owned());
+    kept
+}
