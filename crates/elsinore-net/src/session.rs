@@ -133,11 +133,19 @@ impl Source {
         if let Some(octets) = &self.memory {
             let from = usize::try_from(offset).unwrap_or(usize::MAX);
             let rest = octets.get(from..).unwrap_or_default();
+            if rest.len() <= at_most {
+                self.spool.reached_end();
+            }
             session.message_chunk(rest.get(..at_most).unwrap_or(rest));
             return;
         }
         match self.pull(offset, at_most).await {
-            Ok(octets) => session.message_chunk(&octets),
+            Ok(octets) => {
+                if octets.len() < at_most {
+                    self.spool.reached_end();
+                }
+                session.message_chunk(&octets);
+            }
             Err(error) => session.message_unreadable(&error.to_string()),
         }
     }

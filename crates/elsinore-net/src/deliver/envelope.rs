@@ -38,6 +38,10 @@ pub trait Spool: fmt::Debug + Send + Sync {
     fn in_memory(&self) -> Option<Arc<[u8]>> {
         None
     }
+
+    /// Hears that the last octets go to a session: from here on the final dot may have been sent, and
+    /// whoever gives the session up does not know what became of the message.
+    fn reached_end(&self) {}
 }
 
 /// A message in a file.

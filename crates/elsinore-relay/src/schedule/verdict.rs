@@ -289,6 +289,7 @@ pub(super) fn ours(
             said_by: SaidBy::Elsinore,
         }),
         decided: Decided::Answer,
+        account: Arc::default(),
         attempts: Arc::new(Vec::new()),
         findings: Arc::new(Vec::new()),
     }

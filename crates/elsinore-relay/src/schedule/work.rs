@@ -338,31 +338,14 @@ struct Observed {
 
 impl Spool for Observed {
     fn open(&self) -> io::Result<Box<dyn SpoolReader>> {
-        Ok(Box::new(ObservedReader {
-            inner: self.inner.open()?,
-            handed_out: self.handed_out.clone(),
-        }))
+        self.inner.open()
     }
-}
 
-struct ObservedReader {
-    inner: Box<dyn SpoolReader>,
-    handed_out: HandedOut,
-}
-
-impl Read for ObservedReader {
-    fn read(&mut self, block: &mut [u8]) -> io::Result<usize> {
-        let length = self.inner.read(block)?;
-        if length < block.len() {
-            // A short read may be the last: better too early than too late.
-            self.handed_out.0.store(true, Ordering::Release);
-        }
-        Ok(length)
+    fn in_memory(&self) -> Option<Arc<[u8]>> {
+        self.inner.in_memory()
     }
-}
 
-impl Seek for ObservedReader {
-    fn seek(&mut self, position: SeekFrom) -> io::Result<u64> {
-        self.inner.seek(position)
+    fn reached_end(&self) {
+        self.handed_out.0.store(true, Ordering::Release);
     }
 }
