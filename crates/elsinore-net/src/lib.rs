@@ -5,6 +5,7 @@ pub mod clock;
 pub mod deliver;
 pub mod dialer;
 pub mod doctor;
+pub mod https;
 pub mod resolver;
 pub mod session;
 pub mod sts;
