@@ -25,6 +25,8 @@ const NEEDED: &[(&str, &str)] = &[
         "python3",
         "reads notifications with a parser that is not ours",
     ),
+    ("python3-dkim", "verifies DKIM signatures"),
+    ("python3-nacl", "Ed25519 for python3-dkim"),
     ("iproute2", "network namespaces of lab up --real"),
 ];
 

@@ -7,10 +7,14 @@
 //! - [`dkim`], [`letter`], [`post`]: how they go there; [`dispatch`]: when;
 //! - [`read`]: reports of other people.
 
+pub mod build;
 pub mod count;
 pub mod day;
+pub mod dkim;
 pub mod document;
 pub mod ledger;
+pub mod letter;
+pub mod policy;
 pub mod settings;
 pub mod tally;
 pub mod terms;

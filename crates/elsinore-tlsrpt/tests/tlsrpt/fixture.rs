@@ -14,10 +14,17 @@ use elsinore_net::deliver::account::{
 };
 use elsinore_net::deliver::report::Decided;
 use elsinore_net::deliver::{Attempt, ObligationWord, Outcome, RecipientReport, SendReport};
+use elsinore_tlsrpt::build::{Built, build};
+use elsinore_tlsrpt::count::{Verdict, rows};
+use elsinore_tlsrpt::day::Day;
+use elsinore_tlsrpt::dkim::Signer;
+use elsinore_tlsrpt::settings::TlsRptSettings;
+use elsinore_tlsrpt::tally::{DomainDay, PolicyCounts};
+use openssl::pkey::PKey;
 use std::sync::Arc;
 
-/// 2026-11-22T12:00:00Z.
-pub(crate) const NOON: UnixTime = UnixTime(1_795_348_800);
+/// 2025-11-22T12:00:00Z.
+pub(crate) const NOON: UnixTime = UnixTime(1_763_812_800);
 
 pub(crate) fn name(text: &str) -> DomainName {
     DomainName::parse(text).unwrap()
@@ -108,4 +115,70 @@ pub(crate) fn delivery(
         recipients: vec![recipient("anna"), recipient("berta")],
         finished: NOON,
     }
+}
+
+/// Settings of sender.example.
+pub(crate) fn settings() -> TlsRptSettings {
+    TlsRptSettings {
+        enabled: true,
+        organisation: "Sender Ltd".to_owned(),
+        contact: "tls-reports@sender.example".to_owned(),
+        ..TlsRptSettings::default()
+    }
+}
+
+/// The counts of a delivery, as the store would hand them back.
+pub(crate) fn counted(report: &SendReport) -> DomainDay {
+    let mut day = DomainDay::default();
+    for row in rows(report) {
+        let known = day.policies.iter().position(|p| p.policy == *row.policy);
+        let at = known.unwrap_or_else(|| {
+            day.policies.push(PolicyCounts {
+                policy: (*row.policy).clone(),
+                successes: 0,
+                failures: 0,
+                details: Vec::new(),
+            });
+            day.policies.len() - 1
+        });
+        let counts = &mut day.policies[at];
+        match row.verdict {
+            Verdict::Success => counts.successes += 1,
+            Verdict::Failure(details) => {
+                counts.failures += 1;
+                for detail in details {
+                    match counts
+                        .details
+                        .iter_mut()
+                        .find(|(known, _)| *known == detail)
+                    {
+                        Some((_, count)) => *count += 1,
+                        None => counts.details.push((detail, 1)),
+                    }
+                }
+            }
+        }
+    }
+    day
+}
+
+/// The report to rcpt.example about the day of [`NOON`].
+pub(crate) fn built(report: &SendReport) -> Built {
+    let settings = settings();
+    let submitter = settings.submitter().unwrap();
+    let day = (Day::of(NOON.0), "rcpt.example");
+    build(day, counted(report), &settings, submitter, "salt")
+        .unwrap()
+        .unwrap()
+}
+
+/// A key of that kind under sel._domainkey.sender.example.
+pub(crate) fn signer(kind: &str) -> Signer {
+    let key = match kind {
+        "rsa" => PKey::from_rsa(openssl::rsa::Rsa::generate(2048).unwrap()).unwrap(),
+        "ed25519" => PKey::generate_ed25519().unwrap(),
+        other => panic!("{other}"),
+    };
+    let pem = key.private_key_to_pem_pkcs8().unwrap();
+    Signer::new(name("sender.example"), "sel", &pem).unwrap()
 }
