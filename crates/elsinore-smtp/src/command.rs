@@ -3,6 +3,12 @@
 //! A command line cannot be broken open: every part is a type whose constructor refuses control
 //! characters, so no CR or LF of a user ever reaches the wire.
 
+mod notification;
+
+pub use notification::{
+    Asked, EnvelopeId, NotAParameter, NotAnEnvelopeId, Notify, OriginalRecipient, Return,
+};
+
 use crate::address::{AddressError, MailDomain, Mailbox, ReversePath};
 use std::fmt;
 
@@ -39,100 +45,6 @@ impl fmt::Display for GreetingName {
     }
 }
 
-/// What a bounce shall contain (RFC 3461 §4.3).
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Return {
-    /// The whole message.
-    Full,
-    /// Its header only.
-    Headers,
-}
-
-/// When a notification shall be sent for a recipient (RFC 3461 §4.1).
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Notify {
-    /// Never.
-    Never,
-    /// On these events; at least one is set.
-    On {
-        /// On delivery.
-        success: Asked,
-        /// On failure.
-        failure: Asked,
-        /// On delay.
-        delay: Asked,
-    },
-}
-
-/// Whether one kind of notification is asked for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Asked {
-    /// It is.
-    Yes,
-    /// It is not.
-    No,
-}
-
-impl Notify {
-    /// The value of NOTIFY. Asking for nothing at all is NEVER.
-    #[must_use]
-    pub fn value(self) -> String {
-        let Self::On {
-            success,
-            failure,
-            delay,
-        } = self
-        else {
-            return "NEVER".to_owned();
-        };
-        let words: Vec<&str> = [(success, "SUCCESS"), (failure, "FAILURE"), (delay, "DELAY")]
-            .into_iter()
-            .filter(|(asked, _)| *asked == Asked::Yes)
-            .map(|(_, word)| word)
-            .collect();
-        if words.is_empty() {
-            return "NEVER".to_owned();
-        }
-        words.join(",")
-    }
-}
-
-/// An envelope identifier (RFC 3461 §4.4), kept unencoded.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub struct EnvelopeId(String);
-
-/// The text cannot be an envelope identifier.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("an envelope identifier has 1 to 100 printable ASCII characters or spaces (as xtext)")]
-pub struct NotAnEnvelopeId;
-
-impl EnvelopeId {
-    /// Takes printable ASCII; the encoded form may have 100 characters at most.
-    ///
-    /// # Errors
-    /// [`NotAnEnvelopeId`].
-    pub fn new(text: &str) -> Result<Self, NotAnEnvelopeId> {
-        let printable = text.bytes().all(|octet| matches!(octet, b' '..=b'~'));
-        if text.is_empty() || !printable || xtext(text).len() > 100 {
-            return Err(NotAnEnvelopeId);
-        }
-        Ok(Self(text.to_owned()))
-    }
-}
-
-/// `xtext` of RFC 3461 §4: printable ASCII but for `+` and `=`, the rest in hexadecimal.
-fn xtext(text: &str) -> String {
-    let mut out = String::with_capacity(text.len());
-    for octet in text.bytes() {
-        match octet {
-            b'+' | b'=' => out.push_str(&format!("+{octet:02X}")),
-            b'!'..=b'~' => out.push(char::from(octet)),
-            _ => out.push_str(&format!("+{octet:02X}")),
-        }
-    }
-    out
-}
-
 /// The value of BODY (RFC 6152 §3, RFC 3030 §3).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Body {
@@ -166,8 +78,8 @@ pub struct MailParameters {
 pub struct RcptParameters {
     /// NOTIFY.
     pub notify: Option<Notify>,
-    /// ORCPT: the recipient as the message was first given; ASCII only.
-    pub original: Option<Mailbox>,
+    /// ORCPT.
+    pub original: Option<OriginalRecipient>,
 }
 
 /// One command of a client.
@@ -242,7 +154,7 @@ impl fmt::Display for MailParameters {
             Some(Return::Headers) => f.write_str(" RET=HDRS")?,
         }
         if let Some(id) = &self.envelope_id {
-            write!(f, " ENVID={}", xtext(&id.0))?;
+            write!(f, " ENVID={id}")?;
         }
         Ok(())
     }
@@ -253,9 +165,8 @@ impl fmt::Display for RcptParameters {
         if let Some(notify) = self.notify {
             write!(f, " NOTIFY={}", notify.value())?;
         }
-        // The rfc822 address type carries ASCII only (RFC 3461 §4.2).
-        if let Some(original) = self.original.as_ref().filter(|it| !it.needs_smtp_utf8()) {
-            write!(f, " ORCPT=rfc822;{}", xtext(&original.to_string()))?;
+        if let Some(original) = &self.original {
+            write!(f, " ORCPT={original}")?;
         }
         Ok(())
     }
@@ -300,7 +211,7 @@ mod tests {
                 failure: Asked::No,
                 delay: Asked::Yes,
             }),
-            original: Some(Mailbox::parse("x+y@example.org").unwrap()),
+            original: Some(OriginalRecipient::parse("rfc822;x+2By@example.org").unwrap()),
         };
         for (command, expected) in [
             (Command::Ehlo(&name), "EHLO client.example"),
@@ -318,10 +229,6 @@ mod tests {
         ] {
             assert_eq!(command.to_string(), expected);
         }
-        for refused in ["", "a\r\nb", "gr\u{fc}n"] {
-            assert_eq!(EnvelopeId::new(refused), Err(NotAnEnvelopeId));
-        }
-        assert_eq!(EnvelopeId::new(&"=".repeat(34)), Err(NotAnEnvelopeId));
         for refused in ["", "a b", "a\r\nMAIL", "[1.2.3]"] {
             assert!(GreetingName::parse(refused).is_err(), "{refused:?}");
         }

@@ -23,7 +23,7 @@ use verdict::ended;
 pub(super) use verdict::{ended_words, nobody_contacted, ours, too_slow};
 
 use super::Sender;
-use super::account::{DomainAccount, TlsAccount};
+use super::account::{DomainAccount, TlsAccount, TlsEnd};
 use super::climb::{Climb, More, Then};
 use super::contact::{Manner, contact};
 use super::course::{Course, Turn};
@@ -359,6 +359,9 @@ impl<'a> DomainRun<'a> {
             findings.extend(evidence::findings(climb.plan(), peer, &result));
             let roots = &self.sender.config.roots;
             account.take(climb.plan(), &result, (roots, self.sender.clock.now()));
+            if result.transaction > 1 {
+                account.end = TlsEnd::Reused;
+            }
             if climb.teaches(&result) {
                 self.sender.remember_rung(peer, Rung::Legacy);
             }

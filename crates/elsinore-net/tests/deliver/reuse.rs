@@ -7,6 +7,7 @@ use crate::server::rustls_config;
 use elsinore_dane::rule::Rule;
 use elsinore_dane::time::UnixTime;
 use elsinore_dane::tlsa::TlsaRecord;
+use elsinore_net::deliver::account::TlsEnd;
 use elsinore_net::deliver::{Outcome, Reuse, SendReport, SessionSecurity, StateFolder, TlsWish};
 use elsinore_net::sts::{PolicyCache, StoredPolicy};
 use elsinore_net::tls::webpki::WebPkiRoots;
@@ -69,6 +70,9 @@ async fn a_connection_carries_several_messages_and_ends_with_quit() {
         let word = if turn == 1 { "established" } else { "reused" };
         let start = format!("Verified TLS connection {word} to mx.example[192.0.2.1]:25: TLSv1.3");
         assert!(line.starts_with(&start), "{line}");
+        // A session is counted once for the reports of RFC 8460.
+        let end = &recipient.attempts[0].account.end;
+        assert_eq!(*end == TlsEnd::Reused, turn > 1, "{end:?}");
     }
     assert_eq!(running.connections(), ["192.0.2.1"]);
     assert_eq!(running.dots().len(), 3);

@@ -12,7 +12,9 @@ use elsinore_queue::message;
 use elsinore_queue::store::QueueStore;
 use elsinore_smtp::address::{Mailbox, ReversePath};
 use elsinore_smtp::client::Recipient;
-use elsinore_smtp::command::{Asked, EnvelopeId, GreetingName, Notify, RcptParameters, Return};
+use elsinore_smtp::command::{
+    EnvelopeId, GreetingName, Notify, OriginalRecipient, RcptParameters, Return,
+};
 use elsinore_smtp::message::{BlindCopies, Completion};
 use futures_util::future::BoxFuture;
 use std::fmt;
@@ -137,8 +139,9 @@ fn envelope(job: &Leased) -> (Envelope, Vec<Option<RecipientReport>>) {
         .map(|recipient| match Mailbox::parse(&recipient.address) {
             Ok(mailbox) => {
                 let parameters = RcptParameters {
-                    notify: recipient.notify.as_deref().and_then(notify),
-                    original: recipient.original.as_deref().and_then(original),
+                    notify: (recipient.notify.as_deref()).and_then(|text| Notify::parse(text).ok()),
+                    original: (recipient.original.as_deref())
+                        .and_then(|text| OriginalRecipient::parse(text).ok()),
                 };
                 recipients.push(Recipient {
                     mailbox,
@@ -162,60 +165,11 @@ fn envelope(job: &Leased) -> (Envelope, Vec<Option<RecipientReport>>) {
             message::TlsWish::Required => TlsWish::Require,
             message::TlsWish::Optional => TlsWish::NotRequired,
         },
-        ret: match kept.ret.as_deref() {
-            Some(ret) if ret.eq_ignore_ascii_case("FULL") => Some(Return::Full),
-            Some(ret) if ret.eq_ignore_ascii_case("HDRS") => Some(Return::Headers),
-            Some(_) | None => None,
-        },
+        ret: (kept.ret.as_deref()).and_then(|text| Return::parse(text).ok()),
         envelope_id: (kept.envelope_id.as_deref())
-            .and_then(|xtext| EnvelopeId::new(&unescaped(xtext)?).ok()),
+            .and_then(|text| EnvelopeId::from_xtext(text).ok()),
     };
     (envelope, places)
-}
-
-/// NOTIFY as it stands on the wire (RFC 3461 §4.1).
-fn notify(text: &str) -> Option<Notify> {
-    let (mut success, mut failure, mut delay) = (Asked::No, Asked::No, Asked::No);
-    for word in text.split(',') {
-        match word.trim().to_ascii_uppercase().as_str() {
-            "NEVER" => return Some(Notify::Never),
-            "SUCCESS" => success = Asked::Yes,
-            "FAILURE" => failure = Asked::Yes,
-            "DELAY" => delay = Asked::Yes,
-            _ => return None,
-        }
-    }
-    Some(Notify::On {
-        success,
-        failure,
-        delay,
-    })
-}
-
-/// ORCPT as it stands on the wire (RFC 3461 §4.2), where its address type is one that we can pass on.
-fn original(text: &str) -> Option<Mailbox> {
-    let (kind, xtext) = text.split_once(';')?;
-    if !kind.eq_ignore_ascii_case("rfc822") {
-        return None;
-    }
-    Mailbox::parse(&unescaped(xtext)?).ok()
-}
-
-/// The text behind xtext (RFC 3461 §4).
-fn unescaped(xtext: &str) -> Option<String> {
-    let mut octets = Vec::with_capacity(xtext.len());
-    let mut rest = xtext.as_bytes();
-    while let Some((octet, after)) = rest.split_first() {
-        rest = after;
-        if *octet == b'+' {
-            let digits = std::str::from_utf8(rest.get(..2)?).ok()?;
-            octets.push(u8::from_str_radix(digits, 16).ok()?);
-            rest = rest.get(2..)?;
-        } else {
-            octets.push(*octet);
-        }
-    }
-    String::from_utf8(octets).ok()
 }
 
 /// Why a message cannot be sent.

@@ -6,7 +6,7 @@ use super::event::{ConversionReason, Event};
 use super::outcome::{Cause, Failure, Outlook, RecipientResult, Scope, Utf8Need};
 use super::session::{ClientSession, Step};
 use super::timeouts::Phase;
-use super::{RequireTls, Transaction, Use};
+use super::{Recipient, RequireTls, Transaction, Use};
 use crate::command::{Body, Command, MailParameters, RcptParameters, Return};
 use crate::ehlo::{Capabilities, SizeLimit};
 use crate::message::{Encoding, HeaderOctets, Survey};
@@ -420,7 +420,7 @@ impl ClientSession {
         for index in flight {
             if let Some(recipient) = transaction.recipients.get(index) {
                 let parameters = if dsn {
-                    recipient.parameters.clone()
+                    self.recipient_parameters(recipient)
                 } else {
                     RcptParameters::default()
                 };
@@ -434,6 +434,22 @@ impl ClientSession {
             && framing == Some(Framing::Data)
         {
             self.say_data();
+        }
+    }
+
+    /// NOTIFY and ORCPT as they came; beyond ASCII only where the transaction is (RFC 6533 §3).
+    fn recipient_parameters(&self, recipient: &Recipient) -> RcptParameters {
+        let smtp_utf8 = self.envelope.transmission.is_some_and(|it| it.smtp_utf8);
+        let original = recipient.parameters.original.as_ref();
+        RcptParameters {
+            notify: recipient.parameters.notify,
+            original: original.map(|original| {
+                if smtp_utf8 {
+                    original.clone()
+                } else {
+                    original.in_ascii()
+                }
+            }),
         }
     }
 

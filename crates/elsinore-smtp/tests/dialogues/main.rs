@@ -19,7 +19,9 @@ use elsinore_smtp::client::{
     Action, Afterwards, ClientConfig, ClientSession, Outlook, Phase, Recipient, RecipientResult,
     RequireTls, SessionOutcome, StartTls, Task, Transaction, Turn, Use,
 };
-use elsinore_smtp::command::{Asked, EnvelopeId, GreetingName, Notify, Return};
+use elsinore_smtp::command::{
+    EnvelopeId, GreetingName, Notify, OriginalRecipient, RcptParameters, Return,
+};
 use elsinore_smtp::message::{BlindCopies, Completion, Surveyor};
 use std::fmt::Write as _;
 use std::path::Path;
@@ -87,6 +89,7 @@ impl Dialogue {
             "ret",
             "envid",
             "notify",
+            "orcpt",
             "starttls",
             "pipelining",
             "chunking",
@@ -142,15 +145,13 @@ impl Dialogue {
             .iter()
             .map(|text| Recipient::new(Mailbox::parse(text).unwrap()))
             .collect();
-        if self.one("notify").is_some() {
-            for recipient in &mut recipients {
-                recipient.parameters.notify = Some(Notify::On {
-                    success: Asked::No,
-                    failure: Asked::Yes,
-                    delay: Asked::Yes,
-                });
-                recipient.parameters.original = Some(recipient.mailbox.clone());
-            }
+        for recipient in &mut recipients {
+            recipient.parameters = RcptParameters {
+                notify: self.one("notify").map(|it| Notify::parse(it).unwrap()),
+                original: self
+                    .one("orcpt")
+                    .map(|it| OriginalRecipient::parse(it).unwrap()),
+            };
         }
         Arc::new(Transaction {
             reverse_path: sender,
@@ -160,10 +161,7 @@ impl Dialogue {
                 Some(_) => RequireTls::Yes,
                 None => RequireTls::No,
             },
-            ret: self.one("ret").map(|value| match value {
-                "full" => Return::Full,
-                _ => Return::Headers,
-            }),
+            ret: self.one("ret").map(|value| Return::parse(value).unwrap()),
             envelope_id: self.one("envid").map(|id| EnvelopeId::new(id).unwrap()),
         })
     }

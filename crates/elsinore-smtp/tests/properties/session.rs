@@ -6,7 +6,7 @@ use elsinore_smtp::client::{
     Action, ClientConfig, ClientSession, Outlook, Phase, Recipient, RecipientResult, RequireTls,
     SessionOutcome, StartTls, Task, Transaction,
 };
-use elsinore_smtp::command::{EnvelopeId, GreetingName, Notify, Return};
+use elsinore_smtp::command::{EnvelopeId, GreetingName, Notify, OriginalRecipient, Return};
 use proptest::prelude::*;
 use std::sync::Arc;
 
@@ -223,7 +223,7 @@ proptest! {
         if let (Ok(id), Ok(mailbox)) = (EnvelopeId::new(&id), Mailbox::parse(&format!("{local}@a.example"))) {
             let mut transaction = transaction(1);
             transaction.envelope_id = Some(id);
-            transaction.recipients[0].parameters.original = Some(mailbox.clone());
+            transaction.recipients[0].parameters.original = Some(OriginalRecipient::of(&mailbox));
             transaction.recipients[0].parameters.notify = Some(Notify::Never);
             transaction.recipients[0].mailbox = mailbox;
             let config = ClientConfig::new(GreetingName::parse("c.example").unwrap());

@@ -3,7 +3,7 @@
 use clap::ValueEnum;
 use elsinore_smtp::address::{AddressError, Mailbox, ReversePath};
 use elsinore_smtp::client::Recipient;
-use elsinore_smtp::command::{Asked, EnvelopeId, Notify, RcptParameters, Return};
+use elsinore_smtp::command::{EnvelopeId, Notify, RcptParameters, Return};
 use std::str::FromStr;
 
 /// `--notify`, comma-separated (RFC 3461 §4.1).
@@ -14,23 +14,9 @@ impl FromStr for NotifyOption {
     type Err = &'static str;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        if text.eq_ignore_ascii_case("never") {
-            return Ok(Self(Notify::Never));
-        }
-        let (mut success, mut failure, mut delay) = (Asked::No, Asked::No, Asked::No);
-        for word in text.split(',') {
-            match word.trim().to_ascii_lowercase().as_str() {
-                "success" => success = Asked::Yes,
-                "failure" => failure = Asked::Yes,
-                "delay" => delay = Asked::Yes,
-                _ => return Err("never, or any of success,failure,delay"),
-            }
-        }
-        Ok(Self(Notify::On {
-            success,
-            failure,
-            delay,
-        }))
+        let words = text.split(',').map(str::trim).collect::<Vec<_>>().join(",");
+        let notify = Notify::parse(&words).map_err(|_| "never, or any of success,failure,delay")?;
+        Ok(Self(notify))
     }
 }
 
