@@ -7,6 +7,7 @@ pub(crate) mod dns;
 pub(crate) mod doctor;
 pub(crate) mod explain;
 pub(crate) mod lab;
+pub(crate) mod queue;
 pub(crate) mod relay;
 pub(crate) mod send;
 pub(crate) mod tlsa;
@@ -52,7 +53,7 @@ Exit codes:
   64  wrong usage
   65  send: a message or an address that cannot be sent; tlsa: a certificate or
       key that cannot be used
-  69  send: bounced
+  69  send: bounced; relay, queue: a port, a server or a store is not to be had
   70  fault of the program
   74  a local file cannot be read or written
   75  send: deferred, try again later; dns: no answer, or a bogus one
@@ -74,6 +75,8 @@ enum Command {
     Explain(explain::ExplainArguments),
     /// Show what `check` sees as a page, to whoever has a browser.
     Web(web::WebArguments),
+    /// See what waits in the relay's queue, and change it.
+    Queue(queue::QueueArguments),
     /// What the configuration says, and whether all of it would be taken.
     Config(config::ConfigArguments),
     /// A small signed Internet on loopback, to try everything on.
@@ -188,6 +191,7 @@ pub(crate) fn run(arguments: Arguments) -> Result<ExitCode> {
         Command::Dns(dns) => dns::run(dns, &settings()?),
         Command::Doctor(doctor) => doctor::run(doctor, &settings()?),
         Command::Tlsa(tlsa) => tlsa::run(tlsa, &settings()?),
+        Command::Queue(queue) => queue::run(&queue, &Settings::resolve_service(global)?),
         Command::Config(config) => config::run(&config, global),
         Command::Web(web) => web::run(&web, &settings()?),
         Command::Explain(explain) => explain::run(&explain, &settings()?),

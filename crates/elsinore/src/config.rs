@@ -8,4 +8,4 @@ pub(crate) mod shown;
 mod web;
 
 pub(crate) use file::{AdTrust, DnsMode, MinimumTls, Pause, Seconds, SessionCount, Upstream};
-pub(crate) use resolved::Settings;
+pub(crate) use resolved::{Settings, of_service};

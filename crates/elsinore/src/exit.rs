@@ -9,7 +9,7 @@ use std::process::ExitCode;
 pub(crate) const USAGE: u8 = 64;
 /// A message or an address that cannot be sent.
 pub(crate) const DATA: u8 = 65;
-/// Something was bounced.
+/// Something was bounced, or is not to be had.
 pub(crate) const UNAVAILABLE: u8 = 69;
 /// A fault of the program itself.
 pub(crate) const SOFTWARE: u8 = 70;
@@ -81,6 +81,16 @@ impl Refusal {
     /// A message, an address or a file given as input that cannot be used ([`DATA`]).
     pub(crate) fn unusable_input(message: impl Into<String>) -> anyhow::Error {
         Self::with(DATA, message)
+    }
+
+    /// Something that is needed and not to be had: a port, a server, a store in use ([`UNAVAILABLE`]).
+    pub(crate) fn unavailable(message: impl Into<String>) -> anyhow::Error {
+        Self::with(UNAVAILABLE, message)
+    }
+
+    /// Something that the file system does not do ([`IO`]).
+    pub(crate) fn storage(message: impl Into<String>) -> anyhow::Error {
+        Self::with(IO, message)
     }
 
     /// Something that may be otherwise later ([`TEMPORARY`]).

@@ -8,6 +8,7 @@ mod exit;
 mod network;
 mod output;
 mod report;
+mod store;
 
 use clap::Parser;
 use std::process::ExitCode;

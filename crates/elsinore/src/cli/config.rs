@@ -1,8 +1,8 @@
 //! `elsinore config`: what the configuration says, and whether all of it would be taken.
 
 use crate::cli::{Format, GlobalArguments};
-use crate::config::Settings;
 use crate::config::shown::{self, Lines, Origin, Row, Shown};
+use crate::config::{Settings, of_service};
 use crate::exit::Refusal;
 use crate::output::{self, JsonLayout};
 use anyhow::{Context, Result};
@@ -39,10 +39,11 @@ enum Task {
 
 /// Runs the command.
 pub(crate) fn run(arguments: &ConfigArguments, global: &GlobalArguments) -> Result<ExitCode> {
-    let settings = Settings::resolve(global)?;
+    let global = of_service(global);
+    let settings = Settings::resolve(&global)?;
     match arguments.task {
-        Task::Check => check(global, &settings),
-        Task::Show => show(global, &settings),
+        Task::Check => check(&global, &settings),
+        Task::Show => show(&global, &settings),
     }
 }
 

@@ -125,7 +125,28 @@ pub(crate) struct DoctorSettings {
     pub(crate) timeout: Option<Duration>,
 }
 
+/// The file that services and their tools read when nothing names another.
+pub(crate) const SERVICE_FILE: &str = "/etc/elsinore/elsinore.toml";
+
+/// `arguments`, with [`SERVICE_FILE`] where they name no file and it exists.
+pub(crate) fn of_service(arguments: &GlobalArguments) -> GlobalArguments {
+    let mut arguments = arguments.clone();
+    if arguments.config.is_none() && Path::new(SERVICE_FILE).exists() {
+        arguments.config = Some(PathBuf::from(SERVICE_FILE));
+    }
+    arguments
+}
+
 impl Settings {
+    /// The same as [`resolve`](Self::resolve) for services and their tools, which read
+    /// [`SERVICE_FILE`] when nothing names another.
+    ///
+    /// # Errors
+    /// A configuration error of one line.
+    pub(crate) fn resolve_service(arguments: &GlobalArguments) -> Result<Self> {
+        Self::resolve(&of_service(arguments))
+    }
+
     /// Reads the file that `arguments` name (none is fine) and applies the flags.
     ///
     /// # Errors

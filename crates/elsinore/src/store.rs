@@ -1,0 +1,60 @@
+//! The queue that the configuration names, opened.
+
+use crate::config::Settings;
+use crate::config::relay::StorePlace;
+use crate::exit::Refusal;
+use crate::output::printable;
+use anyhow::Result;
+use elsinore_queue::error::StoreError;
+use elsinore_queue::sqlite::{SqliteSettings, SqliteStore};
+use elsinore_queue::store::QueueStore;
+use std::path::Path;
+use std::sync::Arc;
+
+/// Opens the queue. Called within a tokio runtime; blocks the thread while a store of this machine
+/// looks at what a crash left behind.
+///
+/// # Errors
+/// One line that names the place, and an exit code that says whose fault it is.
+pub(crate) async fn open(settings: &Settings) -> Result<Arc<dyn QueueStore>> {
+    match place(settings)? {
+        StorePlace::Folder(folder) => {
+            let store = SqliteStore::open(SqliteSettings::new(folder.clone()))
+                .map_err(|error| refusal(folder, &error))?;
+            Ok(Arc::new(store))
+        }
+        StorePlace::Postgres(_) => Err(Refusal::configuration(
+            "[relay] postgres: this program has no such store",
+        )),
+    }
+}
+
+/// Where the queue is.
+///
+/// # Errors
+/// A configuration error when nothing says so.
+pub(crate) fn place(settings: &Settings) -> Result<&StorePlace> {
+    settings.relay.store.as_ref().ok_or_else(|| {
+        Refusal::configuration("no folder for the queue; name one with [relay] store or state_dir")
+    })
+}
+
+/// What is wrong with the store in `folder`, with the code that fits.
+pub(crate) fn refusal(folder: &Path, error: &StoreError) -> anyhow::Error {
+    let text = printable(&format!("[relay] store {}: {error}", folder.display()));
+    by_kind(error, text)
+}
+
+/// `text` with the code that fits `error`.
+pub(crate) fn by_kind(error: &StoreError, text: String) -> anyhow::Error {
+    match error {
+        StoreError::Newer { .. } | StoreError::Refused(_) => Refusal::configuration(text),
+        StoreError::InUse(_) | StoreError::Unavailable(_) => Refusal::unavailable(text),
+        StoreError::Unknown => Refusal::unusable_input(text),
+        StoreError::Full(_)
+        | StoreError::Failed(_)
+        | StoreError::ReadOnly(_)
+        | StoreError::Damaged(_)
+        | StoreError::Content(_) => Refusal::storage(text),
+    }
+}
