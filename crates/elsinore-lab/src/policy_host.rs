@@ -4,11 +4,11 @@ use crate::receiver::tls;
 use crate::scenario::{PolicyFault, PolicyHostSpec};
 use bytes::Bytes;
 use elsinore_net::dialer::ByteStream;
-use http_body_util::Full;
+use http_body_util::{BodyExt, Full, Limited};
 use hyper::body::Incoming;
 use hyper::header::{CONTENT_TYPE, LOCATION};
 use hyper::service::service_fn;
-use hyper::{Request, Response, StatusCode};
+use hyper::{Method, Request, Response, StatusCode};
 use hyper_util::rt::TokioIo;
 use openssl::ssl::SslContext;
 use std::convert::Infallible;
@@ -20,6 +20,12 @@ const WELL_KNOWN: &str = "/.well-known/mta-sts.txt";
 
 /// Where a redirecting host keeps the policy.
 const ELSEWHERE: &str = "/moved/mta-sts.txt";
+
+/// Where every host collects reports about TLS (RFC 8460 §5.4).
+const COLLECTOR: &str = "/tlsrpt";
+
+/// The longest report that is taken, octets.
+const LONGEST_REPORT: usize = 1024 * 1024;
 
 /// The size of a huge body, octets: beyond any limit of RFC 8461 §3.3 (64 kilobytes).
 const HUGE: usize = 4 * 1024 * 1024;
@@ -33,6 +39,16 @@ pub struct PolicyHost {
     spec: PolicyHostSpec,
     tls: SslContext,
     requests: Mutex<Vec<String>>,
+    reports: Mutex<Vec<Report>>,
+}
+
+/// A report about TLS that was posted to a host.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Report {
+    /// Its media type.
+    pub media_type: String,
+    /// Its octets.
+    pub body: Vec<u8>,
 }
 
 impl PolicyHost {
@@ -43,6 +59,7 @@ impl PolicyHost {
             spec,
             tls,
             requests: Mutex::new(Vec::new()),
+            reports: Mutex::new(Vec::new()),
         }
     }
 
@@ -54,6 +71,35 @@ impl PolicyHost {
         requests
             .unwrap_or_else(std::sync::PoisonError::into_inner)
             .clone()
+    }
+
+    /// The reports about TLS that were posted so far.
+    #[must_use]
+    pub fn reports(&self) -> Vec<Report> {
+        let reports = self.reports.lock();
+        reports
+            .unwrap_or_else(std::sync::PoisonError::into_inner)
+            .clone()
+    }
+
+    /// Takes a report; says with which status.
+    async fn collect(&self, request: Request<Incoming>) -> StatusCode {
+        let media_type = request.headers().get(CONTENT_TYPE).cloned();
+        let body = Limited::new(request.into_body(), LONGEST_REPORT);
+        let Ok(whole) = body.collect().await else {
+            return StatusCode::PAYLOAD_TOO_LARGE;
+        };
+        let report = Report {
+            media_type: media_type
+                .and_then(|value| value.to_str().map(str::to_owned).ok())
+                .unwrap_or_default(),
+            body: whole.to_bytes().to_vec(),
+        };
+        self.reports
+            .lock()
+            .unwrap_or_else(std::sync::PoisonError::into_inner)
+            .push(report);
+        StatusCode::CREATED
     }
 
     /// Serves one connection to its end. Its errors are the client's affair.
@@ -83,6 +129,13 @@ impl PolicyHost {
             .unwrap_or_else(std::sync::PoisonError::into_inner)
             .push(line);
         let mut response = Response::new(Full::default());
+        if request.method() == Method::POST && path == COLLECTOR {
+            *response.status_mut() = match self.spec.fault {
+                Some(PolicyFault::NotFound) => StatusCode::NOT_FOUND,
+                Some(_) | None => self.collect(request).await,
+            };
+            return Ok(response);
+        }
         let at_home = path == WELL_KNOWN && self.spec.fault != Some(PolicyFault::NotFound);
         let moved = self.spec.fault == Some(PolicyFault::Redirect);
         if at_home && moved {

@@ -225,6 +225,13 @@ impl World {
             .map(|((_, name), placed)| (name.as_str(), placed))
     }
 
+    /// A policy host of a scenario.
+    #[must_use]
+    pub fn policy_host(&self, scenario: &str, name: &str) -> Option<&PolicyHost> {
+        let key = (scenario.to_owned(), name.to_owned());
+        self.policy_hosts.get(&key).map(|placed| &*placed.host)
+    }
+
     /// The lab's public CA, PEM.
     #[must_use]
     pub fn ca_pem(&self) -> &str {

@@ -42,8 +42,17 @@ pub struct HttpsRequest<'a> {
     pub path: &'a str,
     /// What is sent: its media type and its octets. Without it the request is a GET, else a POST.
     pub content: Option<(&'static str, Bytes)>,
-    /// The media type without which the body of the answer is of no interest.
-    pub wants: Option<&'static str>,
+    /// Which body of an answer is read.
+    pub wants: Wants,
+}
+
+/// Which body of an answer is read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Wants {
+    /// None: the status says it all.
+    StatusAlone,
+    /// That of a 2xx answer of this media type.
+    Body(&'static str),
 }
 
 /// What was answered.
@@ -53,8 +62,7 @@ pub struct HttpsReply {
     pub status: u16,
     /// The media type with its parameters, where one was given in ASCII.
     pub media_type: Option<String>,
-    /// The body; empty, because it was not read, unless the status is a 2xx and the media type the
-    /// one that was wanted.
+    /// The body; empty where it was not wanted and so not read.
     pub body: Vec<u8>,
 }
 
@@ -225,9 +233,10 @@ impl HttpsClient {
             let media_type = response.headers().get(CONTENT_TYPE);
             let media_type = media_type.and_then(|value| value.to_str().ok());
             let media_type = media_type.map(str::to_owned);
-            let is_wanted = request
-                .wants
-                .is_none_or(|wanted| is_of_type(media_type.as_deref(), wanted));
+            let is_wanted = match request.wants {
+                Wants::StatusAlone => false,
+                Wants::Body(wanted) => is_of_type(media_type.as_deref(), wanted),
+            };
             if !response.status().is_success() || !is_wanted {
                 return Ok(HttpsReply {
                     status,

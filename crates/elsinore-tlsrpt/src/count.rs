@@ -188,7 +188,10 @@ impl Counting<'_> {
             }
             SkipReason::DaneOnlyInsecureMx | SkipReason::DaneOnlyNoUsableTlsa => {
                 let detail = Detail::of(ResultType::DaneRequired, attempt);
-                self.push(tlsa_policy(host, &[]), Verdict::Failure(vec![detail]));
+                // An MX record may hold an address, which has no domain of its own.
+                let is_address = host.parse::<IpAddr>().is_ok();
+                let domain = if is_address { self.domain } else { host };
+                self.push(tlsa_policy(domain, &[]), Verdict::Failure(vec![detail]));
             }
             // Nothing about their TLS, or our own business.
             SkipReason::NoAddress

@@ -10,6 +10,7 @@
 pub mod build;
 pub mod count;
 pub mod day;
+pub mod dispatch;
 pub mod dkim;
 pub mod document;
 pub mod ledger;

@@ -195,9 +195,13 @@ fn end_of(plan: &HostPlan, result: &SessionResult) -> TlsEnd {
         return TlsEnd::Failed(failure.cause.clone());
     }
     if result.tls.is_some() {
-        return match evidence::connection_failure(result) {
-            Some(ConnectionFailure::LostInsideTls) => TlsEnd::LostInside,
-            Some(_) | None => TlsEnd::Established,
+        let lost = evidence::connection_failure(result) == Some(ConnectionFailure::LostInsideTls);
+        let early = |phase| phase < Phase::Mail;
+        let failure = result.outcome.failure.as_ref();
+        return if lost && failure.is_some_and(|failure| early(failure.phase)) {
+            TlsEnd::LostInside
+        } else {
+            TlsEnd::Established
         };
     }
     let refused = |event: &Event| matches!(event, Event::StartTlsRefused { .. });

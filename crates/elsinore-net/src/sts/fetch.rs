@@ -4,7 +4,7 @@
 
 use crate::clock::Clock;
 use crate::dialer::Dialer;
-use crate::https::{HttpsClient, HttpsError, HttpsRequest, is_of_type};
+use crate::https::{HttpsClient, HttpsError, HttpsRequest, Wants, is_of_type};
 use crate::resolver::SecureResolver;
 use crate::tls::webpki::WebPkiRoots;
 use elsinore_dane::mta_sts::StsFetchError;
@@ -71,7 +71,7 @@ impl PolicyFetcher {
             path: "/.well-known/mta-sts.txt",
             content: None,
             // RFC 8461 §3.2: senders should check the media type.
-            wants: Some(TEXT),
+            wants: Wants::Body(TEXT),
         };
         let reply = self
             .https

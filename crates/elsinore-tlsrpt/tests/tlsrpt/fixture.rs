@@ -18,10 +18,12 @@ use elsinore_tlsrpt::build::{Built, build};
 use elsinore_tlsrpt::count::{Verdict, rows};
 use elsinore_tlsrpt::day::Day;
 use elsinore_tlsrpt::dkim::Signer;
-use elsinore_tlsrpt::settings::TlsRptSettings;
+use elsinore_tlsrpt::settings::{DkimSettings, TlsRptSettings};
 use elsinore_tlsrpt::tally::{DomainDay, PolicyCounts};
 use openssl::pkey::PKey;
+use std::io::Write as _;
 use std::sync::Arc;
+use tempfile::NamedTempFile;
 
 /// 2025-11-22T12:00:00Z.
 pub(crate) const NOON: UnixTime = UnixTime(1_763_812_800);
@@ -172,13 +174,29 @@ pub(crate) fn built(report: &SendReport) -> Built {
         .unwrap()
 }
 
+/// A key of that kind in a file, with its settings.
+pub(crate) fn signer_file(kind: &str) -> (NamedTempFile, DkimSettings) {
+    let pem = pem(kind);
+    let mut file = NamedTempFile::new().unwrap();
+    file.write_all(&pem).unwrap();
+    let settings = DkimSettings {
+        domain: name("sender.example"),
+        selector: "sel".to_owned(),
+        key_file: file.path().to_owned(),
+    };
+    (file, settings)
+}
+
 /// A key of that kind under sel._domainkey.sender.example.
 pub(crate) fn signer(kind: &str) -> Signer {
+    Signer::new(name("sender.example"), "sel", &pem(kind)).unwrap()
+}
+
+fn pem(kind: &str) -> Vec<u8> {
     let key = match kind {
         "rsa" => PKey::from_rsa(openssl::rsa::Rsa::generate(2048).unwrap()).unwrap(),
         "ed25519" => PKey::generate_ed25519().unwrap(),
         other => panic!("{other}"),
     };
-    let pem = key.private_key_to_pem_pkcs8().unwrap();
-    Signer::new(name("sender.example"), "sel", &pem).unwrap()
+    key.private_key_to_pem_pkcs8().unwrap()
 }

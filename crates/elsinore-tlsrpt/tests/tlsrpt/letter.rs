@@ -126,7 +126,7 @@ fn strangers_verify_and_read_it() {
             text.replacen("H4s", "H5s", 1),
         ] {
             assert_ne!(changed, text);
-            let Some(seen) = python_verdict(changed.as_bytes(), &record) else {
+            let Some(seen) = verdict(changed.as_bytes(), &record) else {
                 return;
             };
             assert!(!seen, "{changed}");
@@ -134,7 +134,7 @@ fn strangers_verify_and_read_it() {
     }
 }
 
-fn python_verdict(message: &[u8], record: &str) -> Option<bool> {
+fn verdict(message: &[u8], record: &str) -> Option<bool> {
     const VERDICT: &str = r#"
 import dkim, sys
 print(dkim.verify(sys.stdin.buffer.read(), dnsfunc=lambda n, timeout=5: sys.argv[1].encode(), tlsrpt='strict'))

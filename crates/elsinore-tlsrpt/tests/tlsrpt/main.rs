@@ -1,5 +1,8 @@
 //! Tests of elsinore-tlsrpt.
 
+mod accounting;
 mod count;
+mod dispatch;
 mod fixture;
 mod letter;
+mod rules;
