@@ -6,6 +6,7 @@ pub mod deliver;
 pub mod dialer;
 pub mod doctor;
 pub mod https;
+pub mod own_addresses;
 pub mod resolver;
 pub mod session;
 pub mod sts;

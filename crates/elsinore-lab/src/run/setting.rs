@@ -92,6 +92,8 @@ pub(crate) fn sender(
     if case.settings.legacy == Some(false) {
         config.legacy = LegacyTls::Off;
     }
+    let names = (case.settings.own_names.iter()).map(|name| DomainName::parse(name).map_err(text));
+    config.policy.own_names = names.collect::<Result<_, _>>()?;
     let step = Duration::from_secs(case.settings.timeout.unwrap_or(STEP));
     config.timeouts = config.timeouts.capped(step);
     // A policy host that never finishes must cost its own time only, as with the defaults.

@@ -102,6 +102,8 @@ pub struct CaseSettings {
     pub timeout: Option<u64>,
     /// How often the message is sent; the last attempt is judged.
     pub attempts: Option<u8>,
+    /// Names of the relay that sends. `elsinore send` has none, so such a case is not sent with it.
+    pub own_names: Vec<String>,
 }
 
 /// A `[[destination]]` table, the keys of the configuration file.

@@ -273,3 +273,32 @@ async fn what_is_said_of_a_certificate_that_nobody_asked_for() {
         );
     }
 }
+
+/// RFC 5321 §5.1: a relay that listens at one of the MX hosts' addresses, on the port that mail goes
+/// to, drops that host and all that are no better, and returns the message when none is left.
+#[tokio::test(start_paused = true)]
+async fn a_relay_does_not_deliver_to_itself() {
+    for (own, contacted, outcome) in [
+        ("192.0.2.9:25", "192.0.2.1", Outcome::Delivered),
+        ("192.0.2.2:25", "192.0.2.1", Outcome::Delivered),
+        // Another port is another server.
+        ("192.0.2.1:2525", "192.0.2.1", Outcome::Delivered),
+        ("192.0.2.1:25", "", Outcome::Bounced),
+    ] {
+        let running = World::new()
+            .mx(&[(10, "mx.example"), (20, "mx2.example")])
+            .host("mx.example", "192.0.2.1", with(Tls::NotOffered))
+            .host("mx2.example", "192.0.2.2", with(Tls::NotOffered))
+            .adjust(move |config| config.policy.own_addresses = vec![own.parse().unwrap()])
+            .build();
+        let report = running.send(&["a@example"]).await;
+        let recipient = &report.recipients[0];
+        assert_eq!(recipient.outcome, outcome, "{own}: {report:#?}");
+        assert_eq!(running.connections().join(" "), contacted, "{own}");
+        if outcome == Outcome::Bounced {
+            assert!(has(&report, Rule::OwnHost));
+            let reply = recipient.reply.as_ref().unwrap();
+            assert_eq!(reply.enhanced.as_deref(), Some("5.4.6"));
+        }
+    }
+}

@@ -37,7 +37,9 @@ impl Task<'_> {
 /// Whether a command line can say all that the case says, in one run: policies fetched earlier and
 /// repeated attempts have no flags.
 pub(crate) fn is_one_run(case: &Case) -> bool {
-    case.cached_policy.is_empty() && case.settings.attempts.is_none()
+    case.cached_policy.is_empty()
+        && case.settings.attempts.is_none()
+        && case.settings.own_names.is_empty()
 }
 
 /// Sends every task, several at a time, and returns for each where it did not end as its scenario

@@ -189,6 +189,7 @@ fn domain(scenario: &Scenario, case: &Case) -> Option<String> {
         && case.settings.insecure_mx.is_none()
         && case.settings.legacy.is_none()
         && case.settings.nta.is_empty()
+        && case.settings.own_names.is_empty()
         && case.to.len() < 2
         && case.modes.contains(&ResolverMode::Recursive);
     if !plain {
