@@ -16,9 +16,11 @@ pub mod document;
 pub mod ledger;
 pub mod letter;
 pub mod policy;
+pub mod read;
 pub mod settings;
 pub mod tally;
 pub mod terms;
+pub mod words;
 
 /// The origin of messages that carry reports ([`Envelope::origin`]): their sessions are not counted
 /// (RFC 8460 §3).

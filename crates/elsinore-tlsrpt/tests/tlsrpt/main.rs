@@ -5,4 +5,5 @@ mod count;
 mod dispatch;
 mod fixture;
 mod letter;
+mod reading;
 mod rules;
