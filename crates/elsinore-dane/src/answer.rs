@@ -166,6 +166,18 @@ impl Answer {
         worst
     }
 
+    /// Seconds for which the whole answer may be reused: the least of its links and its end
+    /// (RFC 1035 §3.2.1, RFC 2308 §5). `None` for a failure, which nobody gave a time to.
+    #[must_use]
+    pub fn ttl(&self) -> Option<u32> {
+        let last = match &self.last {
+            Last::Data(rrset) => rrset.ttl,
+            Last::Denied(denial) => denial.ttl,
+            Last::Failed(_) => return None,
+        };
+        Some(self.chain.iter().map(|link| link.ttl).fold(last, u32::min))
+    }
+
     /// The extended DNS error that says what is wrong, if anything is: that of the server whose
     /// word decided, else our own (RFC 8914 §4).
     #[must_use]

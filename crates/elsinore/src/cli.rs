@@ -7,6 +7,7 @@ pub(crate) mod dns;
 pub(crate) mod doctor;
 pub(crate) mod explain;
 pub(crate) mod lab;
+pub(crate) mod policyd;
 pub(crate) mod queue;
 pub(crate) mod relay;
 pub(crate) mod send;
@@ -79,6 +80,8 @@ enum Command {
     Queue(queue::QueueArguments),
     /// What the configuration says, and whether all of it would be taken.
     Config(config::ConfigArguments),
+    /// Give Postfix and others the decisions of the sender, per destination.
+    Policyd(policyd::PolicydArguments),
     /// A small signed Internet on loopback, to try everything on.
     Lab(lab::LabArguments),
 }
@@ -194,6 +197,7 @@ pub(crate) fn run(arguments: Arguments) -> Result<ExitCode> {
         Command::Queue(queue) => queue::run(&queue, &Settings::resolve_service(global)?),
         Command::Config(config) => config::run(&config, global),
         Command::Web(web) => web::run(&web, &settings()?),
+        Command::Policyd(policyd) => policyd::run(&policyd, global),
         Command::Explain(explain) => explain::run(&explain, &settings()?),
         // The lab is a network of its own. What the configuration says of the real one means
         // nothing to it, and ELSINORE_CONFIG may still name the folder of a lab that has ended.

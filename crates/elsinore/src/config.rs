@@ -2,6 +2,7 @@
 //! the commands use, flags applied.
 
 pub(crate) mod file;
+mod policyd;
 pub(crate) mod relay;
 pub(crate) mod resolved;
 pub(crate) mod shown;

@@ -22,6 +22,11 @@ use std::time::Duration;
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, timeout_at};
 
+/// Seconds for which what rests on a lookup or a fetch that failed is taken as it is: long enough
+/// not to ask broken servers for each message, short enough to see soon that they are mended
+/// (RFC 9520 §3.2).
+const FAILURE_HOLDS: u32 = 20;
+
 /// What is known of the next host to try.
 pub(super) enum NextHost {
     /// Try it, or read why not.
@@ -55,6 +60,8 @@ pub(super) struct Inquiry<'a> {
     findings: Vec<Finding>,
     /// Which hosts' plans were told.
     told: Vec<bool>,
+    /// Until when everything that was answered so far may be reused; `None` without any answer.
+    holds_until: Option<Instant>,
     /// Policies on their way to the disk.
     stores: FuturesUnordered<JoinHandle<Option<Finding>>>,
     /// What reports about TLS will say of the answers.
@@ -85,6 +92,7 @@ impl<'a> Inquiry<'a> {
             fetching: 0,
             findings,
             told: Vec::new(),
+            holds_until: None,
             stores: FuturesUnordered::new(),
             overheard: Overheard::default(),
             policy_domain,
@@ -130,6 +138,14 @@ impl<'a> Inquiry<'a> {
         if let Reply::Dns(answer) = &reply {
             self.overheard.hear(answer);
         }
+        let seconds = match &reply {
+            Reply::Dns(answer) => answer.ttl().unwrap_or(FAILURE_HOLDS),
+            // How long a policy binds is its own word (`max_age`).
+            Reply::StsPolicy(StsFetch::Fetched(_)) => u32::MAX,
+            Reply::StsPolicy(StsFetch::Failed(_)) => FAILURE_HOLDS,
+        };
+        let until = Instant::now() + Duration::from_secs(u64::from(seconds));
+        self.holds_until = Some(self.holds_until.map_or(until, |held| held.min(until)));
         if let Reply::StsPolicy(fetch) = &reply {
             self.fetching = self.fetching.saturating_sub(1);
             self.last_fetch = Some(fetch.clone());
@@ -295,6 +311,20 @@ impl<'a> Inquiry<'a> {
             sts: sts_account(policy, self.fetch(), self.discovery.findings()),
             failed_lookups: self.overheard.failed.clone(),
         }
+    }
+
+    /// For how long all that was answered so far may be reused: the least of its TTLs, of the age
+    /// that the MTA-STS policy may still reach, and seconds where something failed.
+    pub(super) fn holds(&self) -> Duration {
+        let answers = self.holds_until.map_or(Duration::MAX, |until| {
+            until.saturating_duration_since(Instant::now())
+        });
+        let now = self.sender.clock.now();
+        let policy = self.sts_policy().map_or(Duration::MAX, |policy| {
+            let left = policy.expires_at().0.saturating_sub(now.0);
+            Duration::from_secs(u64::try_from(left).unwrap_or(0))
+        });
+        answers.min(policy)
     }
 
     /// What the engine decided about the domain as a whole, if it did.

@@ -70,6 +70,18 @@ pub struct PlanSighting {
     pub sts: Option<CachedPolicy>,
     /// What the fetch of a policy came to, when one was made.
     pub fetch: Option<StsFetch>,
+    /// For how long the decision may be reused: the least TTL of all answers that came in, no
+    /// longer than the MTA-STS policy binds, and seconds where something failed.
+    pub holds: Duration,
+}
+
+/// What becomes of questions whose answers no longer matter.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Leftovers {
+    /// Whoever shows what was asked shows what was answered.
+    HeardOut,
+    /// They are dropped.
+    Left,
 }
 
 /// A single connection that no sender makes: to see what else a server has to show.
@@ -116,10 +128,24 @@ impl Prober {
         self
     }
 
+    /// The same prober, which leaves a policy that could not be fetched alone for some minutes, as
+    /// a sender does (RFC 8461 §3.3): for whoever decides about the same domains again and again.
+    #[must_use]
+    pub const fn with_restraint(mut self) -> Self {
+        self.sender.fetch_again = super::FETCH_AGAIN;
+        self
+    }
+
     /// Judges what this prober saw.
     #[must_use]
     pub const fn assessor(&self) -> &Assessor {
         &self.assessor
+    }
+
+    /// The policy before overrides.
+    #[must_use]
+    pub const fn policy(&self) -> &DiscoveryPolicy {
+        &self.sender.config.policy
     }
 
     /// The next hop for mail to `domain`, the policy with the administrator's override applied, and
@@ -143,7 +169,25 @@ impl Prober {
         &self,
         next_hop: NextHop,
         policy: DiscoveryPolicy,
+        decided: impl FnMut(usize, &HostPlan),
+    ) -> PlanSighting {
+        self.search(next_hop, policy, decided, Leftovers::HeardOut)
+            .await
+    }
+
+    /// The same decision as soon as it is made: answers that cannot bear on it any more are not
+    /// waited for, so that one silent server of an unsigned zone holds up nobody.
+    pub async fn decision(&self, next_hop: NextHop, policy: DiscoveryPolicy) -> PlanSighting {
+        self.search(next_hop, policy, |_, _| {}, Leftovers::Left)
+            .await
+    }
+
+    async fn search(
+        &self,
+        next_hop: NextHop,
+        policy: DiscoveryPolicy,
         mut decided: impl FnMut(usize, &HostPlan),
+        leftovers: Leftovers,
     ) -> PlanSighting {
         let deadline = Instant::now() + self.sender.config.timeouts.domain;
         let mut inquiry = Inquiry::new(&self.sender, next_hop, policy).await;
@@ -168,8 +212,13 @@ impl Prober {
             }
             break;
         }
-        let until = (Instant::now() + self.sender.config.timeouts.discovery).min(deadline);
-        inquiry.hear_out(until).await;
+        match leftovers {
+            Leftovers::HeardOut => {
+                let until = (Instant::now() + self.sender.config.timeouts.discovery).min(deadline);
+                inquiry.hear_out(until).await;
+            }
+            Leftovers::Left => {}
+        }
         inquiry.settle(GRACE).await;
         match inquiry.refusal() {
             Some((Verdict::Bounce, refusal)) => route = RouteSighting::Bounce(refusal),
@@ -184,6 +233,7 @@ impl Prober {
             findings: inquiry.findings(),
             sts: inquiry.sts_policy().cloned(),
             fetch: inquiry.fetch().cloned(),
+            holds: inquiry.holds(),
         }
     }
 

@@ -327,17 +327,9 @@ fn failure(question: &answer::Question, chain: Vec<AliasLink>, trouble: Trouble)
     }
 }
 
+/// Seconds of reuse: failures are kept for seconds only (RFC 9520 §3.2).
 fn ttl(answer: &Answer) -> u32 {
-    let last = match &answer.last {
-        Last::Data(rrset) => rrset.ttl,
-        Last::Denied(denial) => denial.ttl,
-        Last::Failed(_) => 5,
-    };
-    answer
-        .chain
-        .iter()
-        .map(|link| link.ttl)
-        .fold(last, u32::min)
+    answer.ttl().unwrap_or(5)
 }
 
 /// A cached answer with its TTLs counted down.

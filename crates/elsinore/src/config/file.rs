@@ -1,6 +1,8 @@
 //! The configuration file as written: TOML, every key optional, unknown keys refused with their
 //! line. Each value is parsed here, so that each error can name its line.
 
+use super::policyd::HttpPlace;
+use super::relay::section::FileMode;
 use super::relay::section::RelaySection;
 use crate::exit::Refusal;
 use crate::output::printable;
@@ -31,6 +33,7 @@ pub(crate) struct ConfigFile {
     pub(crate) doctor: DoctorSection,
     pub(crate) lab: LabSection,
     pub(crate) web: WebSection,
+    pub(crate) policyd: PolicydSection,
     pub(crate) state_dir: Option<PathBuf>,
     pub(crate) relay: RelaySection,
     /// Keys of the survey: accepted in every mode, read by the survey alone.
@@ -304,6 +307,28 @@ pub(crate) struct WebSection {
     pub(crate) report_days: Option<Count>,
     /// Memory on disk for reports, in units of 1,048,576 octets.
     pub(crate) report_megabytes: Option<Megabytes>,
+}
+
+/// `[policyd]`.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct PolicydSection {
+    /// TCP addresses of the socketmap server.
+    pub(crate) listen: Option<Vec<SocketAddr>>,
+    /// A unix socket of the socketmap server.
+    pub(crate) socket: Option<PathBuf>,
+    /// Its permission bits, octal: who may write to it may ask.
+    pub(crate) socket_mode: Option<Parsed<FileMode>>,
+    /// Address of lookup, health and metrics; `off` for none.
+    pub(crate) http: Option<Parsed<HttpPlace>>,
+    /// Whether an address that is not loopback is meant.
+    pub(crate) public: Option<bool>,
+    /// Connections served at a time.
+    pub(crate) connections: Option<Count>,
+    /// Destinations looked up at a time.
+    pub(crate) lookups: Option<Count>,
+    /// Memory for answers, in units of 1,048,576 octets.
+    pub(crate) cache_megabytes: Option<Megabytes>,
 }
 
 /// A number of something, at least 1 and at most 1,000,000.

@@ -5,6 +5,7 @@ use super::file::{
     AdTrust, ConfigFile, DestinationSection, DnsMode, Megabytes, MinimumTls, Parsed, Pause, Pin,
     Relay, Seconds, SessionCount, TimeoutsSection, Upstream,
 };
+use super::policyd::PolicydSettings;
 use super::relay::RelaySettings;
 use super::web::WebSettings;
 use crate::cli::{Format, GlobalArguments};
@@ -44,6 +45,8 @@ pub(crate) struct Settings {
     pub(crate) state_dir: Option<PathBuf>,
     /// `[web]`.
     pub(crate) web: WebSettings,
+    /// `[policyd]`.
+    pub(crate) policyd: PolicydSettings,
     /// `[relay]`.
     pub(crate) relay: RelaySettings,
     /// Address map of a running lab. Present only together with `dns.trust_anchor`.
@@ -262,6 +265,7 @@ impl Settings {
             state_dir,
             relay,
             web: super::web::resolve(file.web),
+            policyd: super::policyd::resolve(file.policyd, &folder),
             lab_map,
             destinations: file
                 .destinations

@@ -2,6 +2,7 @@
 //! value is from. The result is TOML again and means the same.
 
 use super::file::Count;
+use super::policyd::PolicydSettings;
 use super::relay::section::{LogFormat, Octets, Span};
 use super::relay::{RelaySettings, StorePlace};
 use super::{AdTrust, DnsMode, MinimumTls, Settings};
@@ -95,6 +96,7 @@ pub(crate) fn rows(settings: &Settings, lines: &Lines, flags: &GlobalArguments) 
     network(&mut rows, settings);
     tools(&mut rows, settings);
     relay(&mut rows, &settings.relay);
+    policyd(&mut rows, &settings.policyd);
     rows.rows
 }
 
@@ -210,6 +212,22 @@ fn tools(rows: &mut Rows<'_>, settings: &Settings) {
     rows.number("reports", page.store.reports);
     rows.number("report_days", page.store.age.as_secs() / 86_400);
     rows.number("report_megabytes", page.store.octets >> 20);
+}
+
+fn policyd(rows: &mut Rows<'_>, policyd: &PolicydSettings) {
+    let service = &policyd.service;
+    rows.section = "policyd";
+    rows.list("listen", &service.listen);
+    rows.path("socket", service.socket.as_deref(), "none");
+    rows.text("socket_mode", format_args!("{:04o}", policyd.socket_mode));
+    match service.http {
+        Some(address) => rows.text("http", address),
+        None => rows.text("http", "off"),
+    }
+    rows.flag("public", policyd.public);
+    rows.number("connections", service.connections.most);
+    rows.number("lookups", service.work.at_once);
+    rows.number("cache_megabytes", service.cache.octets >> 20);
 }
 
 fn relay(rows: &mut Rows<'_>, relay: &RelaySettings) {
