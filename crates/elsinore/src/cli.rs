@@ -11,6 +11,7 @@ pub(crate) mod policyd;
 pub(crate) mod queue;
 pub(crate) mod relay;
 pub(crate) mod send;
+pub(crate) mod sendmail;
 pub(crate) mod tlsa;
 pub(crate) mod web;
 
@@ -64,6 +65,8 @@ Exit codes:
 enum Command {
     /// Deliver one message to its recipients, or say exactly why not.
     Send(send::SendArguments),
+    /// Hand a message to the relay, with the flags of sendmail.
+    Sendmail(sendmail::SendmailArguments),
     /// See a domain as every sender does: what is protected, what breaks, what to do.
     Check(check::CheckArguments),
     /// Look a name up as the sender does: every link, its security, the reason.
@@ -178,6 +181,18 @@ pub(crate) fn manner() -> Manner {
     }
 }
 
+/// Runs as sendmail, with its words.
+pub(crate) fn as_sendmail(words: Vec<std::ffi::OsString>) -> ExitCode {
+    let global = GlobalArguments {
+        config: std::env::var_os("ELSINORE_CONFIG").map(PathBuf::from),
+        ..GlobalArguments::default()
+    };
+    match sendmail::run_words(words, &global) {
+        Ok(code) => code,
+        Err(error) => crate::exit::failure(&error, Manner::Ordinary),
+    }
+}
+
 /// Runs the subcommand.
 ///
 /// # Errors
@@ -190,6 +205,7 @@ pub(crate) fn run(arguments: Arguments) -> Result<ExitCode> {
     }
     match arguments.command {
         Command::Check(check) => check::run(&check, global),
+        Command::Sendmail(sendmail) => sendmail::run(sendmail, global),
         Command::Send(send) => send::run(&send, &settings()?),
         Command::Dns(dns) => dns::run(dns, &settings()?),
         Command::Doctor(doctor) => doctor::run(doctor, &settings()?),

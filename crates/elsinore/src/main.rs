@@ -14,6 +14,10 @@ use clap::Parser;
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
+    let mut words = std::env::args_os();
+    if cli::sendmail::is_called_so(words.next().as_ref()) {
+        return cli::as_sendmail(words.collect());
+    }
     let manner = cli::manner();
     let arguments = match cli::Arguments::try_parse() {
         Ok(arguments) => arguments,

@@ -59,20 +59,24 @@ impl Workplace {
 
     /// Runs to the end with `input` on stdin.
     pub(crate) fn run_with_input(&self, arguments: &[&str], input: &[u8]) -> Run {
-        let mut child = self
-            .command(arguments)
+        let mut command = self.command(arguments);
+        command
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .spawn()
-            .unwrap();
-        // The binary may stop reading early; that is for the caller to judge by the exit code.
-        let _ = child.stdin.take().unwrap().write_all(input);
-        Run::new(child.wait_with_output().unwrap())
+            .stderr(Stdio::piped());
+        Run::of(command, input)
     }
 }
 
 impl Run {
+    /// Runs a command, all of whose streams are pipes, to the end with `input` on stdin.
+    pub(crate) fn of(mut command: Command, input: &[u8]) -> Self {
+        let mut child = command.spawn().unwrap();
+        // The binary may stop reading early; that is for the caller to judge by the exit code.
+        let _ = child.stdin.take().unwrap().write_all(input);
+        Self::new(child.wait_with_output().unwrap())
+    }
+
     fn new(output: Output) -> Self {
         Self {
             code: output.status.code().unwrap_or(-1),

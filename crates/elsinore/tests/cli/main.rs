@@ -11,6 +11,7 @@ mod explain;
 mod lab_up;
 mod root_anchors;
 mod send;
+mod sendmail;
 mod tlsa;
 mod tlsa_live;
 mod tlsa_make;
