@@ -16,6 +16,10 @@ const NEEDED: &[(&str, &str)] = &[
     ("bind9-dnsutils", "dig"),
     ("bind9-utils", "dnssec-keygen, dnssec-signzone"),
     ("ldnsutils", "ldns-signzone, ldns-verify-zone"),
+    (
+        "postgresql",
+        "the shared queue; tests start servers of their own",
+    ),
     ("swaks", "an SMTP client to test receivers with"),
     ("libnet-ssleay-perl", "TLS for swaks"),
     ("chromium", "shows the page"),

@@ -17,6 +17,7 @@ pub mod id;
 pub mod job;
 pub mod message;
 pub mod moment;
+pub mod postgres;
 pub mod record;
 pub mod sqlite;
 pub mod store;

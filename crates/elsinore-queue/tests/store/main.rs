@@ -4,6 +4,7 @@
 //!
 //! `ELSINORE_LONG` makes the slow ones long: half a million messages instead of some thousands.
 
+mod cluster;
 mod place;
 mod sample;
 mod suite;
@@ -17,6 +18,13 @@ macro_rules! conformance {
                 async fn sqlite() {
                     let place = crate::place::sqlite();
                     crate::suite::$topic::$promise(&place).await;
+                }
+
+                #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+                async fn postgres() {
+                    if let Some(place) = crate::place::postgres() {
+                        crate::suite::$topic::$promise(&place).await;
+                    }
                 }
             })+
         })+
