@@ -78,9 +78,12 @@ pub fn compose(
     folder: &Path,
     now: Moment,
 ) -> io::Result<Composed> {
+    // A notification says NOTIFY=NEVER (RFC 3461 §6.1): that is for other systems, and does not keep
+    // our own postmaster from hearing that it failed.
+    let is_ours = about.envelope.reverse_path.is_empty() && about.envelope.origin == ORIGIN;
     let told: Vec<RecipientStatus> = told
         .into_iter()
-        .filter(Told::is_asked_for)
+        .filter(|told| is_ours || told.is_asked_for())
         .map(Told::into_status)
         .collect();
     let Some(kind) = kind_of(&told) else {

@@ -1,1 +1,3 @@
 //! Tests of elsinore-relay.
+
+mod schedule;
