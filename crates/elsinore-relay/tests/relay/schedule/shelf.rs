@@ -44,6 +44,8 @@ struct Shelves {
     /// Largest group of settlements.
     largest_group: usize,
     settled: usize,
+    /// No lease ends before.
+    earliest: Option<Instant>,
 }
 
 /// The store.
@@ -122,6 +124,7 @@ impl Shelf {
                 *until = (*until).min(now);
             }
         }
+        shelves.ends_at(now);
         shelves.free(now);
     }
 
@@ -137,13 +140,24 @@ impl Shelves {
 
     /// Jobs whose leases have ended are to be had again.
     fn free(&mut self, now: Instant) {
+        if self.earliest.is_none_or(|earliest| now < earliest) {
+            return;
+        }
+        self.earliest = None;
         for (number, job) in &mut self.jobs {
             if job.leased_until.is_some_and(|until| until <= now) {
                 job.leased_until = None;
                 let key = (job.destination.clone(), job.due, *number);
                 self.order.insert(key);
             }
+            if let Some(until) = job.leased_until {
+                self.earliest = Some(self.earliest.map_or(until, |earliest| earliest.min(until)));
+            }
         }
+    }
+
+    fn ends_at(&mut self, until: Instant) {
+        self.earliest = Some(self.earliest.map_or(until, |earliest| earliest.min(until)));
     }
 
     fn put(&mut self, message: NewMessage) {
@@ -234,6 +248,7 @@ impl QueueStore for Shelf {
             let until = (destination, claim.now, i64::MAX);
             let keys = shelves.order.range(from..=until).take(most);
             let keys: Vec<_> = keys.cloned().collect();
+            shelves.ends_at(now + claim.lease_for);
             for key in keys {
                 shelves.order.remove(&key);
                 let job = shelves.jobs.get_mut(&key.2).expect("in order");
@@ -322,6 +337,7 @@ impl QueueStore for Shelf {
                 job.leased_until = Some(now);
             }
         }
+        shelves.ends_at(now);
         shelves.free(now);
         ready(Ok(()))
     }
