@@ -16,7 +16,7 @@ mod settings;
 mod terms;
 mod visit;
 
-pub use certificate::CertificateError;
+pub use certificate::{CertificateError, check_certificate};
 pub use listeners::{ListenError, Listeners};
 pub use settings::{
     AcceptLimits, AcceptSettings, AcceptTimes, DEFAULT_PORT, TlsFiles, UndeclaredEightBit,

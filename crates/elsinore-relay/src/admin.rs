@@ -13,6 +13,8 @@ pub mod shape;
 
 use crate::log::Log;
 use crate::metrics::Metrics;
+use crate::relay::RelayStatus;
+use crate::schedule::Order;
 use axum::Router;
 use axum::body::Bytes;
 use axum::extract::{DefaultBodyLimit, Extension, Path, Request, State};
@@ -24,10 +26,10 @@ use elsinore_queue::error::StoreError;
 use elsinore_queue::store::QueueStore;
 use guard::{Door, Guard, Refused};
 use health::Health;
-use shape::{ChangeWish, ListWish, Problem, SCHEMA_VERSION};
+use shape::{ChangeWish, DeedWish, ListWish, Problem, SCHEMA_VERSION};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
-use tokio::sync::watch;
+use tokio::sync::{mpsc, watch};
 use tokio::time::Instant;
 
 /// Octets of the body of a request.
@@ -48,6 +50,10 @@ pub struct Admin {
     pub metrics: Arc<Metrics>,
     /// The log, for the number of lines that were dropped.
     pub log: Arc<Log>,
+    /// What can be seen of the schedule.
+    pub status: Arc<RelayStatus>,
+    /// Takes orders for the schedule.
+    pub orders: mpsc::Sender<Order>,
     /// Who may ask.
     pub guard: watch::Receiver<Guard>,
     /// When the queue was last counted for the numbers.
@@ -164,6 +170,8 @@ async fn metrics(State(admin): State<Admin>) -> Response {
         admin.metrics.set_ready(part, state.is_ok());
     }
     admin.count().await;
+    let (working, destinations) = (admin.status.working(), admin.status.destinations());
+    admin.metrics.set_schedule(working, destinations);
     admin.metrics.set_log_dropped(admin.log.dropped());
     let kind = "application/openmetrics-text; version=1.0.0; charset=utf-8";
     ([(header::CONTENT_TYPE, kind)], admin.metrics.text()).into_response()
@@ -191,8 +199,14 @@ async fn change(
         Err(refused) => return *refused,
     };
     let what = format!("{:?}", wish.deed);
+    let order = (wish.deed == DeedWish::Retry)
+        .then(|| Order::EndPause(wish.filter.destination.clone().filter(is_one)));
     let done = queue::change(admin.store.as_ref(), wish).await;
     if let Ok(changed) = &done {
+        if let Some(order) = order {
+            // A schedule that does not take it tries again a little later, after the pause.
+            let _ = admin.orders.try_send(order);
+        }
         let by = match door {
             Door::Owner => "the unix socket",
             Door::Tcp => "TCP",
@@ -207,6 +221,11 @@ async fn change(
         );
     }
     answer(done)
+}
+
+/// Whether a destination of a filter is one, and not all below a name.
+fn is_one(destination: &String) -> bool {
+    !destination.starts_with('.')
 }
 
 async fn message_header(State(admin): State<Admin>, Path(id): Path<String>) -> Response {

@@ -93,6 +93,8 @@ pub struct Metrics {
     queue: Queue,
     ready: Family<Part, Gauge>,
     log_waiting: Gauge,
+    working: Gauge,
+    destinations: Gauge,
 }
 
 /// How full the queue is.
@@ -138,6 +140,8 @@ impl Metrics {
             queue: Queue::default(),
             ready: Family::default(),
             log_waiting: Gauge::default(),
+            working: Gauge::default(),
+            destinations: Gauge::default(),
         };
         metrics.register(version);
         metrics
@@ -261,6 +265,16 @@ impl Metrics {
             "Lines of the log that nobody read in time and that were not yet told of",
             self.log_waiting.clone(),
         );
+        to.register(
+            "deliveries",
+            "Deliveries under way in this process",
+            self.working.clone(),
+        );
+        to.register(
+            "destinations",
+            "Destinations of which this process remembers something",
+            self.destinations.clone(),
+        );
     }
 
     /// Takes over how full the queue is at `now`.
@@ -287,6 +301,13 @@ impl Metrics {
         self.ready
             .get_or_create(&Part { part })
             .set(i64::from(is_ready));
+    }
+
+    /// Takes over what the schedule of this process does.
+    pub fn set_schedule(&self, working: usize, destinations: usize) {
+        self.working.set(i64::try_from(working).unwrap_or(i64::MAX));
+        self.destinations
+            .set(i64::try_from(destinations).unwrap_or(i64::MAX));
     }
 
     /// Takes over how many lines of the log were dropped.

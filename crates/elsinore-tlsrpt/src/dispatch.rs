@@ -287,9 +287,11 @@ impl Reporter {
                     .into_iter()
                     .filter(|domain| now >= self.due(day, domain, &salt))
                     .collect();
-                let work = due
+                // Collected, so that no closure is held while they run: any thread may poll this.
+                let work: Vec<_> = due
                     .iter()
-                    .map(|domain| self.serve(day, domain, &salt, tell));
+                    .map(|domain| self.serve(day, domain, &salt, tell))
+                    .collect();
                 let mut served = futures_util::stream::iter(work).buffer_unordered(AT_ONCE);
                 while let Some(outcome) = served.next().await {
                     outcome?;

@@ -79,6 +79,8 @@ enum Command {
     Explain(explain::ExplainArguments),
     /// Show what `check` sees as a page, to whoever has a browser.
     Web(web::WebArguments),
+    /// Accept mail, keep it, deliver it: between your systems and the Internet.
+    Relay(relay::RelayArguments),
     /// See what waits in the relay's queue, and change it.
     Queue(queue::QueueArguments),
     /// What the configuration says, and whether all of it would be taken.
@@ -210,6 +212,7 @@ pub(crate) fn run(arguments: Arguments) -> Result<ExitCode> {
         Command::Dns(dns) => dns::run(dns, &settings()?),
         Command::Doctor(doctor) => doctor::run(doctor, &settings()?),
         Command::Tlsa(tlsa) => tlsa::run(tlsa, &settings()?),
+        Command::Relay(relay) => relay::run(&relay, global),
         Command::Queue(queue) => queue::run(&queue, &Settings::resolve_service(global)?),
         Command::Config(config) => config::run(&config, global),
         Command::Web(web) => web::run(&web, &settings()?),

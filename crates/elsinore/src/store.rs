@@ -2,6 +2,7 @@
 
 use crate::config::Settings;
 use crate::config::relay::StorePlace;
+use crate::config::relay::section::Secret;
 use crate::exit::Refusal;
 use crate::output::printable;
 use anyhow::Result;
@@ -12,17 +13,34 @@ use std::path::Path;
 use std::sync::Arc;
 
 /// Opens the queue. Called within a tokio runtime; blocks the thread while a store of this machine
-/// looks at what a crash left behind.
+/// looks at what a crash left behind. `tell` hears of what was found, if that is worth a word.
 ///
 /// # Errors
 /// One line that names the place, and an exit code that says whose fault it is.
-pub(crate) async fn open(settings: &Settings) -> Result<Arc<dyn QueueStore>> {
+pub(crate) async fn open(
+    settings: &Settings,
+    tell: impl FnOnce(String),
+) -> Result<Arc<dyn QueueStore>> {
     match place(settings)? {
         StorePlace::Folder(folder) => {
             let store = SqliteStore::open(SqliteSettings::new(folder.clone()))
                 .map_err(|error| refusal(folder, &error))?;
+            let found = store.recovery();
+            if found.messages > 0 || found.damaged > 0 || found.lost > 0 {
+                tell(format!(
+                    "after a crash: {} messages taken into the index, {} damaged stretches put into \
+                     {}/quarantine, {} messages lost",
+                    found.messages,
+                    found.damaged,
+                    folder.display(),
+                    found.lost
+                ));
+            }
             Ok(Arc::new(store))
         }
+        StorePlace::Postgres(Secret(connection)) if connection.is_empty() => Err(
+            Refusal::configuration("[relay] postgres: empty, nobody knows where that is"),
+        ),
         StorePlace::Postgres(_) => Err(Refusal::configuration(
             "[relay] postgres: this program has no such store",
         )),

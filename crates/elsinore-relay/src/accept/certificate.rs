@@ -43,6 +43,15 @@ pub enum CertificateError {
     },
 }
 
+/// Whether the certificate can be used, without using it. Called within a tokio runtime.
+///
+/// # Errors
+/// [`CertificateError`].
+pub async fn check_certificate(files: &TlsFiles) -> Result<(), CertificateError> {
+    let pair = Pair::read(files).await?;
+    pair.configuration(files).map(|_| ())
+}
+
 /// What the files held when they were read.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Pair {

@@ -1,17 +1,55 @@
 //! `elsinore relay`: accepts mail, keeps it, delivers it. The relay itself is `elsinore-relay`; here
 //! its parts are put together from the configuration.
 
-use crate::config::Settings;
-use crate::network;
-use anyhow::Result;
+mod prepared;
+mod running;
 
-/// Looks at everything that the relay needs of the configuration, files that it names included, as it
-/// does before it starts and on SIGHUP.
+pub(crate) use prepared::checked;
+
+use crate::cli::GlobalArguments;
+use crate::config::relay::section::LogFormat;
+use crate::config::{Settings, of_service};
+use anyhow::{Context, Result};
+use clap::Args;
+use elsinore_relay::log::line::Form;
+use elsinore_relay::log::{Log, Prefix};
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// How long the last lines of the log may take to be read.
+const LAST_LINES: Duration = Duration::from_secs(2);
+
+/// What `elsinore relay` takes.
+#[derive(Debug, Args)]
+pub(crate) struct RelayArguments {}
+
+/// Runs the command until it is told to stop.
 ///
 /// # Errors
-/// A configuration error of one line.
-pub(crate) fn checked(settings: &Settings) -> Result<()> {
-    network::sender_config(settings, &network::helo(settings)?)?;
-    network::trust(settings)?;
-    Ok(())
+/// What kept it from starting, or made it end.
+pub(crate) fn run(_: &RelayArguments, global: &GlobalArguments) -> Result<ExitCode> {
+    let global = of_service(global);
+    let settings = Settings::resolve(&global)?;
+    let log = Log::new(
+        std::io::stderr(),
+        form(settings.relay.log),
+        Prefix::of_stderr(),
+    );
+    let log = Arc::new(log.context("the log")?);
+    let done = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .context("cannot start the async runtime")?
+        .block_on(running::run(&global, settings, &log));
+    log.finish(LAST_LINES);
+    done.map(|()| ExitCode::SUCCESS)
+}
+
+/// The form of the log's lines.
+const fn form(format: LogFormat) -> Form {
+    match format {
+        LogFormat::Text => Form::Text,
+        LogFormat::Json => Form::Json,
+    }
 }

@@ -13,18 +13,19 @@ use elsinore_relay::accept::{
     AcceptLimits, AcceptSettings, AcceptTimes, TlsFiles, UndeclaredEightBit,
 };
 use elsinore_relay::notice::NoticeSettings;
+use elsinore_relay::schedule::{DestinationLimits, RetrySettings, ScheduleSettings};
 use elsinore_smtp::command::GreetingName;
+use elsinore_tlsrpt::settings::{DkimSettings, TlsRptSettings};
 use section::{
-    AdminSection, DeliverySection, EightBit, FileMode, LimitsSection, LogFormat, Octets,
-    Postmaster, Recipients, RelayDestinationSection, RelaySection, RelayTimeoutsSection,
-    RelayTlsSection, RetrySection, Secret, Span,
+    AdminSection, EightBit, FileMode, LimitsSection, LogFormat, Octets, Postmaster, Recipients,
+    RelayDestinationSection, RelaySection, RelayTimeoutsSection, RelayTlsSection, Secret, Span,
+    TlsRptSection,
 };
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 /// `[relay]`, resolved.
-#[allow(dead_code, reason = "read by the relay when its parts have landed")]
 #[derive(Debug, Clone)]
 pub(crate) struct RelaySettings {
     /// How mail is accepted; the name of the relay is in it.
@@ -33,28 +34,23 @@ pub(crate) struct RelaySettings {
     pub(crate) own_names: Vec<DomainName>,
     /// Where messages are kept; none when no folder is known.
     pub(crate) store: Option<StorePlace>,
-    /// How long a message is tried.
-    pub(crate) lifetime: Duration,
-    /// After how long its sender is told that it waits; never when absent.
-    pub(crate) warn_after: Option<Duration>,
+    /// Addresses and ports that lead here beside those it listens on.
+    pub(crate) own_addresses: Vec<SocketAddr>,
+    /// When what is tried, and how many at once.
+    pub(crate) schedule: ScheduleSettings,
+    /// Reports about TLS.
+    pub(crate) tlsrpt: TlsRptSettings,
     /// How senders are told.
     pub(crate) notice: NoticeSettings,
     /// Form of the log.
     pub(crate) log: LogFormat,
     /// How long work under way may go on after the relay was told to stop.
     pub(crate) stop: Duration,
-    /// `[relay.retry]`, as written.
-    pub(crate) retry: RetrySection,
-    /// `[relay.delivery]`, as written.
-    pub(crate) delivery: DeliverySection,
-    /// `[[relay.destination]]`, as written.
-    pub(crate) destinations: Vec<RelayDestinationSection>,
     /// `[relay.admin]`.
     pub(crate) admin: AdminSettings,
 }
 
 /// Where messages are kept.
-#[allow(dead_code, reason = "read by the relay when its parts have landed")]
 #[derive(Debug, Clone)]
 pub(crate) enum StorePlace {
     /// In a folder of this machine.
@@ -64,7 +60,6 @@ pub(crate) enum StorePlace {
 }
 
 /// `[relay.admin]`, resolved.
-#[allow(dead_code, reason = "read by the relay when its parts have landed")]
 #[derive(Debug, Clone)]
 pub(crate) struct AdminSettings {
     /// The unix socket in the state folder, for who owns the relay.
@@ -79,10 +74,10 @@ pub(crate) struct AdminSettings {
     pub(crate) token_file: Option<PathBuf>,
 }
 
-/// RFC 5321 §4.5.4.1 wants four to five days at least.
-const LIFETIME: Duration = Duration::from_secs(5 * 86_400);
-/// When a sender is told that a message waits.
-const WARN_AFTER: Duration = Duration::from_secs(4 * 3_600);
+/// How long work may go on after the relay was told to stop; systemd waits for 90 seconds.
+const STOP: Duration = Duration::from_secs(30);
+/// The end of the time in which the relay is to stop, for what is left to be written.
+const LAST_WRITES: Duration = Duration::from_secs(5);
 
 /// Fills in the defaults; `folder` is where the file lies, `state` the state folder, `host` what the
 /// relay is called where `[relay] name` does not say.
@@ -94,17 +89,14 @@ pub(super) fn resolve(
 ) -> Result<RelaySettings> {
     let wrong = |fault: &str| Err(Refusal::configuration(format!("[relay] {fault}")));
     let path = |path: PathBuf| folder.join(path);
+    let stop = (section.timeouts.stop).map_or(STOP, |Span(span)| span);
+    let schedule = schedule(&section, stop)?;
     let store = store(
         section.store.map(path),
         section.postgres,
         section.postgres_file.map(path),
         state,
     )?;
-    let lifetime = section.lifetime.map_or(LIFETIME, |Span(span)| span);
-    if lifetime < Duration::from_secs(60) {
-        return wrong("lifetime: less than a minute");
-    }
-    let warn_after = section.warn_after.map_or(WARN_AFTER, |Span(span)| span);
     if let Some(again) = twice(&section.destinations) {
         return wrong(&format!("destination {again}: there are two; join them"));
     }
@@ -126,24 +118,18 @@ pub(super) fn resolve(
     let postmaster = section
         .postmaster
         .map(|Parsed(Postmaster(mailbox))| mailbox);
-    let stop = section
-        .timeouts
-        .stop
-        .map_or(usual.times.last_messages, |Span(span)| span);
     Ok(RelaySettings {
         own_names: unwrap_all(section.own_names),
+        own_addresses: section.own_addresses,
         store,
-        lifetime,
-        warn_after: (!warn_after.is_zero()).then_some(warn_after),
+        schedule,
+        tlsrpt: tlsrpt(section.tlsrpt, folder)?,
         notice: NoticeSettings {
             postmaster: postmaster.clone(),
             ..NoticeSettings::new(host.clone())
         },
         log: section.log.unwrap_or_default(),
         stop,
-        retry: section.retry,
-        delivery: section.delivery,
-        destinations: section.destinations,
         admin: admin(section.admin, folder, state)?,
         accept: AcceptSettings {
             listen,
@@ -156,7 +142,7 @@ pub(super) fn resolve(
             allow_clients: nets(section.allow_clients)?,
             tls: tls(section.tls, folder)?,
             limits: limits(&section.limits, usual.limits),
-            times: times(&section.limits, &section.timeouts, usual.times),
+            times: times(&section.limits, &section.timeouts, usual.times, stop),
             undeclared_eight_bit: match section.undeclared_8bit {
                 Some(EightBit::Refuse) => UndeclaredEightBit::Refused,
                 Some(EightBit::Take) => UndeclaredEightBit::Taken,
@@ -188,11 +174,6 @@ fn nets(networks: Vec<Parsed<Network>>) -> Result<Vec<Net>> {
 }
 
 fn limits(section: &LimitsSection, usual: AcceptLimits) -> AcceptLimits {
-    let many = |own: Option<Count>, usual: usize| {
-        own.map_or(usual, |Count(count)| {
-            usize::try_from(count).unwrap_or(usize::MAX)
-        })
-    };
     let count = |own: Option<Count>, usual: u32| own.map_or(usual, |Count(count)| count);
     AcceptLimits {
         connections: many(section.connections, usual.connections),
@@ -217,6 +198,7 @@ fn times(
     limits: &LimitsSection,
     section: &RelayTimeoutsSection,
     usual: AcceptTimes,
+    stop: Duration,
 ) -> AcceptTimes {
     let span = |own: Option<Span>, usual| own.map_or(usual, |Span(span)| span);
     AcceptTimes {
@@ -230,8 +212,115 @@ fn times(
             .slowest
             .map_or(usual.slowest, |Count(octets)| u64::from(octets)),
         grace: usual.grace,
-        last_messages: span(section.stop, usual.last_messages),
+        last_messages: usual.last_messages.min(stop.saturating_sub(LAST_WRITES)),
     }
+}
+
+fn schedule(section: &RelaySection, stop: Duration) -> Result<ScheduleSettings> {
+    let usual = ScheduleSettings::default();
+    let span = |own: Option<Span>, usual| own.map_or(usual, |Span(span)| span);
+    let wrong = |fault: &str| Err(Refusal::configuration(format!("[relay] {fault}")));
+    let RetrySettings {
+        first,
+        longest,
+        dns,
+        lifetime,
+    } = usual.retry;
+    let retry = RetrySettings {
+        first: span(section.retry.first, first),
+        longest: span(section.retry.longest, longest),
+        dns: span(section.retry.dns, dns),
+        lifetime: span(section.lifetime, lifetime),
+    };
+    if retry.lifetime < Duration::from_secs(60) {
+        return wrong("lifetime: less than a minute");
+    }
+    if retry.first.is_zero() || retry.dns.is_zero() {
+        return wrong("retry: a pause of nothing");
+    }
+    if retry.longest < retry.first {
+        return wrong("retry: longest is shorter than first");
+    }
+    let warn_after = section.warn_after.map(|Span(span)| span);
+    let delivery = &section.delivery;
+    let limits = destination_limits(
+        delivery.per_destination_first,
+        delivery.per_destination,
+        delivery.messages_per_minute,
+        usual.limits,
+    );
+    let overrides = section.destinations.iter().map(|own| {
+        let Parsed(domain) = &own.domain;
+        let own = destination_limits(own.first, own.concurrency, own.messages_per_minute, limits);
+        (domain.clone(), own)
+    });
+    let overrides = overrides.collect();
+    let sessions = many(delivery.concurrency, usual.sessions);
+    Ok(ScheduleSettings {
+        sessions,
+        // What waits beside what is worked on, so that nobody waits for the store.
+        leased: usual.leased.max(sessions.saturating_mul(4)),
+        limits,
+        overrides,
+        retry,
+        warn_after: match warn_after {
+            Some(span) if span.is_zero() => None,
+            Some(span) => Some(span),
+            None => usual.warn_after,
+        },
+        drain: stop.saturating_sub(LAST_WRITES),
+        ..usual
+    })
+}
+
+fn destination_limits(
+    first: Option<Count>,
+    most: Option<Count>,
+    per_minute: Option<Count>,
+    usual: DestinationLimits,
+) -> DestinationLimits {
+    let most = many(most, usual.most);
+    DestinationLimits {
+        first: many(first, usual.first).min(most),
+        most,
+        per_minute: per_minute.map_or(usual.per_minute, |Count(count)| Some(count)),
+    }
+}
+
+fn tlsrpt(section: TlsRptSection, folder: &Path) -> Result<TlsRptSettings> {
+    let wrong = |fault: String| Refusal::configuration(format!("[relay.tlsrpt] {fault}"));
+    let usual = TlsRptSettings::default();
+    let dkim = match (section.dkim_domain, section.dkim_selector, section.dkim_key) {
+        (Some(Parsed(domain)), Some(selector), Some(key)) => Some(DkimSettings {
+            domain,
+            selector,
+            key_file: folder.join(key),
+        }),
+        (None, None, None) => None,
+        _ => {
+            return Err(wrong(
+                "dkim_domain, dkim_selector and dkim_key: all three or none".to_owned(),
+            ));
+        }
+    };
+    let settings = TlsRptSettings {
+        enabled: section.enabled.unwrap_or(usual.enabled),
+        organisation: section.organisation.unwrap_or(usual.organisation),
+        contact: section.contact.unwrap_or(usual.contact),
+        from: section.from,
+        dkim,
+        hours: section.hours.unwrap_or(usual.hours),
+        host_reports: section.host_reports.unwrap_or(usual.host_reports),
+        ..usual
+    };
+    settings.check().map_err(|error| wrong(error.to_string()))?;
+    Ok(settings)
+}
+
+fn many(own: Option<Count>, usual: usize) -> usize {
+    own.map_or(usual, |Count(count)| {
+        usize::try_from(count).unwrap_or(usize::MAX)
+    })
 }
 
 /// The domain that two sections speak of.

@@ -1,7 +1,6 @@
 //! The configuration as it takes effect, for people to read: every key with its value and where the
 //! value is from. The result is TOML again and means the same.
 
-use super::file::Count;
 use super::policyd::PolicydSettings;
 use super::relay::section::{LogFormat, Octets, Span};
 use super::relay::{RelaySettings, StorePlace};
@@ -10,6 +9,7 @@ use crate::cli::GlobalArguments;
 use clap::ValueEnum;
 use elsinore_net::resolver::ResolverConfig;
 use elsinore_relay::accept::UndeclaredEightBit;
+use elsinore_tlsrpt::settings::TlsRptSettings;
 use std::collections::HashMap;
 use std::fmt::Display;
 use std::path::Path;
@@ -231,12 +231,12 @@ fn policyd(rows: &mut Rows<'_>, policyd: &PolicydSettings) {
 }
 
 fn relay(rows: &mut Rows<'_>, relay: &RelaySettings) {
-    const OWN: &str = "the program's own choice";
     const NO_TLS: &str = "STARTTLS is not offered to clients";
     let accept = &relay.accept;
     rows.section = "relay";
     rows.text("name", &accept.host);
     rows.list("own_names", &relay.own_names);
+    rows.list("own_addresses", &relay.own_addresses);
     rows.list("listen", &accept.listen);
     rows.path("socket", accept.socket.as_deref(), "none");
     rows.text("socket_mode", format_args!("{:04o}", accept.socket_mode));
@@ -254,8 +254,8 @@ fn relay(rows: &mut Rows<'_>, relay: &RelaySettings) {
     };
     rows.add(key, shared);
     rows.add(other, Shown::Words("not set"));
-    rows.span("lifetime", relay.lifetime);
-    rows.span("warn_after", relay.warn_after.unwrap_or_default());
+    rows.span("lifetime", relay.schedule.retry.lifetime);
+    rows.span("warn_after", relay.schedule.warn_after.unwrap_or_default());
     rows.name(
         "postmaster",
         accept.postmaster.as_ref(),
@@ -302,18 +302,18 @@ fn relay(rows: &mut Rows<'_>, relay: &RelaySettings) {
     rows.span("reply", accept.times.reply);
     rows.span("without_message", accept.times.without_message);
     rows.span("stop", relay.stop);
+    let retry = &relay.schedule.retry;
     rows.section = "relay.retry";
-    rows.maybe_span("first", relay.retry.first, OWN);
-    rows.maybe_span("longest", relay.retry.longest, OWN);
-    rows.maybe_span("dns", relay.retry.dns, OWN);
+    rows.span("first", retry.first);
+    rows.span("longest", retry.longest);
+    rows.span("dns", retry.dns);
+    let limits = &relay.schedule.limits;
     rows.section = "relay.delivery";
-    rows.count("concurrency", relay.delivery.concurrency, OWN);
-    rows.count("per_destination", relay.delivery.per_destination, OWN);
-    rows.count(
-        "messages_per_minute",
-        relay.delivery.messages_per_minute,
-        "no bound",
-    );
+    rows.number("concurrency", relay.schedule.sessions);
+    rows.number("per_destination_first", limits.first);
+    rows.number("per_destination", limits.most);
+    rows.count("messages_per_minute", limits.per_minute, "no bound");
+    reports(rows, &relay.tlsrpt);
     rows.section = "relay.admin";
     rows.name(
         "listen",
@@ -327,6 +327,25 @@ fn relay(rows: &mut Rows<'_>, relay: &RelaySettings) {
         relay.admin.token_file.as_deref(),
         "the queue is not to be had over TCP",
     );
+}
+
+fn reports(rows: &mut Rows<'_>, reports: &TlsRptSettings) {
+    const UNSIGNED: &str = "reports go by HTTPS alone";
+    let dkim = reports.dkim.as_ref();
+    rows.section = "relay.tlsrpt";
+    rows.flag("enabled", reports.enabled);
+    rows.text("organisation", &reports.organisation);
+    rows.text("contact", &reports.contact);
+    rows.name("from", reports.from.as_ref(), "contact");
+    rows.name("dkim_domain", dkim.map(|dkim| &dkim.domain), UNSIGNED);
+    rows.name("dkim_selector", dkim.map(|dkim| &dkim.selector), UNSIGNED);
+    rows.path(
+        "dkim_key",
+        dkim.map(|dkim| dkim.key_file.as_path()),
+        UNSIGNED,
+    );
+    rows.number("hours", reports.hours);
+    rows.flag("host_reports", reports.host_reports);
 }
 
 fn mode_word(mode: DnsMode) -> String {
@@ -384,9 +403,9 @@ impl Rows<'_> {
         self.add(key, Shown::Value(Value::Integer(value)));
     }
 
-    fn count(&mut self, key: &'static str, value: Option<Count>, none: &'static str) {
+    fn count(&mut self, key: &'static str, value: Option<u32>, none: &'static str) {
         match value {
-            Some(Count(value)) => self.number(key, value),
+            Some(value) => self.number(key, value),
             None => self.add(key, Shown::Words(none)),
         }
     }
@@ -405,13 +424,6 @@ impl Rows<'_> {
 
     fn span(&mut self, key: &'static str, value: Duration) {
         self.text(key, Span::text(value));
-    }
-
-    fn maybe_span(&mut self, key: &'static str, value: Option<Span>, none: &'static str) {
-        match value {
-            Some(Span(value)) => self.span(key, value),
-            None => self.add(key, Shown::Words(none)),
-        }
     }
 
     fn list<T: Display>(&mut self, key: &'static str, values: &[T]) {

@@ -3,7 +3,7 @@
 use crate::config::Settings;
 use crate::config::relay::StorePlace;
 use crate::exit::Refusal;
-use crate::output::printable;
+use crate::output::{self, printable};
 use crate::store;
 use anyhow::{Context as _, Result};
 use elsinore_queue::error::StoreError;
@@ -42,7 +42,8 @@ impl Access {
                 )));
             }
         }
-        store::open(settings).await.map(Self::Store)
+        let tell = |found: String| output::diagnose(&printable(&format!("queue: {found}")));
+        store::open(settings, tell).await.map(Self::Store)
     }
 
     /// Lets go of it.

@@ -20,6 +20,8 @@ pub(crate) struct RelaySection {
     pub(crate) name: Option<Parsed<DomainName>>,
     /// Other names under which this relay stands in MX lists.
     pub(crate) own_names: Vec<Parsed<DomainName>>,
+    /// Addresses and ports that lead here beside those it listens on, as where a router translates.
+    pub(crate) own_addresses: Vec<SocketAddr>,
     /// TCP addresses where mail is accepted.
     pub(crate) listen: Option<Vec<SocketAddr>>,
     /// A unix socket where mail is accepted.
@@ -51,6 +53,7 @@ pub(crate) struct RelaySection {
     pub(crate) delivery: DeliverySection,
     #[serde(rename = "destination")]
     pub(crate) destinations: Vec<RelayDestinationSection>,
+    pub(crate) tlsrpt: TlsRptSection,
     pub(crate) admin: AdminSection,
 }
 
@@ -124,25 +127,52 @@ pub(crate) struct RetrySection {
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub(crate) struct DeliverySection {
-    /// Deliveries at a time.
+    /// Jobs worked on at a time.
     pub(crate) concurrency: Option<Count>,
-    /// Of which so many to one destination.
+    /// To one destination, to begin with.
+    pub(crate) per_destination_first: Option<Count>,
+    /// To one destination, at most.
     pub(crate) per_destination: Option<Count>,
     /// Messages to one destination in a minute; no bound when absent.
     pub(crate) messages_per_minute: Option<Count>,
 }
 
 /// One `[[relay.destination]]`.
-#[allow(dead_code, reason = "read by the relay when its parts have landed")]
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct RelayDestinationSection {
     /// Of which destination it speaks; with a leading dot, of all below it.
     pub(crate) domain: Parsed<DomainPattern>,
-    /// Deliveries at a time.
+    /// Jobs at a time, to begin with.
+    pub(crate) first: Option<Count>,
+    /// Jobs at a time, at most.
     pub(crate) concurrency: Option<Count>,
     /// Messages in a minute.
     pub(crate) messages_per_minute: Option<Count>,
+}
+
+/// `[relay.tlsrpt]`: reports about TLS (RFC 8460).
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct TlsRptSection {
+    /// Whether attempts are counted and reports are sent.
+    pub(crate) enabled: Option<bool>,
+    /// Who sends them.
+    pub(crate) organisation: Option<String>,
+    /// Whom to ask about them.
+    pub(crate) contact: Option<String>,
+    /// From whom they come by mail.
+    pub(crate) from: Option<String>,
+    /// The domain that signs them (DKIM).
+    pub(crate) dkim_domain: Option<Parsed<DomainName>>,
+    /// The selector of its key.
+    pub(crate) dkim_selector: Option<String>,
+    /// The private key, PEM.
+    pub(crate) dkim_key: Option<PathBuf>,
+    /// Hours after midnight UTC over which they are spread.
+    pub(crate) hours: Option<u32>,
+    /// Whether the domains of MX hosts are told of their TLSA records too.
+    pub(crate) host_reports: Option<bool>,
 }
 
 /// `[relay.admin]`.

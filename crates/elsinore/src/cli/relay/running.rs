@@ -1,0 +1,533 @@
+//! A relay from its start to its end: sockets, parts, signals.
+
+use super::form;
+use super::prepared::{Prepared, prepare};
+use crate::cli::GlobalArguments;
+use crate::config::Settings;
+use crate::exit::Refusal;
+use crate::output::printable;
+use crate::{network, store};
+use anyhow::{Context, Result};
+use elsinore_net::deliver::{Sender, SenderConfig};
+use elsinore_net::dialer::Dialer;
+use elsinore_net::doctor::triage::Triage;
+use elsinore_net::doctor::watch::{WatchSettings, Watched};
+use elsinore_net::resolver::SecureResolver;
+use elsinore_queue::store::QueueStore;
+use elsinore_relay::accept::{self, AcceptSettings, Listeners};
+use elsinore_relay::admin::Admin;
+use elsinore_relay::admin::guard::Guard;
+use elsinore_relay::admin::health::Health;
+use elsinore_relay::admin::serve::{Doors, owners_socket};
+use elsinore_relay::clock::SystemClock;
+use elsinore_relay::event::{Event, Journal, Journals, Severity};
+use elsinore_relay::log::Log;
+use elsinore_relay::metrics::Metrics;
+use elsinore_relay::notice::NoticeSettings;
+use elsinore_relay::relay::{OwnDns, Relay, RelayParts, RelayStatus, Rollover, Validates};
+use elsinore_relay::schedule::{Courier, ScheduleSettings};
+use elsinore_relay::service::{self, Inherited, Pulse, Signals, Stage, Wish};
+use elsinore_tlsrpt::dispatch::{News, Reporter, World};
+use elsinore_tlsrpt::ledger::Ledger;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::net::{TcpListener, UnixListener};
+use tokio::sync::watch;
+use tokio::task::JoinHandle;
+
+/// The version of the program.
+const VERSION: &str = env!("CARGO_PKG_VERSION");
+/// How long it holds what was found out about our own DNS.
+const BLAME_HOLDS: Duration = Duration::from_secs(60);
+/// How often it is looked whether the schedule makes progress.
+const LOOK_EVERY: Duration = Duration::from_secs(2);
+/// A schedule that made no turn for so long is stuck.
+const STUCK_AFTER: Duration = Duration::from_secs(60);
+/// How long the parts may take to end beyond what they were told.
+const LAST_WORDS: Duration = Duration::from_secs(10);
+
+/// Runs a relay until a signal ends it.
+///
+/// # Errors
+/// What kept it from starting, or made it end.
+pub(super) async fn run(
+    global: &GlobalArguments,
+    settings: Settings,
+    log: &Arc<Log>,
+) -> Result<()> {
+    // Before anybody can know that it runs: from here on a signal ends it in order.
+    let mut signals = Signals::new().context("signals")?;
+    let prepared = prepare(&settings).await?;
+    let relay = Running::start(&settings, prepared, log).await?;
+    let summary = relay.summary.clone();
+    log.say(Severity::Info, "relay", summary.clone());
+    service::tell(Stage::Ready, &summary);
+    let mut current = settings;
+    let mut relay = relay;
+    let failed = loop {
+        tokio::select! {
+            wish = signals.next() => match wish {
+                Wish::Stop => break None,
+                Wish::Reload => {
+                    service::tell(Stage::Reloading, "reading the configuration");
+                    current = relay.reload(global, current, log).await;
+                    service::tell(Stage::Ready, &summary);
+                }
+            },
+            ended = &mut relay.delivering => break Some(ended),
+            ended = &mut relay.accepting => {
+                break Some(ended.map(|()| Ok(())));
+            }
+        }
+    };
+    service::tell(Stage::Stopping, "finishing what was begun");
+    log.say(Severity::Info, "relay", "stopping");
+    let bound = current.relay.stop + LAST_WORDS;
+    let stopped = relay.stop(bound, failed.is_some()).await;
+    match failed {
+        Some(Ok(Ok(()))) => Err(Refusal::unavailable("relay: a part of it ended by itself")),
+        Some(Ok(Err(error))) => Err(store::by_kind(
+            &error,
+            printable(&format!("relay: store: {error}")),
+        )),
+        Some(Err(error)) => Err(anyhow::anyhow!("relay: a part of it broke off: {error}")),
+        None => stopped,
+    }
+}
+
+type Delivering = JoinHandle<Result<(), elsinore_queue::error::StoreError>>;
+
+/// The parts of a relay that runs.
+struct Running {
+    store: Arc<dyn QueueStore>,
+    sender: Arc<Sender>,
+    mail_at: Vec<SocketAddr>,
+    world: Network,
+    delivering: Delivering,
+    accepting: JoinHandle<()>,
+    serving: JoinHandle<()>,
+    counting: Vec<JoinHandle<()>>,
+    watching: JoinHandle<()>,
+    stop_mail: watch::Sender<bool>,
+    stop_admin: watch::Sender<bool>,
+    accept: watch::Sender<Arc<AcceptSettings>>,
+    schedule: watch::Sender<Arc<ScheduleSettings>>,
+    notice: watch::Sender<Arc<NoticeSettings>>,
+    courier: watch::Sender<Arc<dyn Courier>>,
+    guard: watch::Sender<Guard>,
+    summary: String,
+}
+
+/// What a sender is made of beside its settings.
+struct Network {
+    resolver: Arc<dyn SecureResolver>,
+    dialer: Arc<dyn Dialer>,
+    triage: Arc<Triage>,
+}
+
+impl Network {
+    fn sender(&self, config: SenderConfig) -> Arc<Sender> {
+        let sender = Sender::new(
+            config,
+            Arc::clone(&self.resolver),
+            Arc::clone(&self.dialer),
+            network::clock(),
+        );
+        Arc::new(sender.with_triage(Arc::clone(&self.triage)))
+    }
+}
+
+impl Running {
+    async fn start(settings: &Settings, prepared: Prepared, log: &Arc<Log>) -> Result<Self> {
+        let inherited = Inherited::take()
+            .map_err(|error| Refusal::configuration(format!("sockets handed in: {error}")))?;
+        let store =
+            store::open(settings, |found| log.say(Severity::Warning, "store", found)).await?;
+        let sockets = Sockets::open(settings, inherited)?;
+        let mail_at = sockets.mail.addresses();
+
+        let resolver = network::resolver(settings)?;
+        let triage = network::triage_that_keeps(settings, &resolver, BLAME_HOLDS)?;
+        let triage = Arc::new(triage);
+        let secure: Arc<dyn SecureResolver> =
+            Arc::<elsinore_net::resolver::Resolver>::clone(&resolver);
+        let (watched, ends) = Watched::new(secure);
+        let world = Network {
+            resolver: Arc::new(watched),
+            dialer: network::dialer(settings)?,
+            triage: Arc::clone(&triage),
+        };
+        let reporter = reporter(settings, &prepared.sender, &store, &world)?;
+        let mut sender_config = prepared.sender;
+        sender_config.policy.own_addresses.extend(&mail_at);
+        let sender = world.sender(sender_config);
+
+        let metrics = Arc::new(Metrics::new(VERSION));
+        let own_log: Arc<dyn Journal> = Arc::<Log>::clone(log);
+        let own_metrics: Arc<dyn Journal> = Arc::<Metrics>::clone(&metrics);
+        let mut journals = vec![own_log, own_metrics];
+        let (stop_mail, stopped) = watch::channel(false);
+        let (stop_admin, admin_stopped) = watch::channel(false);
+        let mut counting = Vec::new();
+        if let Some(reporter) = reporter {
+            let ledger = Ledger::new(Arc::clone(&store), settings.relay.tlsrpt.host_reports);
+            let ledger = Arc::new(ledger);
+            journals.push(Arc::new(Counted(Arc::clone(&ledger))));
+            counting.push(tokio::spawn(count(
+                ledger,
+                Arc::clone(log),
+                admin_stopped.clone(),
+            )));
+            counting.push(tokio::spawn(report(
+                reporter,
+                Arc::clone(log),
+                stopped.clone(),
+            )));
+        }
+        let journal: Arc<dyn Journal> = Arc::new(Journals(journals));
+
+        let (accept, accept_settings) = watch::channel(prepared.accept);
+        let (schedule, schedule_settings) = watch::channel(prepared.schedule);
+        let (notice, notice_settings) = watch::channel(prepared.notice);
+        let first: Arc<dyn Courier> = Arc::<Sender>::clone(&sender);
+        let (courier, couriers) = watch::channel(first);
+        let (guard, guards) = watch::channel(prepared.guard);
+
+        let delivering = Relay::new(RelayParts {
+            store: Arc::clone(&store),
+            courier: couriers,
+            clock: Arc::new(SystemClock),
+            journal: Arc::clone(&journal),
+            schedule: schedule_settings,
+            notices: notice_settings,
+            greeting_name: settings.relay.accept.host.clone(),
+            own_dns: Some(OwnDns {
+                settings: WatchSettings::default(),
+                triage,
+                ends,
+            }),
+            rollover: network::anchor_store(settings).map(|anchors| Rollover { resolver, anchors }),
+        });
+        let status = delivering.status();
+        let health = Arc::new(Health::new(
+            Arc::clone(&store),
+            &["listener", "resolver", "schedule"],
+        ));
+        let admin = Admin {
+            store: Arc::clone(&store),
+            health: Arc::clone(&health),
+            metrics,
+            log: Arc::clone(log),
+            status: Arc::clone(&status),
+            orders: delivering.orders(),
+            guard: guards,
+            counted: Arc::default(),
+        };
+        let summary = summary(&mail_at, settings, &sockets.admin);
+        let serving = tokio::spawn(sockets.admin.serve(admin.router(), admin_stopped));
+        let delivering = tokio::spawn(delivering.run(stopped.clone()));
+        let accepting = {
+            let serve = accept::serve(
+                accept_settings,
+                sockets.mail,
+                Arc::clone(&store),
+                Arc::clone(&journal),
+                until(stopped),
+            );
+            let journal = Arc::clone(&journal);
+            tokio::spawn(async move {
+                if let Err(error) = serve.await {
+                    journal.note(&Event::Notice {
+                        severity: Severity::Error,
+                        part: "listener",
+                        text: error.to_string(),
+                    });
+                }
+            })
+        };
+        health.set("listener", Ok(()));
+        let watching = tokio::spawn(watch_over(status, health, Arc::clone(&store)));
+        Ok(Self {
+            store,
+            sender,
+            mail_at,
+            world,
+            delivering,
+            accepting,
+            serving,
+            counting,
+            watching,
+            stop_mail,
+            stop_admin,
+            accept,
+            schedule,
+            notice,
+            courier,
+            guard,
+            summary,
+        })
+    }
+
+    /// Takes the new configuration, if all of it is good; the answer is the one that holds.
+    async fn reload(
+        &mut self,
+        global: &GlobalArguments,
+        current: Settings,
+        log: &Arc<Log>,
+    ) -> Settings {
+        let read = match Settings::resolve(global) {
+            Ok(settings) => (prepare(&settings).await).map(|prepared| (settings, prepared)),
+            Err(error) => Err(error),
+        };
+        let (settings, prepared) = match read {
+            Ok(read) => read,
+            Err(error) => {
+                let text = format!("not taken, the old one goes on: {error:#}");
+                log.say(Severity::Error, "configuration", text);
+                return current;
+            }
+        };
+        let waits = needs_a_start(&current, &settings);
+        log.set_form(form(settings.relay.log));
+        let mut sender_config = prepared.sender;
+        sender_config.policy.own_addresses.extend(&self.mail_at);
+        let old = std::mem::replace(&mut self.sender, self.world.sender(sender_config));
+        let courier: Arc<dyn Courier> = Arc::<Sender>::clone(&self.sender);
+        self.courier.send_replace(courier);
+        tokio::spawn(async move { old.leave_connections().await });
+        self.accept.send_replace(prepared.accept);
+        self.schedule.send_replace(prepared.schedule);
+        self.notice.send_replace(prepared.notice);
+        self.guard.send_replace(prepared.guard);
+        let text = if waits.is_empty() {
+            "taken".to_owned()
+        } else {
+            format!("taken; {} from the next start on", waits.join(", "))
+        };
+        log.say(Severity::Info, "configuration", text);
+        settings
+    }
+
+    /// Lets everything come to its end, within `bound`.
+    async fn stop(self, bound: Duration, is_broken: bool) -> Result<()> {
+        self.stop_mail.send_replace(true);
+        let mail = async {
+            if !is_broken {
+                let _ = self.accepting.await;
+                let _ = self.delivering.await;
+            }
+        };
+        let in_time = tokio::time::timeout(bound, mail).await.is_ok();
+        let _ = tokio::time::timeout(LAST_WORDS, self.sender.leave_connections()).await;
+        self.watching.abort();
+        self.stop_admin.send_replace(true);
+        for counting in self.counting {
+            let _ = tokio::time::timeout(LAST_WORDS, counting).await;
+        }
+        let _ = tokio::time::timeout(LAST_WORDS, self.serving).await;
+        let closed = tokio::time::timeout(LAST_WORDS, self.store.close()).await;
+        match closed {
+            Ok(Ok(())) if in_time => Ok(()),
+            Ok(Ok(())) => Err(Refusal::temporary(
+                "relay: stopped before everything had ended; what was under way is tried again",
+            )),
+            Ok(Err(error)) => Err(store::by_kind(
+                &error,
+                printable(&format!("relay: store: {error}")),
+            )),
+            Err(_) => Err(Refusal::storage("relay: the store did not close in time")),
+        }
+    }
+}
+
+/// The sockets of a relay.
+struct Sockets {
+    mail: Listeners,
+    admin: Doors,
+}
+
+impl Sockets {
+    fn open(settings: &Settings, inherited: Inherited) -> Result<Self> {
+        let unusable =
+            |error: std::io::Error| Refusal::unavailable(format!("sockets handed in: {error}"));
+        let admin = &settings.relay.admin;
+        let owner = match &admin.socket {
+            Some(path) => {
+                if let Some(folder) = path.parent() {
+                    std::fs::create_dir_all(folder)
+                        .with_context(|| format!("state_dir {}", folder.display()))?;
+                }
+                Some(owners_socket(path).map_err(|error| {
+                    Refusal::unavailable(format!("cannot listen on {}: {error}", path.display()))
+                })?)
+            }
+            None => None,
+        };
+        let tcp = |sockets: Vec<std::net::TcpListener>| {
+            let sockets = sockets.into_iter().map(TcpListener::from_std);
+            sockets.collect::<Result<Vec<_>, _>>().map_err(unusable)
+        };
+        let mail = if inherited.has_mail() {
+            let unix = inherited.mail_unix.into_iter().map(UnixListener::from_std);
+            let unix = unix.collect::<Result<Vec<_>, _>>().map_err(unusable)?;
+            Listeners::handed_in(tcp(inherited.mail)?, unix)
+        } else {
+            Listeners::bind(&settings.relay.accept)
+                .map_err(|error| Refusal::unavailable(format!("[relay] {error}")))?
+        };
+        let mut doors = tcp(inherited.admin)?;
+        if let Some(at) = admin.listen.filter(|_| doors.is_empty()) {
+            let cannot = |error| {
+                Refusal::unavailable(format!("[relay.admin] cannot listen on {at}: {error}"))
+            };
+            let socket = std::net::TcpListener::bind(at).map_err(cannot)?;
+            socket.set_nonblocking(true).map_err(cannot)?;
+            doors.push(TcpListener::from_std(socket).map_err(cannot)?);
+        }
+        Ok(Self {
+            mail,
+            admin: Doors { owner, tcp: doors },
+        })
+    }
+}
+
+/// One line for whoever starts it.
+fn summary(mail: &[SocketAddr], settings: &Settings, admin: &Doors) -> String {
+    let mut places: Vec<String> = mail.iter().map(ToString::to_string).collect();
+    if let Some(socket) = &settings.relay.accept.socket {
+        places.push(socket.display().to_string());
+    }
+    let mut text = format!(
+        "{} {} listens on {}",
+        settings.relay.accept.host,
+        VERSION,
+        places.join(", ")
+    );
+    let doors: Vec<String> = (admin.tcp.iter())
+        .filter_map(|door| door.local_addr().ok())
+        .map(|at| at.to_string())
+        .collect();
+    if !doors.is_empty() {
+        text.push_str(&format!("; admin on {}", doors.join(", ")));
+    }
+    text
+}
+
+/// What of the new configuration waits for the next start.
+fn needs_a_start(old: &Settings, new: &Settings) -> Vec<&'static str> {
+    let text = |value: &dyn std::fmt::Debug| format!("{value:?}");
+    let (was, is) = (&old.relay, &new.relay);
+    let mut waits = Vec::new();
+    for (what, differs) in [
+        ("[dns]", text(&old.dns) != text(&new.dns)),
+        ("[doctor]", text(&old.doctor) != text(&new.doctor)),
+        ("[lab]", old.lab_map != new.lab_map),
+        ("state_dir", old.state_dir != new.state_dir),
+        ("[relay] listen", was.accept.listen != is.accept.listen),
+        ("[relay] socket", was.accept.socket != is.accept.socket),
+        ("[relay] name", was.accept.host != is.accept.host),
+        ("[relay] store", text(&was.store) != text(&is.store)),
+        ("[relay.tlsrpt]", was.tlsrpt != is.tlsrpt),
+        ("[relay.admin] listen", was.admin.listen != is.admin.listen),
+    ] {
+        if differs {
+            waits.push(what);
+        }
+    }
+    waits
+}
+
+/// Resolves when `stop` says so, or nobody can say it any more.
+async fn until(mut stop: watch::Receiver<bool>) {
+    let _ = stop.wait_for(|stop| *stop).await;
+}
+
+/// Looks whether the schedule makes progress and our own DNS works, and feeds the watchdog while both
+/// store and schedule are alive.
+async fn watch_over(status: Arc<RelayStatus>, health: Arc<Health>, store: Arc<dyn QueueStore>) {
+    let pulse = Pulse::default();
+    let look = async {
+        let mut ticks = tokio::time::interval(LOOK_EVERY);
+        let mut seen = status.beats();
+        loop {
+            let beats = status.beats();
+            if beats != seen {
+                seen = beats;
+                pulse.beat();
+            }
+            health.set(
+                "schedule",
+                match pulse.age() {
+                    age if age < STUCK_AFTER => Ok(()),
+                    age => Err(format!("no turn for {} seconds", age.as_secs())),
+                },
+            );
+            health.set(
+                "resolver",
+                match status.resolver_validates() {
+                    Validates::Yes => Ok(()),
+                    Validates::Unknown => Err("not known yet".to_owned()),
+                    Validates::No(trouble) => Err(trouble.to_string()),
+                },
+            );
+            ticks.tick().await;
+        }
+    };
+    let lives = || store.health().is_ok() && pulse.age() < STUCK_AFTER;
+    tokio::join!(look, service::feed_watchdog(lives));
+}
+
+/// Counts sessions for reports about TLS.
+#[derive(Debug)]
+struct Counted(Arc<Ledger>);
+
+impl Journal for Counted {
+    fn note(&self, event: &Event) {
+        if let Event::Tried {
+            message, report, ..
+        } = event
+            && message.envelope.origin != elsinore_tlsrpt::ORIGIN
+        {
+            self.0.note(report);
+        }
+    }
+}
+
+async fn count(ledger: Arc<Ledger>, log: Arc<Log>, stop: watch::Receiver<bool>) {
+    let tell = |text: String| log.say(Severity::Warning, "tlsrpt", text);
+    ledger.run(until(stop), tell).await;
+}
+
+fn reporter(
+    settings: &Settings,
+    sender: &SenderConfig,
+    store: &Arc<dyn QueueStore>,
+    world: &Network,
+) -> Result<Option<Reporter>> {
+    if !settings.relay.tlsrpt.enabled {
+        return Ok(None);
+    }
+    let world = World {
+        resolver: Arc::clone(&world.resolver),
+        dialer: Arc::clone(&world.dialer),
+        clock: network::clock(),
+        roots: sender.roots.clone(),
+        networks: sender.policy.networks.clone(),
+    };
+    Reporter::new(settings.relay.tlsrpt.clone(), Arc::clone(store), world)
+        .map(Some)
+        .map_err(|error| Refusal::configuration(format!("[relay.tlsrpt] {error}")))
+}
+
+async fn report(reporter: Reporter, log: Arc<Log>, stop: watch::Receiver<bool>) {
+    let tell = |news: News| {
+        let severity = if news.is_warning() {
+            Severity::Warning
+        } else {
+            Severity::Info
+        };
+        log.say(severity, "tlsrpt", news.to_string());
+    };
+    reporter.run(until(stop), &tell).await;
+}
