@@ -14,7 +14,9 @@
 //! The index is synced every second; after a loss of power its end is made again from the segments.
 
 mod claim;
+mod compact;
 mod desk;
+mod fsck;
 mod index;
 mod listing;
 mod replay;
@@ -26,6 +28,7 @@ mod shared;
 mod work;
 mod writer;
 
+pub use fsck::{DamagedStretch, FsckMode, FsckReport, IndexState, Mended, fsck};
 pub use replay::Recovery;
 
 use crate::admin::{Deed, Filter, JobView, Page, Stats};
@@ -138,6 +141,8 @@ impl SqliteStore {
             lock,
             lazy_since: Some(Instant::now()),
             more: std::collections::VecDeque::new(),
+            damaged: std::collections::BTreeSet::new(),
+            tidied: Vec::new(),
         };
         let (sender, receiver) = channel();
         let writer = std::thread::Builder::new()
@@ -248,8 +253,11 @@ impl QueueStore for SqliteStore {
             self.shared.health()?;
             self.room(message.content.octets())?;
             let arrival = match message.content {
-                Content::Memory(_) => work::prepare(message)?,
-                Content::File { .. } => blocking(move || work::prepare(message)).await?,
+                Content::Memory(_) => work::prepare(message, &self.spool)?,
+                Content::File { .. } => {
+                    let spool = self.spool.clone();
+                    blocking(move || work::prepare(message, &spool)).await?
+                }
             };
             self.ask(|reply| Work::Enqueue(Box::new(arrival), reply))
                 .await
@@ -429,7 +437,7 @@ impl QueueStore for SqliteStore {
     }
 
     fn tidy(&self) -> Answer<'_, ()> {
-        Box::pin(self.ask(Work::Tidy))
+        Box::pin(self.ask(|reply| Work::Tidy(compact::Compaction::default(), reply)))
     }
 
     fn close(&self) -> Answer<'_, ()> {

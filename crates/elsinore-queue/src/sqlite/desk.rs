@@ -255,6 +255,13 @@ impl Desk {
         self.places.get(&message).map(|(place, _)| *place)
     }
 
+    /// A message stands elsewhere now.
+    pub(super) fn moved(&mut self, message: MessageId, place: Place) {
+        if let Some((known, _)) = self.places.get_mut(&message) {
+            *known = place;
+        }
+    }
+
     /// Destinations with due jobs, as [`QueueStore::waiting`](crate::store::QueueStore::waiting) says.
     pub(super) fn waiting(
         &mut self,

@@ -22,6 +22,9 @@ pub(super) const NTH_BITS: u32 = 20;
 /// "ELSQ": tells `file` and us whose database it is.
 const APPLICATION: i64 = 0x454C_5351;
 
+/// Unused pages that the index keeps for what comes.
+const SPARE_PAGES: i64 = 4096;
+
 const SCHEMA: &str = "
 CREATE TABLE place (
   one INTEGER PRIMARY KEY CHECK (one = 1),
@@ -143,6 +146,11 @@ impl Index {
                 found: version,
                 known: VERSION,
             }));
+        }
+        if tables == 0 {
+            // Only before the first table.
+            self.sql
+                .execute_batch("PRAGMA auto_vacuum = INCREMENTAL;")?;
         }
         self.sql
             .query_row("PRAGMA journal_mode = WAL", [], |_| Ok(()))?;
@@ -292,6 +300,33 @@ impl Index {
             .prepare_cached("SELECT num FROM message WHERE id = ?1")?
             .query_row([id.octets()], |row| row.get(0))
             .optional()
+    }
+
+    /// Where a message stands.
+    ///
+    /// # Errors
+    /// What SQLite says.
+    pub(super) fn place_of(&self, num: i64) -> rusqlite::Result<Option<Place>> {
+        self.sql
+            .prepare_cached(
+                "SELECT segment, start, length, body, octets, crc FROM message WHERE num = ?1",
+            )?
+            .query_row([num], |row| place(row, 0))
+            .optional()
+    }
+
+    /// Gives pages that nothing uses back to the file system, a bounded number.
+    ///
+    /// # Errors
+    /// What SQLite says.
+    pub(super) fn shrink(&self) -> rusqlite::Result<()> {
+        let free: i64 = self
+            .sql
+            .query_row("PRAGMA freelist_count", [], |row| row.get(0))?;
+        if free > SPARE_PAGES {
+            self.sql.execute_batch("PRAGMA incremental_vacuum(2048);")?;
+        }
+        Ok(())
     }
 
     /// The message stands elsewhere now.

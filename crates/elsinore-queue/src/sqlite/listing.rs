@@ -167,9 +167,11 @@ pub(super) fn stats(sql: &Connection, now: Moment) -> rusqlite::Result<Stats> {
         |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)),
     )?;
     let mut query = sql.prepare_cached(
-        "SELECT j.destination, count(*) AS jobs,
-           (SELECT m.arrived FROM message m WHERE m.num = min(j.job) >> 20)
-         FROM job j GROUP BY j.destination ORDER BY jobs DESC, j.destination LIMIT ?1",
+        "SELECT most.destination, most.jobs, m.arrived
+         FROM (SELECT destination, count(*) AS jobs, min(job) AS first FROM job
+               GROUP BY destination ORDER BY jobs DESC, destination LIMIT ?1) AS most
+         LEFT JOIN message m ON m.num = most.first >> 20
+         ORDER BY most.jobs DESC, most.destination",
     )?;
     let destinations = query
         .query_map([DESTINATIONS], |row| {

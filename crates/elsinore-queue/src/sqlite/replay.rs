@@ -212,6 +212,7 @@ impl Replay<'_> {
             };
             let length = path.metadata().map_err(|error| failed(&path, &error))?;
             let counted = Live {
+                single: *single,
                 file: length.len(),
                 ..Live::default()
             };

@@ -38,8 +38,10 @@ impl Room {
             .lock()
             .unwrap_or_else(std::sync::PoisonError::into_inner);
         let now = Instant::now();
+        let wanted = self.reserve.saturating_add(octets);
         let free = match *seen {
-            Some((at, free)) if now.duration_since(at) < FRESH => free,
+            // Asked anew before anybody is refused.
+            Some((at, free)) if now.duration_since(at) < FRESH && free >= wanted => free,
             _ => {
                 let volume = rustix::fs::statvfs(&self.folder).map_err(|error| {
                     StoreError::Failed(format!("{}: {error}", self.folder.display()))
@@ -49,7 +51,7 @@ impl Room {
                 free
             }
         };
-        if free < self.reserve.saturating_add(octets) {
+        if free < wanted {
             return Err(StoreError::Full(format!(
                 "{}: {} MiB are free, {} MiB of them in reserve",
                 self.folder.display(),

@@ -90,6 +90,11 @@ impl<'a> Scan<'a> {
         })
     }
 
+    /// Where the walk has come to.
+    pub(super) const fn at(&self) -> u64 {
+        self.at
+    }
+
     /// The next thing in the file; nothing at its end.
     ///
     /// # Errors

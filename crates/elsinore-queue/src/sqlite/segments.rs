@@ -45,6 +45,8 @@ impl Fault {
 /// How much of a segment is needed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(super) struct Live {
+    /// Whether it is a single.
+    pub(super) single: bool,
     /// Octets of its file.
     pub(super) file: u64,
     /// Octets of records that are needed.
@@ -367,13 +369,14 @@ impl Segments {
     }
 
     /// Counts a record that is needed.
-    pub(super) fn keep(&mut self, segment: u64, octets: u64) {
+    pub(super) fn keep(&mut self, segment: u64, octets: u64, single: bool) {
         let end = self.position();
         let live = self.live.entry(segment).or_default();
         live.file = match end {
             Some((number, length)) if number == segment => length,
             _ => live.file.max(octets),
         };
+        live.single |= single;
         live.octets += octets;
         live.messages += 1;
     }
@@ -384,6 +387,28 @@ impl Segments {
             live.octets = live.octets.saturating_sub(octets);
             live.messages = live.messages.saturating_sub(1);
         }
+    }
+
+    /// Shared segments of which less than one part in `sparse` is needed, and those that ended early
+    /// when there are more than `short` of them.
+    pub(super) fn sparse(&self, sparse: u64, short: usize) -> Vec<u64> {
+        let current = self.current.as_ref().map(|current| current.number);
+        let shared =
+            |number: u64, live: &Live| live.messages > 0 && Some(number) != current && !live.single;
+        let few = |live: &Live| live.octets.saturating_mul(sparse) < live.file;
+        let small = |live: &Live| live.file < self.most / 16;
+        let shorts = self
+            .live
+            .iter()
+            .filter(|(number, live)| shared(**number, live) && small(live))
+            .count();
+        self.live
+            .iter()
+            .filter(|(number, live)| {
+                shared(**number, live) && (few(live) || (shorts > short && small(live)))
+            })
+            .map(|(number, _)| *number)
+            .collect()
     }
 
     /// Segments of which nothing is needed and that are not appended to.

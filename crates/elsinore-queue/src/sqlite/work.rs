@@ -1,5 +1,6 @@
 //! What the writer is asked, and what callers prepare for it on their own threads.
 
+use super::compact::Compaction;
 use super::segment::{Head, KeptJob, MAX_HEAD, RecordHeader, Settles};
 use super::segments::finish_single;
 use crate::admin::{Deed, Filter};
@@ -12,6 +13,7 @@ use crate::message::NewMessage;
 use crate::moment::Moment;
 use crate::record::{Change, Kind, Record};
 use std::io;
+use std::path::Path;
 use tokio::sync::oneshot;
 
 /// Where an answer goes. Dropped without one, the asker is told what is wrong with the store.
@@ -50,7 +52,7 @@ pub(super) enum Work {
     BringForward(Moment, Reply<u64>),
     Record(Vec<Change>, Reply<()>),
     RecordFirst(Kind, Record, Reply<bool>),
-    Tidy(Reply<()>),
+    Tidy(Compaction, Reply<()>),
     Close(Reply<()>),
 }
 
@@ -81,22 +83,24 @@ impl Work {
             | Self::BringForward(..)
             | Self::Record(..)
             | Self::RecordFirst(..)
-            | Self::Tidy(_)
+            | Self::Tidy(..)
             | Self::Close(_) => 0,
         }
     }
 }
 
-/// Makes a message ready. When the content is in a file, the file becomes a single on stable storage:
-/// to be called where blocking is allowed then.
+/// Makes a message ready. When the content is in a file in `spool`, the file becomes a single on stable
+/// storage; any other file is copied later. To be called where blocking is allowed then.
 ///
 /// # Errors
 /// [`StoreError::Refused`] for a message that no store keeps; [`StoreError::Content`].
-pub(super) fn prepare(message: NewMessage) -> Result<Arrival, StoreError> {
+pub(super) fn prepare(message: NewMessage, spool: &Path) -> Result<Arrival, StoreError> {
     check(&message)?;
     let crc = checksum(&message.content)?;
     let mut arrival = arrival(message, crc, None)?;
-    if let Content::File { file, .. } = &mut arrival.content {
+    if let Content::File { file, .. } = &mut arrival.content
+        && file.path().starts_with(spool)
+    {
         finish_single(file, &arrival.header, &arrival.head)?;
         arrival.single = true;
     }

@@ -4,15 +4,17 @@
 //! fsync of the segment, the commit, and only then the answers. What comes meanwhile is the next batch.
 
 use super::index::{Index, NTH_BITS, Reach, Removed};
+use super::scan::Place;
 use super::segment::Settles;
 use super::segments::{Fault, Segments};
 use super::shared::Shared;
 use super::work::{Arrival, Closing, Reply, Sweep, Work, arrival};
 use crate::error::StoreError;
+use crate::id::MessageId;
 use crate::job::Settled;
 use crate::record::{Change, Kind, Record};
 use rusqlite::params;
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, VecDeque};
 use std::fs::File;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
@@ -38,7 +40,12 @@ pub(super) struct Writer {
     pub(super) lock: File,
     /// Since when something committed is not known to be durable.
     pub(super) lazy_since: Option<Instant>,
+    /// Work that is done piece by piece, between other work.
     pub(super) more: VecDeque<Work>,
+    /// Segments with damage, which compaction leaves alone.
+    pub(super) damaged: BTreeSet<u64>,
+    /// Who waits for the end of tidying up.
+    pub(super) tidied: Vec<Reply<()>>,
 }
 
 /// An answer to be given when the batch is committed.
@@ -46,12 +53,13 @@ type Answer = Box<dyn FnOnce() + Send>;
 
 /// What a batch changes in memory once it is committed.
 #[derive(Default)]
-struct Effects {
+pub(super) struct Effects {
     answers: Vec<Answer>,
     arrived: Vec<(String, i64, bool)>,
     settling: Vec<i64>,
     ended: Vec<(i64, Option<(i64, bool)>)>,
-    kept: Vec<(u64, u64)>,
+    kept: Vec<(u64, u64, bool)>,
+    moved: Vec<(MessageId, Place)>,
     released: Vec<(u64, u64)>,
     /// Destinations whose first due job has to be looked up.
     stale: Vec<String>,
@@ -62,6 +70,13 @@ struct Effects {
 }
 
 impl Effects {
+    /// A message was copied from `from` to `to`.
+    pub(super) fn moved(&mut self, message: MessageId, from: &Place, to: Place) {
+        self.released.push((from.segment, from.length));
+        self.kept.push((to.segment, to.length, false));
+        self.moved.push((message, to));
+    }
+
     fn answer<T: Send + 'static>(&mut self, reply: Reply<T>, value: T) {
         self.answers.push(Box::new(move || {
             let _gone = reply.send(Ok(value));
@@ -93,7 +108,10 @@ impl Writer {
                 Err(RecvTimeoutError::Disconnected) => break,
             }
             if !self.shared.has_failed() {
-                self.settle_down(false);
+                self.settle_down(!self.tidied.is_empty());
+            }
+            for reply in self.tidied.drain(..) {
+                let _gone = reply.send(self.shared.health());
             }
         }
         if !self.shared.has_failed() {
@@ -136,7 +154,7 @@ impl Writer {
                 | Work::BringForward(..)
                 | Work::Record(..)
                 | Work::RecordFirst(..)
-                | Work::Tidy(_)) => batch.push(one),
+                | Work::Tidy(..)) => batch.push(one),
             }
             if batch.len() < BATCH && octets < BATCH_OCTETS {
                 next = work.try_recv().ok();
@@ -225,9 +243,12 @@ impl Writer {
                 effects.durable = true;
                 effects.answer(reply, written);
             }
-            Work::Tidy(reply) => {
-                effects.durable = true;
-                effects.answer(reply, ());
+            Work::Tidy(mut compaction, reply) => {
+                if self.compact(&mut compaction, effects)? {
+                    self.more.push_back(Work::Tidy(compaction, reply));
+                } else {
+                    self.tidied.push(reply);
+                }
             }
             // Served before the batch.
             Work::Claim(..) | Work::Close(_) => {}
@@ -263,7 +284,7 @@ impl Writer {
                 .arrived
                 .push((job.destination, job.due.0, job.held.is_some()));
         }
-        effects.kept.push((place.segment, place.length));
+        effects.kept.push((place.segment, place.length, single));
         effects.wake = true;
         Ok(())
     }
@@ -412,8 +433,8 @@ impl Writer {
     /// The batch is on disk: memory follows, then the answers go out.
     fn committed(&mut self, effects: Effects) {
         self.segments.committed();
-        for (segment, octets) in effects.kept {
-            self.segments.keep(segment, octets);
+        for (segment, octets, single) in effects.kept {
+            self.segments.keep(segment, octets, single);
         }
         for (segment, octets) in effects.released {
             self.segments.release(segment, octets);
@@ -422,6 +443,9 @@ impl Writer {
             let mut desk = self.shared.desk();
             for (destination, due, held) in effects.arrived {
                 desk.arrived(&destination, 1, (!held).then_some(due));
+            }
+            for (message, place) in effects.moved {
+                desk.moved(message, place);
             }
             for (job, destination) in effects.removed {
                 desk.end(job, false);
@@ -534,6 +558,9 @@ impl Writer {
         self.segments
             .remove(&dead)
             .map_err(|error| Fault::Failed(format!("segments: {error}")))?;
+        if !self.tidied.is_empty() {
+            self.index.shrink()?;
+        }
         self.index.write_back()?;
         Ok(())
     }

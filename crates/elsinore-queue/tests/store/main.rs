@@ -5,7 +5,11 @@
 //! `ELSINORE_LONG` makes the slow ones long: half a million messages instead of some thousands.
 
 mod cluster;
+mod crash;
+mod damage;
+mod load;
 mod place;
+mod power;
 mod sample;
 mod suite;
 
