@@ -363,7 +363,8 @@ impl QueueStore for SqliteStore {
                 let piece = self
                     .read(move |sql| listing::piece(sql, &filter, from))
                     .await?;
-                let desk = self.shared.desk();
+                let mut desk = self.shared.desk();
+                desk.sweep(Instant::now());
                 for (job, message) in piece.jobs {
                     if page.jobs.len() == at_most {
                         page.next = page.jobs.last().map(|last: &JobView| last.job);
@@ -395,7 +396,10 @@ impl QueueStore for SqliteStore {
     fn stats(&self, now: Moment) -> Answer<'_, Stats> {
         Box::pin(async move {
             let mut stats = self.read(move |sql| listing::stats(sql, now)).await?;
-            stats.leased = self.shared.desk().leased();
+            let mut desk = self.shared.desk();
+            desk.sweep(Instant::now());
+            stats.leased = desk.leased();
+            drop(desk);
             Ok(stats)
         })
     }

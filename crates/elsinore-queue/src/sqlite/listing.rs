@@ -65,7 +65,7 @@ pub(super) fn piece(sql: &Connection, filter: &Filter, after: i64) -> rusqlite::
                 .query_row([id.octets()], |row| row.get(0))
                 .optional()?;
             if let Some(num) = num
-                && job_number(num + 1, 0) > after
+                && job_number(num + 1, 0) - 1 > after
             {
                 nums.push(num);
             }
@@ -161,7 +161,7 @@ pub(super) fn stats(sql: &Connection, now: Moment) -> rusqlite::Result<Stats> {
         |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)),
     )?;
     let (jobs, due, held): (i64, i64, i64) = sql.query_row(
-        "SELECT count(*), coalesce(sum(held IS NULL AND due <= ?1), 0),
+        "SELECT count(*), coalesce(sum(due <= ?1), 0),
                 coalesce(sum(held IS NOT NULL), 0) FROM job",
         [now.0],
         |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)),

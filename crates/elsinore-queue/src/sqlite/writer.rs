@@ -230,6 +230,7 @@ impl Writer {
                 effects
                     .stale
                     .extend(self.shared.desk().names().iter().map(ToString::to_string));
+                effects.wake = true;
                 effects.answer(reply, changed as u64);
             }
             Work::Record(changes, reply) => {
