@@ -7,7 +7,7 @@ mod record;
 
 pub use pattern::MxPattern;
 pub use policy::{MAX_POLICY_OCTETS, PolicyError, StsMode, StsPolicy};
-pub use record::{RecordError, StsRecord, select};
+pub use record::{RecordError, StsRecord, announced, select, select_in};
 
 use crate::name::DomainName;
 use crate::time::UnixTime;
@@ -51,6 +51,17 @@ impl CachedPolicy {
         }
         let after = (i64::from(self.policy.max_age) / 2).min(REFRESH_SECONDS);
         now >= self.fetched_at.plus_seconds(after)
+    }
+}
+
+impl CachedPolicy {
+    /// The same for a look that does not wait for mail: between three quarters of that time and all of
+    /// it, by `spread` out of 1,000, so that policies fetched together do not stay together.
+    #[must_use]
+    pub fn wants_refresh_ahead(&self, now: UnixTime, spread: u16) -> bool {
+        let after = (i64::from(self.policy.max_age) / 2).min(REFRESH_SECONDS);
+        let early = after / 4 * i64::from(spread.min(1_000)) / 1_000;
+        self.wants_refresh(now.plus_seconds(early))
     }
 }
 

@@ -26,6 +26,7 @@ mod evidence;
 mod inquiry;
 mod mismatch;
 mod pool;
+mod refresh;
 
 pub use crate::session::{Heard, PhaseTimes, SessionResult, TlsRecord};
 pub use config::{LegacyTls, Limits, Reuse, SenderConfig, StateFolder, Timeouts};
@@ -37,6 +38,7 @@ pub use evidence::obligation_word;
 pub use inconclusive::{Inconclusive, InconclusiveReason};
 pub use pool::ConnectionCounters;
 pub use prober::{Look, PlanSighting, Prober, RouteSighting};
+pub use refresh::Refreshed;
 pub use report::{
     Attempt, Decided, MatchedTlsa, ObligationWord, Outcome, RecipientReport, ReplyText, SaidBy,
     SendReport, SessionFacts, SessionSecurity,
@@ -47,7 +49,8 @@ use crate::clock::Clock;
 use crate::dialer::Dialer;
 use crate::doctor::triage::Triage;
 use crate::resolver::SecureResolver;
-use crate::sts::{PolicyCache, PolicyFetcher, PolicySource};
+use crate::sts::store::Policies;
+use crate::sts::{PolicyCache, PolicyFetcher, PolicySource, PolicyStore};
 use crate::tls::TlsConnector;
 use domain::DomainRun;
 use elsinore_dane::destination;
@@ -90,9 +93,11 @@ pub struct Sender {
     dialer: Arc<dyn Dialer>,
     clock: Arc<dyn Clock>,
     tls: TlsConnector,
-    policies: Arc<PolicyCache>,
+    policies: Arc<Policies>,
     fetcher: Arc<dyn PolicySource>,
     failed_fetches: Mutex<HashMap<(DomainName, String), Instant>>,
+    /// Stored policies that could not be fetched again, and when.
+    failed_refreshes: Mutex<HashMap<DomainName, Instant>>,
     /// After a failed fetch the same version of a policy is left alone for this long.
     fetch_again: Duration,
     triage: Option<Arc<Triage>>,
@@ -124,7 +129,7 @@ impl Sender {
             config.limits.sts_policy,
         );
         let policies = PolicyCache::new(config.state.as_ref(), config.roots.fingerprint());
-        let policies = Arc::new(policies);
+        let policies = Arc::new(Policies::new(Arc::new(policies)));
         let pool = Pool::new(config.reuse, config.timeouts.smtp, Arc::clone(&clock));
         Self {
             config,
@@ -135,6 +140,7 @@ impl Sender {
             policies,
             fetcher: Arc::new(fetcher),
             failed_fetches: Mutex::new(HashMap::new()),
+            failed_refreshes: Mutex::new(HashMap::new()),
             fetch_again: FETCH_AGAIN,
             triage: None,
             pool,
@@ -149,6 +155,15 @@ impl Sender {
     pub fn with_triage(self, triage: Arc<Triage>) -> Self {
         Self {
             triage: Some(triage),
+            ..self
+        }
+    }
+
+    /// The same sender, which keeps MTA-STS policies in `store` instead of in the state folder.
+    #[must_use]
+    pub fn with_policy_store(self, store: Arc<dyn PolicyStore>) -> Self {
+        Self {
+            policies: Arc::new(Policies::new(store)),
             ..self
         }
     }

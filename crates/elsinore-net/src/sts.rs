@@ -2,6 +2,8 @@
 
 pub mod cache;
 pub mod fetch;
+pub(crate) mod store;
 
-pub use cache::{CacheError, PolicyCache, StoredPolicy};
+pub use cache::{CacheError, PolicyCache, StoredPolicy, trust_name};
 pub use fetch::{PolicyFetcher, PolicySource};
+pub use store::{PolicyStore, Stored};

@@ -7,6 +7,7 @@
 //! - [`accept`]: listeners, clients, limits; ends in `enqueue`.
 //! - [`schedule`]: which job is tried when, how many at once; ends in `settle`.
 //! - [`notice`]: what senders are told: bounces, warnings, receipts.
+//! - [`policies`]: MTA-STS policies, kept beside the mail.
 //! - [`event`]: everything that happens, as values; the log, the metrics and the reports about TLS
 //!   are made of it.
 //! - [`admin`]: the address for the administrator and the machines that watch.
@@ -18,6 +19,7 @@ pub mod event;
 pub mod log;
 pub mod metrics;
 pub mod notice;
+pub mod policies;
 pub mod relay;
 pub mod schedule;
 pub mod service;

@@ -2,7 +2,7 @@
 //! Whatever fails here leaves a cached policy in force and otherwise stops nothing.
 
 use super::flaw::{Flaw, Flaws};
-use crate::answer::{Answer, Last, RecordData};
+use crate::answer::{Answer, Last};
 use crate::finding::Finding;
 use crate::mta_sts::{self, CachedPolicy, RecordError, StsFetch, StsMode, StsPolicy};
 use crate::name::DomainName;
@@ -116,29 +116,18 @@ impl Sts {
                 }
                 Record::Missing
             }
-            Last::Data(set) => {
-                let texts = set.records.iter().filter_map(|record| match record {
-                    RecordData::Txt(text) => Some(text.as_slice()),
-                    RecordData::A(_)
-                    | RecordData::Aaaa(_)
-                    | RecordData::Mx { .. }
-                    | RecordData::Tlsa(_)
-                    | RecordData::Name(_)
-                    | RecordData::Other(_) => None,
-                });
-                match mta_sts::select(texts) {
-                    Ok(record) => Record::Found(record.id),
-                    Err(RecordError::Absent) => Record::Missing,
-                    Err(why) => {
-                        findings.push(Finding::new(
-                            Rule::StsRecordInvalid,
-                            domain.as_str(),
-                            why.to_string(),
-                        ));
-                        Record::Missing
-                    }
+            Last::Data(set) => match mta_sts::select_in(&set.records) {
+                Ok(record) => Record::Found(record.id),
+                Err(RecordError::Absent) => Record::Missing,
+                Err(why) => {
+                    findings.push(Finding::new(
+                        Rule::StsRecordInvalid,
+                        domain.as_str(),
+                        why.to_string(),
+                    ));
+                    Record::Missing
                 }
-            }
+            },
         };
         StsAnswer::Taken
     }

@@ -1,5 +1,7 @@
 //! The `_mta-sts` TXT record and the choice of the one that counts (RFC 8461 §3.1).
 
+use crate::answer::{Answer, Last, RecordData};
+use crate::security::Security;
 use std::fmt;
 
 /// The one well-formed `_mta-sts` TXT record of a domain (RFC 8461 §3.1).
@@ -62,6 +64,35 @@ pub fn select<'a>(records: impl IntoIterator<Item = &'a [u8]>) -> Result<StsReco
         (1, Some(rest)) => parse(rest).map_err(RecordError::Malformed),
         (0, _) | (_, None) => Err(RecordError::Absent),
         (several, Some(_)) => Err(RecordError::Several(several)),
+    }
+}
+
+/// The same among the records of an answer.
+///
+/// # Errors
+/// [`RecordError`].
+pub fn select_in(records: &[RecordData]) -> Result<StsRecord, RecordError> {
+    select(records.iter().filter_map(|record| match record {
+        RecordData::Txt(text) => Some(text.as_slice()),
+        RecordData::A(_)
+        | RecordData::Aaaa(_)
+        | RecordData::Mx { .. }
+        | RecordData::Tlsa(_)
+        | RecordData::Name(_)
+        | RecordData::Other(_) => None,
+    }))
+}
+
+/// The `id` that an answer announces; `None` where it announces none, or cannot be believed.
+#[must_use]
+pub fn announced(answer: &Answer) -> Option<String> {
+    let broken = matches!(
+        answer.overall().security(),
+        Security::Bogus | Security::Indeterminate
+    );
+    match &answer.last {
+        Last::Data(set) if !broken => select_in(&set.records).ok().map(|record| record.id),
+        Last::Data(_) | Last::Denied(_) | Last::Failed(_) => None,
     }
 }
 

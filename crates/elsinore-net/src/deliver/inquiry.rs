@@ -4,12 +4,13 @@
 use super::Sender;
 use super::account::{DomainAccount, Overheard, sts_account};
 use crate::resolver::Freshness;
-use crate::sts::{CacheError, StoredPolicy};
+use crate::sts::CacheError;
+use crate::sts::store::Unusable;
 use elsinore_dane::discovery::{
     Ask, AskFreshness, AskId, Discovery, DiscoveryPolicy, HostState, Query, Reply, Route,
 };
 use elsinore_dane::finding::Finding;
-use elsinore_dane::mta_sts::{CachedPolicy, StsFetch, StsPolicy};
+use elsinore_dane::mta_sts::{CachedPolicy, StsFetch};
 use elsinore_dane::name::DomainName;
 use elsinore_dane::next_hop::NextHop;
 use elsinore_dane::plan::{HostPlan, Refusal};
@@ -158,22 +159,18 @@ impl<'a> Inquiry<'a> {
         self.keep_policy();
     }
 
-    /// Stores a policy that was just fetched, on a thread where blocking is allowed;
+    /// Stores a policy that was just fetched, beside everything else;
     /// [`settle`](Self::settle) hears how that went.
     fn keep_policy(&mut self) {
         let (Some(update), Some(_)) = (self.discovery.sts_update(), &self.fetched) else {
             return;
         };
-        let domain = update.domain.clone();
-        let policy = StoredPolicy {
-            id: update.id.clone(),
-            fetched: update.fetched_at,
-            body: self.fetched.take().unwrap_or_default(),
-        };
+        let update = update.clone();
+        let body = self.fetched.take().unwrap_or_default();
         let policies = Arc::clone(&self.sender.policies);
-        self.stores.push(tokio::task::spawn_blocking(move || {
-            let error = policies.store(&domain, &policy).err()?;
-            let subject = domain.to_string();
+        self.stores.push(tokio::spawn(async move {
+            let error = policies.save(&update, body).await.err()?;
+            let subject = update.domain.to_string();
             Some(Finding::new(
                 Rule::StsCacheUnwritable,
                 subject,
@@ -350,34 +347,17 @@ async fn stored(
     domain: &DomainName,
     findings: &mut Vec<Finding>,
 ) -> Option<CachedPolicy> {
-    let damaged = |evidence: String| Finding::new(Rule::StsCacheDamaged, domain.as_str(), evidence);
-    let policies = Arc::clone(&sender.policies);
-    let wanted = domain.clone();
-    let stored = match tokio::task::spawn_blocking(move || policies.load(&wanted)).await {
-        Ok(Ok(stored)) => stored?,
-        Ok(Err(error)) => {
+    let (rule, evidence) = match sender.policies.load(domain).await {
+        Ok(policy) => return policy,
+        Err(Unusable::Content(why)) => (Rule::StsCacheDamaged, why),
+        Err(Unusable::Store(error)) => {
             let rule = match error {
                 CacheError::Damaged { .. } => Rule::StsCacheDamaged,
                 CacheError::Io { .. } => Rule::StsCacheUnreadable,
             };
-            findings.push(Finding::new(rule, domain.as_str(), error.to_string()));
-            return None;
-        }
-        Err(error) => {
-            findings.push(damaged(error.to_string()));
-            return None;
+            (rule, error.to_string())
         }
     };
-    match StsPolicy::parse(&stored.body) {
-        Ok(policy) => Some(CachedPolicy {
-            domain: domain.clone(),
-            id: stored.id,
-            policy,
-            fetched_at: stored.fetched,
-        }),
-        Err(error) => {
-            findings.push(damaged(error.to_string()));
-            None
-        }
-    }
+    findings.push(Finding::new(rule, domain.as_str(), evidence));
+    None
 }

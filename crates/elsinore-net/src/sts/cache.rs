@@ -13,7 +13,7 @@ use std::fmt::Write as _;
 use std::fs;
 use std::io::{self, Read, Write as _};
 use std::path::PathBuf;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 
 /// First line of a policy file.
 const MAGIC: &str = "elsinore mta-sts policy 1";
@@ -54,16 +54,25 @@ pub enum CacheError {
     },
 }
 
-/// The policies of this machine under one set of trust.
-#[derive(Debug)]
+/// The policies of this machine under one set of trust. Clones share them.
+#[derive(Debug, Clone)]
 pub struct PolicyCache {
     place: Place,
 }
 
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 enum Place {
     Folder(PathBuf),
-    Memory(Mutex<HashMap<DomainName, StoredPolicy>>),
+    Memory(Arc<Mutex<HashMap<DomainName, StoredPolicy>>>),
+}
+
+/// A name for a set of trust: policies learnt under one are not used under another. `authorities` is
+/// the fingerprint of the certificate authorities added to the built-in set: a policy was learnt on
+/// their word too.
+#[must_use]
+pub fn trust_name(trust: &[u8; 32], authorities: &[u8; 32]) -> String {
+    let digest = openssl::sha::sha256(&[*trust, *authorities].concat());
+    hex(&digest[..12])
 }
 
 impl PolicyCache {
@@ -72,11 +81,9 @@ impl PolicyCache {
     #[must_use]
     pub fn new(state: Option<&StateFolder>, authorities: [u8; 32]) -> Self {
         let place = match state {
-            None => Place::Memory(Mutex::new(HashMap::new())),
+            None => Place::Memory(Arc::default()),
             Some(folder) => {
-                let mut both = folder.trust.to_vec();
-                both.extend_from_slice(&authorities);
-                let trust = hex(&openssl::sha::sha256(&both)[..12]);
+                let trust = trust_name(&folder.trust, &authorities);
                 Place::Folder(folder.path.join("mta-sts").join(trust))
             }
         };
@@ -149,6 +156,83 @@ impl PolicyCache {
             .map_err(|error| failed(error.error))?;
         Ok(())
     }
+}
+
+impl PolicyCache {
+    pub(super) const fn is_in_memory(&self) -> bool {
+        matches!(self.place, Place::Memory(_))
+    }
+
+    /// Forgets the policy of `domain`.
+    ///
+    /// # Errors
+    /// [`CacheError::Io`] when the folder cannot be written.
+    pub fn remove(&self, domain: &DomainName) -> Result<(), CacheError> {
+        let folder = match &self.place {
+            Place::Memory(policies) => {
+                let mut policies = policies.lock().unwrap_or_else(PoisonError::into_inner);
+                policies.remove(domain);
+                return Ok(());
+            }
+            Place::Folder(folder) => folder,
+        };
+        let path = folder.join(file_name(domain));
+        match fs::remove_file(&path) {
+            Ok(()) => Ok(()),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+            Err(error) => Err(CacheError::Io {
+                path: path.display().to_string(),
+                error,
+            }),
+        }
+    }
+
+    /// Domains with a policy, in no order. What is not one of our files is passed over.
+    ///
+    /// # Errors
+    /// [`CacheError::Io`] when the folder cannot be read.
+    pub fn domains(&self) -> Result<Vec<DomainName>, CacheError> {
+        let folder = match &self.place {
+            Place::Memory(policies) => {
+                let policies = policies.lock().unwrap_or_else(PoisonError::into_inner);
+                return Ok(policies.keys().cloned().collect());
+            }
+            Place::Folder(folder) => folder,
+        };
+        let entries = match fs::read_dir(folder) {
+            Ok(entries) => entries,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+            Err(error) => {
+                return Err(CacheError::Io {
+                    path: folder.display().to_string(),
+                    error,
+                });
+            }
+        };
+        let names = entries.filter_map(|entry| {
+            let name = entry.ok()?.file_name();
+            let name = name.to_str()?.strip_suffix(".policy")?.to_owned();
+            match name.strip_prefix('%') {
+                None => DomainName::parse(&name).ok(),
+                Some(_) => named_inside(&folder.join(format!("{name}.policy"))),
+            }
+        });
+        Ok(names.collect())
+    }
+}
+
+/// The domain that a file names whose own name is a digest.
+fn named_inside(path: &std::path::Path) -> Option<DomainName> {
+    let mut octets = Vec::new();
+    fs::File::open(path)
+        .ok()?
+        .take(LONGEST)
+        .read_to_end(&mut octets)
+        .ok()?;
+    let mut rest = octets.as_slice();
+    line(&mut rest).filter(|magic| *magic == MAGIC)?;
+    field(&mut rest, "sha256 ")?;
+    DomainName::parse(field(&mut rest, "domain ")?).ok()
 }
 
 /// A file name that is the domain's own where that is safe, else its digest.

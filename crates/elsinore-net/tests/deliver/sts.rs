@@ -144,3 +144,117 @@ async fn an_old_policy_is_refreshed_beside_the_delivery() {
         }
     }
 }
+
+/// RFC 8461 §3.3, §10.2: policies are fetched again without mail, whatever DNS says of the record; a
+/// fetch that fails leaves them as they are; what has ended is dropped.
+#[tokio::test(start_paused = true)]
+async fn stored_policies_are_kept_fresh() {
+    const WEEK: &str = "version: STSv1\r\nmode: enforce\r\nmx: mx.example\r\nmax_age: 604800\r\n";
+    const SHORT: &str = "version: STSv1\r\nmode: enforce\r\nmx: mx.example\r\nmax_age: 600\r\n";
+    const NONE: &str = "version: STSv1\r\nmode: none\r\nmax_age: 604800\r\n";
+    const NEWER: &str = "version: STSv1\r\nmode: testing\r\nmx: mx.example\r\nmax_age: 604800\r\n";
+    #[derive(Debug, PartialEq)]
+    enum Fate {
+        Current,
+        Fetched,
+        Failed,
+        Dropped,
+    }
+    for (body, age, served, record, expected) in [
+        (WEEK, 3_600, Some(NEWER), true, Fate::Current),
+        (WEEK, 64_000, Some(NEWER), true, Fate::Current),
+        (WEEK, 86_400, Some(NEWER), true, Fate::Fetched),
+        (WEEK, 86_400, Some(NEWER), false, Fate::Fetched),
+        (WEEK, 600_000, Some(NEWER), false, Fate::Fetched),
+        (WEEK, 604_800, Some(NEWER), true, Fate::Dropped),
+        (WEEK, 86_400, None, true, Fate::Failed),
+        (WEEK, 86_400, Some("nonsense"), true, Fate::Failed),
+        // Half its life is less than a day.
+        (SHORT, 100, Some(NEWER), true, Fate::Current),
+        (SHORT, 300, Some(NEWER), true, Fate::Fetched),
+        (NONE, 90_000, Some(NEWER), true, Fate::Current),
+        (NONE, 604_800, Some(NEWER), true, Fate::Dropped),
+    ] {
+        let folder = tempfile::tempdir().unwrap();
+        let mut world = world();
+        if record {
+            world = world.sts_record("2", "2");
+        }
+        world = match served {
+            Some(policy) => world.policy_host("192.0.2.9", policy),
+            None => world.host("mta-sts.example", "192.0.2.9", None),
+        };
+        let roots = std::rc::Rc::new(std::cell::RefCell::new(None));
+        let seen = std::rc::Rc::clone(&roots);
+        let running = stored(world, &folder, age, body)
+            .adjust(move |config| *seen.borrow_mut() = Some(config.roots.fingerprint()))
+            .build();
+        let look = running.sender.refresh_policies().await.unwrap();
+        let counts = (
+            look.current,
+            look.fetched.len(),
+            look.failed.len(),
+            look.dropped.len(),
+        );
+        let fate = match counts {
+            (1, 0, 0, 0) => Fate::Current,
+            (0, 1, 0, 0) => Fate::Fetched,
+            (0, 0, 1, 0) => Fate::Failed,
+            (0, 0, 0, 1) => Fate::Dropped,
+            other => panic!("{other:?}"),
+        };
+        assert_eq!(fate, expected, "{body} after {age}: {look:?}");
+        let cache = PolicyCache::new(Some(&state(&folder)), roots.borrow().unwrap());
+        let kept = cache.load(&name("example")).unwrap();
+        let of = |id: &str, fetched: i64, body: &str| {
+            Some(StoredPolicy {
+                id: id.to_owned(),
+                fetched: UnixTime(fetched),
+                body: body.as_bytes().to_vec(),
+            })
+        };
+        let wanted = match expected {
+            Fate::Current | Fate::Failed => of("1", NOW - age, body),
+            Fate::Fetched => of(if record { "2" } else { "1" }, NOW, NEWER),
+            Fate::Dropped => None,
+        };
+        assert_eq!(kept, wanted, "{body} after {age}");
+        // A failure rests; then it is tried again.
+        let before = fetches(&running.connections());
+        let again = running.sender.refresh_policies().await.unwrap();
+        assert_eq!(fetches(&running.connections()), before);
+        assert_eq!(again.current, usize::from(expected != Fate::Dropped));
+        if expected == Fate::Failed {
+            tokio::time::advance(Duration::from_secs(7_200)).await;
+            let again = running.sender.refresh_policies().await.unwrap();
+            assert_eq!(again.failed.len(), 1);
+            assert_eq!(fetches(&running.connections()), before + 1);
+        }
+    }
+}
+
+/// The store is asked again in a while: another process may have learnt a policy.
+#[tokio::test(start_paused = true)]
+async fn what_the_store_said_is_believed_for_half_a_minute() {
+    let folder = tempfile::tempdir().unwrap();
+    let settings = state(&folder);
+    let roots = std::rc::Rc::new(std::cell::RefCell::new(None));
+    let seen = std::rc::Rc::clone(&roots);
+    let running = world()
+        .adjust(move |config| {
+            config.state = Some(settings.clone());
+            *seen.borrow_mut() = Some(config.roots.fingerprint());
+        })
+        .build();
+    let send = async || running.send(&["a@example"]).await.recipients[0].outcome;
+    assert_eq!(send().await, Outcome::Delivered);
+    let cache = PolicyCache::new(Some(&state(&folder)), roots.borrow().unwrap());
+    let policy = StoredPolicy {
+        id: "1".to_owned(),
+        fetched: UnixTime(NOW),
+        body: elsewhere().into_bytes(),
+    };
+    cache.store(&name("example"), &policy).unwrap();
+    tokio::time::advance(Duration::from_secs(31)).await;
+    assert_eq!(send().await, Outcome::Deferred);
+}

@@ -37,6 +37,36 @@ fn what_was_stored_is_loaded_under_the_same_trust_only() {
 }
 
 #[test]
+fn every_policy_is_listed_until_it_is_removed() {
+    let dir = tempfile::tempdir().unwrap();
+    let state = folder(dir.path(), 1);
+    for cache in [
+        PolicyCache::new(Some(&state), [0; 32]),
+        PolicyCache::new(None, [0; 32]),
+    ] {
+        assert!(cache.domains().unwrap().is_empty());
+        let names = ["example.org", "a\\/b.example", &["abcdefgh"; 28].join(".")];
+        let mut domains = names.map(|name| DomainName::parse(name).unwrap());
+        for domain in &domains {
+            cache.store(domain, &policy("a")).unwrap();
+        }
+        if let Place::Folder(folder) = &cache.place {
+            fs::write(folder.join("notes.txt"), "mine").unwrap();
+            fs::write(folder.join("%ab.policy"), "nothing").unwrap();
+        }
+        let mut listed = cache.domains().unwrap();
+        listed.sort_unstable_by(|a, b| a.as_str().cmp(b.as_str()));
+        domains.sort_unstable_by(|a, b| a.as_str().cmp(b.as_str()));
+        assert_eq!(listed, domains);
+        for domain in &domains {
+            cache.remove(domain).unwrap();
+            cache.remove(domain).unwrap();
+        }
+        assert!(cache.domains().unwrap().is_empty());
+    }
+}
+
+#[test]
 fn every_damage_is_noticed() {
     let domain = DomainName::parse("example.org").unwrap();
     let whole = encode(&domain, &policy("a"));
