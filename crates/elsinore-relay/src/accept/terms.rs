@@ -21,7 +21,10 @@ pub(super) struct Terms {
 }
 
 impl Terms {
-    fn new(settings: Arc<AcceptSettings>, tls: Option<Arc<rustls::ServerConfig>>) -> Self {
+    pub(super) fn new(
+        settings: Arc<AcceptSettings>,
+        tls: Option<Arc<rustls::ServerConfig>>,
+    ) -> Self {
         let limits = &settings.limits;
         let session = ServerConfig {
             host: settings.host.clone(),

@@ -327,3 +327,13 @@ impl Visit {
         }
     }
 }
+
+#[cfg(test)]
+#[path = "../../tests/accept/store.rs"]
+#[allow(
+    dead_code,
+    reason = "shared with the tests on sockets, which look at more of it"
+)]
+mod store;
+#[cfg(test)]
+mod tests;

@@ -2,6 +2,9 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
+mod bounds;
+mod hostile;
 mod house;
+mod life;
 mod store;
 mod swaks;

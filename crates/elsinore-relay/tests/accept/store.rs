@@ -57,6 +57,11 @@ impl MemoryStore {
         self.kept.lock().unwrap().clone()
     }
 
+    /// Where messages go that are too large for the memory.
+    pub(crate) fn folder(&self) -> &Path {
+        self.folder.path()
+    }
+
     /// Files that are left in the spool folder.
     pub(crate) fn spooled(&self) -> usize {
         std::fs::read_dir(self.folder.path()).unwrap().count()

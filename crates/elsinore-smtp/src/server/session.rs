@@ -89,6 +89,7 @@ pub struct ServerSession {
     idle_commands: u32,
     refused_recipients: u32,
     told: Vec<(u16, String)>,
+    told_last: Option<(u16, String)>,
 }
 
 impl ServerSession {
@@ -115,6 +116,7 @@ impl ServerSession {
             idle_commands: 0,
             refused_recipients: 0,
             told: Vec::new(),
+            told_last: None,
         }
     }
 
@@ -235,7 +237,8 @@ impl ServerSession {
         Some((name, *dialect != Dialect::Plain))
     }
 
-    /// Refusals since this was asked last: code and text, repeated ones once. For the log.
+    /// Refusals since this was asked last: code and text, those that repeat the one before left out.
+    /// For the log.
     pub fn told(&mut self) -> Vec<(u16, String)> {
         std::mem::take(&mut self.told)
     }
@@ -284,6 +287,7 @@ impl ServerSession {
                 self.message = Message::None;
                 self.idle_commands = 0;
                 self.errors = 0;
+                self.told_last = None;
                 self.reset();
                 self.say(250, &format!("2.0.0 {text}"));
             }
@@ -395,7 +399,8 @@ impl ServerSession {
         refusal.write(&mut self.output);
         let text = format!("{} {}", refusal.status, refusal.text);
         let said = (refusal.code, text);
-        if self.told.len() < MAX_TOLD && self.told.last() != Some(&said) {
+        if self.told.len() < MAX_TOLD && self.told_last.as_ref() != Some(&said) {
+            self.told_last = Some(said.clone());
             self.told.push(said);
         }
     }
