@@ -4,6 +4,8 @@
 
 #[path = "../../../../fuzz/checks/smtp.rs"]
 mod checks;
+#[path = "../../../../fuzz/checks/server.rs"]
+mod server;
 
 use proptest::prelude::*;
 use std::path::Path;
@@ -38,6 +40,20 @@ fn message() {
     }
 }
 
+#[test]
+fn smtp_server() {
+    for octets in corpus("smtp_server") {
+        server::check_smtp_server(&octets);
+    }
+}
+
+#[test]
+fn smtp_framing() {
+    for octets in corpus("smtp_framing") {
+        server::check_smtp_framing(&octets);
+    }
+}
+
 /// A change of a few octets: place, octets taken out, octets put in.
 type Change = (usize, usize, Vec<u8>);
 
@@ -50,6 +66,9 @@ fn changes() -> impl Strategy<Value = Vec<Change>> {
         Just(b"Content-Type: message/rfc822\n".to_vec()),
         Just(b"250 ok\r\n".to_vec()),
         Just(b"354 go\r\n".to_vec()),
+        Just(b"\r\n.\r\n".to_vec()),
+        Just(b"DATA\r\n".to_vec()),
+        Just(b"BDAT 9 LAST\r\n".to_vec()),
     ];
     proptest::collection::vec((any::<usize>(), 0_usize..6, fresh), 1..6)
 }
@@ -77,5 +96,17 @@ proptest! {
     fn message_changed(seed in any::<usize>(), changes in changes()) {
         let corpus = corpus("message");
         checks::check_message(&changed(&corpus[seed % corpus.len()], &changes));
+    }
+
+    #[test]
+    fn smtp_server_changed(seed in any::<usize>(), changes in changes()) {
+        let corpus = corpus("smtp_server");
+        server::check_smtp_server(&changed(&corpus[seed % corpus.len()], &changes));
+    }
+
+    #[test]
+    fn smtp_framing_changed(seed in any::<usize>(), changes in changes()) {
+        let corpus = corpus("smtp_framing");
+        server::check_smtp_framing(&changed(&corpus[seed % corpus.len()], &changes));
     }
 }
