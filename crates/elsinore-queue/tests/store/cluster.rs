@@ -73,6 +73,11 @@ wait "$server"
 impl Cluster {
     /// Makes a server with an empty database and starts it. Nothing when PostgreSQL is not installed.
     pub(crate) fn start() -> Option<Self> {
+        Self::start_with("")
+    }
+
+    /// The same with settings of its own.
+    pub(crate) fn start_with(extra: &str) -> Option<Self> {
         let programs = programs()?;
         let root = output_of("id", &["-u"]) == "0";
         let folder = tempfile::Builder::new()
@@ -106,6 +111,7 @@ impl Cluster {
             .open(data.join("postgresql.conf"))
             .expect("the settings");
         file.write_all(settings.as_bytes()).expect("written");
+        file.write_all(extra.as_bytes()).expect("written");
         cluster.run();
         Some(cluster)
     }

@@ -6,11 +6,14 @@
 
 mod cluster;
 mod crash;
+mod cut;
 mod damage;
 mod load;
+mod outage;
 mod place;
 mod power;
 mod sample;
+mod several;
 mod suite;
 
 /// One test for each promise and store.
