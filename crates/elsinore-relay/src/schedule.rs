@@ -6,7 +6,8 @@
 //! - [`window`]: how many jobs one destination is given at the same time; [`pace`]: how many in a
 //!   minute; `destinations`: whose turn it is.
 //! - [`backoff`]: when a job is tried again; `verdict`: who is done, who waits, who is told.
-//! - `step`: whether the wall clock was set back.
+//! - `achieved`: whether a destination that was authenticated still is; `step`: whether the wall clock
+//!   was set back.
 //!
 //! # Bounds
 //! At most [`ScheduleSettings::leased`] jobs are held in memory, of one destination about twice as many
@@ -22,6 +23,7 @@
 //! A lease is renewed three times in its time. A job whose lease may have run out is not begun; if it
 //! is lost while the job is worked on, nothing is written, and the store would refuse it anyway.
 
+mod achieved;
 pub mod backoff;
 mod destinations;
 pub mod pace;

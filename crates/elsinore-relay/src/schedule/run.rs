@@ -7,6 +7,7 @@ mod ends;
 mod lease;
 mod supply;
 
+use super::achieved::Memory;
 use super::destinations::Destinations;
 use super::settings::ScheduleSettings;
 use super::settle::{Finished, Pen};
@@ -121,6 +122,7 @@ pub struct Schedule {
     renew_at: Instant,
     tick_at: Instant,
     step: StepWatch,
+    memory: Arc<Memory>,
     drain: Option<Drain>,
     /// What the store said last, to say it once.
     complaint: Option<String>,
@@ -171,6 +173,7 @@ impl Schedule {
             writing: None,
             renewing: None,
             tick_at: now + TICK,
+            memory: Arc::default(),
             drain: None,
             complaint: None,
         }
@@ -344,6 +347,7 @@ impl Schedule {
             clock: Arc::clone(&self.parts.clock),
             journal: Arc::clone(&self.parts.journal),
             notices: self.parts.notices.clone(),
+            memory: Arc::clone(&self.memory),
         }
     }
 

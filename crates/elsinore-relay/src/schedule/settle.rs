@@ -1,6 +1,7 @@
 //! What became of jobs is written, several at once, each in one transaction with what senders are told
 //! of it.
 
+use super::achieved::{Achieved, Memory};
 use super::verdict::Verdict;
 use crate::clock::WallClock;
 use crate::event::{Event, Journal, Severity};
@@ -25,6 +26,7 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(30);
 pub(super) struct Finished {
     pub(super) job: Arc<Leased>,
     pub(super) verdict: Verdict,
+    pub(super) achieved: Option<Achieved>,
 }
 
 /// What writing needs.
@@ -34,6 +36,7 @@ pub(super) struct Pen {
     pub(super) clock: Arc<dyn WallClock>,
     pub(super) journal: Arc<dyn Journal>,
     pub(super) notices: watch::Receiver<Arc<NoticeSettings>>,
+    pub(super) memory: Arc<Memory>,
 }
 
 /// A notification that goes with a settlement.
@@ -64,11 +67,11 @@ impl Pen {
         let mut told = false;
         loop {
             match self.attempt(&batch).await {
-                Ok(()) => return Ok(jobs),
+                Ok(()) => break,
                 Err(error @ StoreError::Failed(_)) => return Err(error),
                 Err(error) if is_lasting(&error) => {
                     self.one_by_one(&batch).await?;
-                    return Ok(jobs);
+                    break;
                 }
                 Err(error) => {
                     if !told {
@@ -77,6 +80,28 @@ impl Pen {
                     }
                     sleep(pause).await;
                     pause = (pause * 2).min(LONGEST_PAUSE);
+                }
+            }
+        }
+        self.compare(&batch).await;
+        Ok(jobs)
+    }
+
+    /// Compares what was achieved with what was before. Mail does not depend on it: what cannot be
+    /// looked up now is compared another time.
+    async fn compare(&self, batch: &[Finished]) {
+        for finished in batch {
+            let Some(achieved) = &finished.achieved else {
+                continue;
+            };
+            let (destination, now) = (&finished.job.destination, self.clock.now());
+            let compared = self.memory.take(&self.store, destination, achieved, now);
+            match compared.await {
+                Ok(Some(event)) => self.journal.note(&event),
+                Ok(None) => {}
+                Err(error) => {
+                    self.complain(format!("what {destination} achieved before: {error}"));
+                    return;
                 }
             }
         }

@@ -1,5 +1,6 @@
 //! One job: its envelope and message made ready, sent, and the answers put in order.
 
+use super::achieved::Achieved;
 use super::verdict::ours;
 use elsinore_net::deliver::{
     Envelope, Message, Outcome, RecipientReport, SendReport, Sender, Spool, SpoolReader,
@@ -15,7 +16,7 @@ use elsinore_smtp::client::Recipient;
 use elsinore_smtp::command::{
     EnvelopeId, GreetingName, Notify, OriginalRecipient, RcptParameters, Return,
 };
-use elsinore_smtp::message::{BlindCopies, Completion};
+use elsinore_smtp::message::{BlindCopies, Completion, TlsRequired};
 use futures_util::future::BoxFuture;
 use std::fmt;
 use std::io::{self, Read, Seek, SeekFrom};
@@ -56,6 +57,8 @@ pub(super) enum End {
         reports: Vec<RecipientReport>,
         /// What the courier reported, if it was asked at all.
         report: Option<Arc<SendReport>>,
+        /// What was achieved, where the message asked for nothing else than what is announced.
+        achieved: Option<Achieved>,
         /// How long it took.
         took: Duration,
     },
@@ -88,6 +91,7 @@ impl HandedOut {
 pub(super) async fn work(tools: Tools, job: Arc<Leased>, handed_out: HandedOut) -> End {
     let begun = Instant::now();
     let (envelope, mut places) = envelope(&job);
+    let mut asks_for_nothing = false;
     let report = if envelope.recipients.is_empty() {
         None
     } else {
@@ -103,10 +107,13 @@ pub(super) async fn work(tools: Tools, job: Arc<Leased>, handed_out: HandedOut) 
                 return End::Tried {
                     reports: job.recipients.iter().map(refused).collect(),
                     report: None,
+                    achieved: None,
                     took: begun.elapsed(),
                 };
             }
         };
+        asks_for_nothing = envelope.tls == TlsWish::AsAnnounced
+            && message.survey.tls_required() == TlsRequired::Unsaid;
         Some(tools.courier.carry(&envelope, &message).await)
     };
     let mut answers = report.iter().flat_map(|report| report.recipients.iter());
@@ -123,6 +130,10 @@ pub(super) async fn work(tools: Tools, job: Arc<Leased>, handed_out: HandedOut) 
         .collect();
     End::Tried {
         reports,
+        achieved: report
+            .as_ref()
+            .filter(|_| asks_for_nothing)
+            .and_then(Achieved::by),
         report: report.map(Arc::new),
         took: begun.elapsed(),
     }

@@ -4,6 +4,7 @@
 mod fair;
 mod fixture;
 mod leases;
+mod protection;
 mod retry;
 mod shelf;
 mod stop;

@@ -40,12 +40,15 @@ impl Schedule {
     }
 
     fn take_end(&mut self, job: Arc<Leased>, end: End, now: Instant) {
+        let mut achieved = None;
         let (reports, shown, last, trouble) = match end {
             End::Tried {
                 reports,
                 report,
+                achieved: found,
                 took,
             } => {
+                achieved = found;
                 if let Some(report) = report {
                     self.parts.journal.note(&Event::Tried {
                         message: Arc::clone(&job.message),
@@ -86,7 +89,12 @@ impl Schedule {
             Some(trouble) => circumstances.after_trouble(&reports, Some(trouble)),
         };
         self.say_of_recipients(&job, &reports, &verdict);
-        self.finish(Finished { job, verdict }, now);
+        let finished = Finished {
+            job,
+            verdict,
+            achieved,
+        };
+        self.finish(finished, now);
     }
 
     /// A message that cannot be read is neither delivered nor returned: the administrator must look.
@@ -111,7 +119,12 @@ impl Schedule {
             chance: 0.0,
         }
         .held(why);
-        self.finish(Finished { job, verdict }, now);
+        let finished = Finished {
+            job,
+            verdict,
+            achieved: None,
+        };
+        self.finish(finished, now);
     }
 
     /// A session was cut because the relay stops. If all of the message was handed out, the final dot

@@ -102,7 +102,12 @@ impl Schedule {
                     let reports = circumstances.untried(&last);
                     let verdict = circumstances.put_off(&reports, until);
                     self.say_of_recipients(&job, &reports, &verdict);
-                    self.finish(Finished { job, verdict }, now);
+                    let finished = Finished {
+                        job,
+                        verdict,
+                        achieved: None,
+                    };
+                    self.finish(finished, now);
                 }
             }
         }

@@ -2,9 +2,12 @@
 //! everything, a wall clock that goes with tokio's.
 
 use super::shelf::Shelf;
+use elsinore_dane::finding::Finding;
+use elsinore_dane::rule::Rule;
 use elsinore_dane::time::UnixTime;
 use elsinore_net::deliver::{
     Decided, Envelope, Message, Outcome, RecipientReport, ReplyText, SaidBy, SendReport,
+    SessionFacts, SessionSecurity,
 };
 use elsinore_queue::content::Content;
 use elsinore_queue::id::MessageId;
@@ -86,6 +89,12 @@ pub(crate) enum Act {
     Dead(Duration),
     /// Takes recipients whose local part begins with `ok`, puts off `later…`, refuses the others.
     ByName,
+    /// Takes it over a session that achieves this; the host is `mx` and the destination.
+    Secured(SessionSecurity),
+    /// Takes it, and says itself that it was delivered where that is asked for.
+    KnowsDsn,
+    /// Lookups fail, and a rule says whose fault that is.
+    NoDns(Rule),
     /// Has the whole message and never answers.
     HangsAfterDot,
     /// Never says anything.
@@ -174,6 +183,25 @@ fn answer(recipient: &str, outcome: Outcome, decided: Decided) -> RecipientRepor
     }
 }
 
+fn facts(
+    destination: &str,
+    security: Option<SessionSecurity>,
+    offers_dsn: bool,
+) -> Arc<SessionFacts> {
+    Arc::new(SessionFacts {
+        mx_host: format!("mx.{destination}"),
+        mx_address: [192, 0, 2, 1].into(),
+        port: 25,
+        security,
+        tlsa_base_domain: None,
+        sni: None,
+        tls: None,
+        matched: None,
+        offers_dsn,
+        transaction: 1,
+    })
+}
+
 impl Courier for Scripted {
     fn carry<'a>(
         &'a self,
@@ -201,12 +229,32 @@ impl Courier for Scripted {
                 .cloned();
             let act = act.unwrap_or(Act::Takes(Duration::from_millis(50)));
             self.begin(&destination);
+            let soon = Duration::from_millis(50);
+            let mut session = None;
+            let mut findings = Vec::new();
             let (took, outcome, decided) = match act {
+                Act::Secured(security) => {
+                    session = Some(facts(&destination, Some(security), false));
+                    (soon, Some(Outcome::Delivered), Decided::Answer)
+                }
+                Act::KnowsDsn => {
+                    session = Some(facts(&destination, None, true));
+                    (soon, Some(Outcome::Delivered), Decided::Answer)
+                }
+                Act::NoDns(whose) => {
+                    findings.push(Finding::new(
+                        Rule::MxLookupFailed,
+                        &*destination,
+                        "timed out",
+                    ));
+                    findings.push(Finding::new(whose, &*destination, "scripted"));
+                    (soon, Some(Outcome::Deferred), Decided::NothingLeft)
+                }
                 Act::Takes(took) => (took, Some(Outcome::Delivered), Decided::Answer),
                 Act::Waits(took) => (took, Some(Outcome::Deferred), Decided::Answer),
                 Act::Refuses(took) => (took, Some(Outcome::Bounced), Decided::Answer),
                 Act::Dead(took) => (took, Some(Outcome::Deferred), Decided::NothingLeft),
-                Act::ByName => (Duration::from_millis(50), None, Decided::Answer),
+                Act::ByName => (soon, None, Decided::Answer),
                 Act::HangsAfterDot => {
                     message.spool.reached_end();
                     std::future::pending().await
@@ -224,7 +272,11 @@ impl Courier for Scripted {
                 } else {
                     Outcome::Bounced
                 };
-                answer(recipient, outcome.unwrap_or(by_name), decided)
+                RecipientReport {
+                    session: session.clone(),
+                    findings: Arc::new(findings.clone()),
+                    ..answer(recipient, outcome.unwrap_or(by_name), decided)
+                }
             });
             SendReport {
                 recipients: reports.collect(),

@@ -2,6 +2,7 @@
 
 use super::fixture::{Act, BEGIN, World};
 use super::shelf::Shelf;
+use elsinore_dane::rule::Rule;
 use elsinore_net::deliver::Outcome;
 use elsinore_relay::event::Event;
 use elsinore_relay::schedule::{Order, RetrySettings, ScheduleSettings};
@@ -155,6 +156,41 @@ async fn who_is_told_follows_notify_and_the_reverse_path() {
             .diary
             .pick(|_, event| matches!(event, Event::Dropped { .. }).then_some(()));
         assert_eq!(!drops.is_empty(), dropped, "{name}");
+        world.stop().await;
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_tells_of_a_delivery_itself_is_not_spoken_for() {
+    let world = World::start(&Shelf::new(), ScheduleSettings::default());
+    world.courier.act("there.example", Act::KnowsDsn);
+    let (sender, success) = ("anna@sender.example", Some("SUCCESS"));
+    world
+        .enqueue_with(sender, &["bob@there.example"], success)
+        .await;
+    world.done_within(hours(1)).await;
+    assert_eq!(notified(&world), []);
+    world.stop().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn trouble_with_our_dns_is_tried_again_soon_and_counts_for_nothing() {
+    for (whose, least, most, counted) in [
+        // Every minute or a little more.
+        (Rule::OurDnsFails, 40, 60, 0),
+        // 1, 2, 4, 8, 16 minutes.
+        (Rule::TheirDnsFails, 5, 6, 6),
+    ] {
+        let world = World::start(&Shelf::new(), ScheduleSettings::default());
+        world.courier.act("there.example", Act::NoDns(whose));
+        world.enqueue("", &["bob@there.example"]).await;
+        tokio::time::sleep(Duration::from_secs(50 * 60)).await;
+        let tried = world.courier.tried("there.example").len();
+        assert!((least..=most).contains(&tried), "{whose:?}: {tried}");
+        let standings = world.store.standings();
+        assert!(standings[0].2.attempts <= counted, "{standings:?}");
+        world.courier.act("there.example", Act::Takes(SOON));
+        world.done_within(hours(2)).await;
         world.stop().await;
     }
 }
