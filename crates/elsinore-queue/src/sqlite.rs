@@ -25,11 +25,13 @@ mod scan;
 mod segment;
 mod segments;
 mod shared;
+mod survey;
 mod work;
 mod writer;
 
 pub use fsck::{DamagedStretch, FsckMode, FsckReport, IndexState, Mended, fsck};
 pub use replay::Recovery;
+pub use survey::{SegmentStretch, survey_segment};
 
 use crate::admin::{Deed, Filter, JobView, Page, Stats};
 use crate::content::{Body, Content};

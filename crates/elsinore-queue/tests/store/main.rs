@@ -5,6 +5,7 @@
 //! `ELSINORE_LONG` makes the slow ones long: half a million messages instead of some thousands.
 
 mod cluster;
+mod corpus;
 mod crash;
 mod cut;
 mod damage;
