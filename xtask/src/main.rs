@@ -3,6 +3,7 @@
 
 mod bench;
 mod browser;
+mod deb;
 mod differential;
 mod docs;
 mod fuzz;
@@ -24,6 +25,7 @@ cargo xtask TASK
   tidy               house rules that no compiler checks
   spec [--list]      RFC 7672 requirements against code and tests
   docs [--check]     write the generated documents (or fail when they differ)
+  deb [--test]       the Debian package, by cargo-deb; --test tries one of the debug build
   bench              the benchmarks, with results as a table
   bench dns [--domains N] [--in-flight N] [--rounds N] [--only PART]
                      the resolver beside unbound and libunbound (root, Debian packages)
@@ -50,6 +52,8 @@ fn main() -> Result<()> {
         ["spec", "--list"] => spec::run(spec::Output::Everything),
         ["docs"] => docs::run(docs::Purpose::Write),
         ["docs", "--check"] => docs::run(docs::Purpose::Check),
+        ["deb"] => deb::build(deb::Build::Release).map(|_| ()),
+        ["deb", "--test"] => deb::test(),
         ["bench"] => bench::run(),
         ["bench", "dns", arguments @ ..] => bench::dns(arguments),
         ["bench", "web"] => bench::web(),

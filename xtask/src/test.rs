@@ -2,7 +2,7 @@
 //! throughout, so that dependencies are built once.
 
 use crate::step::{cargo, command, exists, left_out, skipped, step};
-use crate::{browser, docs, fuzz, packages, spec, tidy};
+use crate::{browser, deb, docs, fuzz, packages, spec, tidy};
 use anyhow::Result;
 use std::process::Command;
 
@@ -37,6 +37,7 @@ pub(crate) fn run() -> Result<()> {
         broken_engines("invariants", "engines")
     })?;
     step("generated documents", || docs::run(docs::Purpose::Check))?;
+    step("Debian package", deb::test)?;
     step("licences and sources", deny)?;
     step("fuzz smoke", || fuzz::smoke(FUZZ_SECONDS))?;
     Ok(())

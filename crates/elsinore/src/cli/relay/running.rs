@@ -30,6 +30,7 @@ use elsinore_relay::service::{self, Inherited, Pulse, Signals, Stage, Wish};
 use elsinore_tlsrpt::dispatch::{News, Reporter, World};
 use elsinore_tlsrpt::ledger::Ledger;
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::net::{TcpListener, UnixListener};
@@ -116,6 +117,7 @@ struct Running {
     notice: watch::Sender<Arc<NoticeSettings>>,
     courier: watch::Sender<Arc<dyn Courier>>,
     guard: watch::Sender<Guard>,
+    owner_socket: Option<PathBuf>,
     summary: String,
 }
 
@@ -265,6 +267,7 @@ impl Running {
             notice,
             courier,
             guard,
+            owner_socket: settings.relay.admin.socket.clone(),
             summary,
         })
     }
@@ -326,6 +329,10 @@ impl Running {
             let _ = tokio::time::timeout(LAST_WORDS, counting).await;
         }
         let _ = tokio::time::timeout(LAST_WORDS, self.serving).await;
+        if let Some(socket) = &self.owner_socket {
+            // Left behind it is in nobody's way: the next start finds out that it is stale.
+            let _ = std::fs::remove_file(socket);
+        }
         let closed = tokio::time::timeout(LAST_WORDS, self.store.close()).await;
         match closed {
             Ok(Ok(())) if in_time => Ok(()),
