@@ -2,8 +2,9 @@
 //! process id. PostgreSQL refuses to run as root, so it runs as the package's user then.
 
 use rustix::process::{Pid, Signal, kill_process};
+use std::fs::Permissions;
 use std::io::Write as _;
-use std::os::unix::fs::chown;
+use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _, chown};
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, Command, Stdio};
 use std::sync::{Mutex, OnceLock, PoisonError};
@@ -49,6 +50,8 @@ pub(crate) struct Cluster {
     programs: PathBuf,
     folder: PathBuf,
     root: bool,
+    /// The port, if it listens on loopback and not on the unix socket alone.
+    port: Option<u16>,
     running: Mutex<Option<Running>>,
 }
 
@@ -59,9 +62,9 @@ struct Running {
     input: ChildStdin,
 }
 
-/// `$1` is the server, `$2` the folder. A line on standard input keeps the folder.
+/// `$1` is the server, `$2` the folder, `$3` where it listens, `$4` the port. A line on standard input keeps the folder.
 const SHELL: &str = r#"
-"$1" -D "$2/db" -k "$2" -c listen_addresses= </dev/null >>"$2/log" 2>&1 &
+"$1" -D "$2/db" -k "$2" -c "listen_addresses=$3" -p "$4" </dev/null >>"$2/log" 2>&1 &
 server=$!
 keep=
 read -r keep
@@ -78,6 +81,40 @@ impl Cluster {
 
     /// The same with settings of its own.
     pub(crate) fn start_with(extra: &str) -> Option<Self> {
+        let cluster = Self::make(extra)?;
+        cluster.run();
+        Some(cluster)
+    }
+
+    /// A server on a port of loopback that takes TLS alone there.
+    pub(crate) fn start_tls(certificate: &[u8], key: &[u8]) -> Option<(Self, u16)> {
+        let mut cluster =
+            Self::make("ssl = on\nssl_cert_file = 'tls.crt'\nssl_key_file = 'tls.key'\n")?;
+        let data = cluster.folder.join("db");
+        let owner = std::fs::metadata(&data).expect("the folder");
+        let access = b"local all all trust\nhostssl all all 127.0.0.1/32 trust\n";
+        let files: [(&str, &[u8]); 3] = [
+            ("tls.crt", certificate),
+            ("tls.key", key),
+            ("pg_hba.conf", access),
+        ];
+        for (name, text) in files {
+            let path = data.join(name);
+            std::fs::write(&path, text).expect("written");
+            std::fs::set_permissions(&path, Permissions::from_mode(0o600)).expect("set");
+            chown(&path, Some(owner.uid()), Some(owner.gid())).expect("given away");
+        }
+        // The kernel chooses; nobody else is given the same port so soon.
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
+        let port = listener.local_addr().expect("bound").port();
+        drop(listener);
+        cluster.port = Some(port);
+        cluster.run();
+        Some((cluster, port))
+    }
+
+    /// Makes a server's folder.
+    fn make(extra: &str) -> Option<Self> {
         let programs = programs()?;
         let root = output_of("id", &["-u"]) == "0";
         let folder = tempfile::Builder::new()
@@ -93,6 +130,7 @@ impl Cluster {
             programs,
             folder,
             root,
+            port: None,
             running: Mutex::new(None),
         };
         let data = cluster.folder.join("db");
@@ -112,7 +150,6 @@ impl Cluster {
             .expect("the settings");
         file.write_all(settings.as_bytes()).expect("written");
         file.write_all(extra.as_bytes()).expect("written");
-        cluster.run();
         Some(cluster)
     }
 
@@ -138,6 +175,8 @@ impl Cluster {
             .args(["-c", SHELL, "sh"])
             .arg(self.programs.join("postgres"))
             .arg(&self.folder)
+            .arg(if self.port.is_some() { "127.0.0.1" } else { "" })
+            .arg(self.port_number().to_string())
             .stdin(Stdio::piped())
             .stdout(Stdio::null())
             .spawn()
@@ -156,10 +195,16 @@ impl Cluster {
         }
     }
 
+    /// The port, which names the unix socket too.
+    fn port_number(&self) -> u16 {
+        self.port.unwrap_or(5432)
+    }
+
     fn answers(&self) -> bool {
         let status = Command::new(self.programs.join("pg_isready"))
             .args(["-q", "-h"])
             .arg(&self.folder)
+            .args(["-p", &self.port_number().to_string()])
             .status();
         status.is_ok_and(|status| status.success())
     }
@@ -172,8 +217,9 @@ impl Cluster {
     /// A connection string.
     pub(crate) fn connection(&self) -> String {
         format!(
-            "host={} user=elsinore dbname=postgres",
-            self.folder.display()
+            "host={} port={} user=elsinore dbname=postgres",
+            self.folder.display(),
+            self.port_number()
         )
     }
 

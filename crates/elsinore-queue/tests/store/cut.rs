@@ -25,14 +25,14 @@ enum Way {
 }
 
 /// A proxy that cuts all its connections after a number of octets.
-struct Proxy {
-    port: u16,
+pub(crate) struct Proxy {
+    pub(crate) port: u16,
     /// Octets that may still pass, there and back.
     left: Arc<[AtomicI64; 2]>,
 }
 
 impl Proxy {
-    async fn start(socket: PathBuf) -> Self {
+    pub(crate) async fn start(socket: PathBuf) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
         let port = listener.local_addr().expect("bound").port();
         let left = Arc::new([AtomicI64::new(i64::MAX), AtomicI64::new(i64::MAX)]);

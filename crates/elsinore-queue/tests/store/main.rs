@@ -16,6 +16,7 @@ mod power;
 mod sample;
 mod several;
 mod suite;
+mod tls;
 
 /// One test for each promise and store.
 macro_rules! conformance {
