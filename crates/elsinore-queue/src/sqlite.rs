@@ -71,16 +71,20 @@ pub struct SqliteSettings {
     /// Octets that stay free on the file system: below, nothing is accepted, and what is in the queue
     /// can still be settled.
     pub reserve_octets: u64,
+    /// How long the index may go unsynced, and so the most that a loss of power may repeat.
+    pub sync_index_every: Duration,
 }
 
 impl SqliteSettings {
-    /// The usual settings for `folder`: segments of 64 MiB, 64 MiB in reserve.
+    /// The usual settings for `folder`: segments of 64 MiB, 64 MiB in reserve, the index
+    /// synced every second.
     #[must_use]
     pub const fn new(folder: PathBuf) -> Self {
         Self {
             folder,
             segment_octets: 64 << 20,
             reserve_octets: 64 << 20,
+            sync_index_every: Duration::from_secs(1),
         }
     }
 }
@@ -145,6 +149,7 @@ impl SqliteStore {
             more: std::collections::VecDeque::new(),
             damaged: std::collections::BTreeSet::new(),
             tidied: Vec::new(),
+            lazy: settings.sync_index_every,
         };
         let (sender, receiver) = channel();
         let writer = std::thread::Builder::new()

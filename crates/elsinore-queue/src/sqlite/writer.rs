@@ -26,8 +26,8 @@ const BATCH: usize = 1024;
 const BATCH_OCTETS: u64 = 32 << 20;
 /// What is said of a second message of one name.
 const NAME_TAKEN: &str = "a message of this name exists";
-/// How long what need not be durable at once may wait for it.
-const LAZY: Duration = Duration::from_secs(1);
+/// How long the writer waits for work before it looks whether something else is to be done.
+const TICK: Duration = Duration::from_millis(500);
 
 /// The writer.
 #[derive(Debug)]
@@ -44,6 +44,8 @@ pub(super) struct Writer {
     pub(super) more: VecDeque<Work>,
     /// Segments with damage, which compaction leaves alone.
     pub(super) damaged: BTreeSet<u64>,
+    /// How long what need not be durable at once may wait for it.
+    pub(super) lazy: Duration,
     /// Who waits for the end of tidying up.
     pub(super) tidied: Vec<Reply<()>>,
 }
@@ -100,7 +102,7 @@ impl Writer {
         while closing.is_none() {
             let first = match self.more.pop_front() {
                 Some(first) => Ok(first),
-                None => work.recv_timeout(LAZY),
+                None => work.recv_timeout(TICK),
             };
             match first {
                 Ok(first) => closing = self.turn(first, work),
@@ -539,7 +541,10 @@ impl Writer {
     /// What is due beside batches: durability of what could wait, writing the log back, removing dead
     /// segments.
     fn settle_down(&mut self, now: bool) {
-        let due = now || self.lazy_since.is_some_and(|since| since.elapsed() >= LAZY);
+        let due = now
+            || self
+                .lazy_since
+                .is_some_and(|since| since.elapsed() >= self.lazy);
         if !due {
             return;
         }

@@ -388,3 +388,86 @@ async fn a_write_that_finds_no_room_leaves_nothing_behind() {
     );
     assert_eq!(recovery, Recovery::default());
 }
+
+/// A loss of power may cost any end of the index's log that was not synced.
+#[tokio::test]
+async fn whatever_the_log_of_the_index_loses_is_made_again_from_the_segments() {
+    let live = tempfile::tempdir().expect("a folder");
+    let unsynced = SqliteSettings {
+        sync_index_every: Duration::from_secs(3600),
+        ..settings(live.path())
+    };
+    let store = SqliteStore::open(unsynced).expect("opens");
+    store.tidy().await.expect("synced");
+    let elsewhere = std::env::temp_dir();
+    let mut kept = Vec::new();
+    for _ in 0..60 {
+        let message = message(&elsewhere, &["keep.example"]);
+        kept.push(message.id);
+        store.enqueue(message).await.expect("kept");
+    }
+    let leased = store.claim(claim("keep.example")).await.expect("claims");
+    let mut told = BTreeMap::new();
+    for (nth, leased) in leased.into_iter().take(30).enumerate() {
+        let id = leased.message.id;
+        let mut settlement = Settlement {
+            lease: leased.lease,
+            rest: None,
+            notices: Vec::new(),
+        };
+        if nth % 2 == 0 {
+            let notices = [(); 2].map(|()| message(&elsewhere, &["told.example"]));
+            told.insert(id, notices.each_ref().map(|notice| notice.id));
+            settlement.notices.extend(notices);
+        }
+        kept.retain(|kept| *kept != id);
+        store.settle(vec![settlement]).await.expect("settles");
+    }
+    let log = live.path().join("index.sqlite-wal");
+    let length = log.metadata().expect("a log").len();
+    assert!(length > 50_000, "{length}: too short to lose much of");
+    let mut again = 0;
+    for round in 0..crate::crash::rounds(12) as u64 {
+        let folder = tempfile::tempdir().expect("a folder");
+        copy(live.path(), folder.path());
+        // From losing all of it to losing nothing.
+        let left = match round {
+            0 => 0,
+            1 => length,
+            _ => rand::random_range(0..length),
+        };
+        std::fs::File::options()
+            .write(true)
+            .open(folder.path().join("index.sqlite-wal"))
+            .and_then(|log| log.set_len(left))
+            .expect("cut");
+        // Of another process that is gone.
+        std::fs::remove_file(folder.path().join("index.sqlite-shm")).expect("removed");
+        let store = SqliteStore::open(settings(folder.path())).expect("opens");
+        let page = store.list(Filter::default(), None, 1000).await;
+        let found: Vec<MessageId> = page
+            .expect("lists")
+            .jobs
+            .iter()
+            .map(|job| job.message.id)
+            .collect();
+        for id in &kept {
+            assert!(found.contains(id), "{id} is lost with {left} of {length}");
+        }
+        for (id, notices) in &told {
+            assert!(notices.iter().all(|notice| found.contains(notice)));
+            assert!(
+                !found.contains(id),
+                "{id} goes on, though its sender was told"
+            );
+        }
+        again += found.len() - kept.len() - 2 * told.len();
+        for id in found {
+            assert!(read(&*store.body(id).await.expect("a body")) == octets_of(id));
+        }
+    }
+    assert!(
+        again > 0,
+        "no settlement was ever repeated: nothing was lost"
+    );
+}
