@@ -9,6 +9,7 @@ use elsinore_queue::moment::Moment;
 use elsinore_queue::store::QueueStore;
 use std::io::{Read as _, Seek as _, SeekFrom, Write as _};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::{Duration, Instant};
 
 /// An open store.
@@ -63,7 +64,9 @@ pub(crate) fn message(destinations: &[&str]) -> NewMessage {
 }
 
 pub(crate) fn with_jobs(jobs: Vec<NewJob>) -> NewMessage {
-    let id = MessageId::draw(NOW);
+    // Half a million names that are drawn within one millisecond may have two alike.
+    static DRAWN: AtomicI64 = AtomicI64::new(0);
+    let id = MessageId::draw(Moment(NOW.0 + DRAWN.fetch_add(1, Ordering::Relaxed)));
     NewMessage {
         id,
         arrived: NOW,
