@@ -170,7 +170,7 @@ mod tests {
             assert_eq!(visit(number, start), expected, "{number:?}");
         }
         held.clear();
-        let mut visit = |now| match seats.take(client(1), &limits, now) {
+        let visit = |now| match seats.take(client(1), &limits, now) {
             Place::Seat(_) => "seat",
             Place::Full(_, why) => why,
             Place::Nothing => "nothing",

@@ -62,7 +62,8 @@ pub struct AcceptLimits {
     pub connections: usize,
     /// Connections of one client; an IPv6 client is a /64. The unix socket has no such bound.
     pub connections_per_client: usize,
-    /// New connections of one client in a minute; the unix socket has no such bound.
+    /// New connections of one client in a minute; the unix socket has no such bound. High by default:
+    /// against a client that runs wild, not against one with a connection for each message.
     pub connections_per_minute: u32,
     /// Recipients of one message; from there on 452 4.5.3 (RFC 5321 §4.5.3.1.10). At least 100
     /// (RFC 5321 §4.5.3.1.8).
@@ -132,7 +133,7 @@ impl Default for AcceptLimits {
         Self {
             connections: 500,
             connections_per_client: 200,
-            connections_per_minute: 60_000,
+            connections_per_minute: 600_000,
             recipients: 1000,
             message_octets: 50 * 1024 * 1024,
             line_octets: 1024 * 1024,

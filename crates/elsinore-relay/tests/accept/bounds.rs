@@ -169,7 +169,8 @@ async fn what_is_not_kept_is_not_acknowledged() {
     *house.store.mood.lock().unwrap() = Mood::Full;
     let reply = client.ask("MAIL FROM:<a@sender.example> SIZE=100").await;
     assert_eq!(reply, "452 4.3.1 no room for the message now");
-    let failures: [(fn() -> StoreError, &str); 6] = [
+    type Failure = fn() -> StoreError;
+    let failures: [(Failure, &str); 6] = [
         (|| StoreError::Full("x".to_owned()), "452 4.3.1"),
         (
             || StoreError::Content(io::ErrorKind::StorageFull.into()),
