@@ -141,11 +141,8 @@ fn settings(global: &GlobalArguments) -> Result<Option<Settings>> {
     }
     // Secrets may stand in it: whoever may not read it finds the relay without.
     let global = of_service(global);
-    if !global
-        .config
-        .as_ref()
-        .is_some_and(|path| std::fs::File::open(path).is_ok())
-    {
+    let opened = global.config.as_ref().map(std::fs::File::open);
+    if !matches!(opened, Some(Ok(_))) {
         return Ok(None);
     }
     Settings::resolve(&global).map(Some)
@@ -218,11 +215,11 @@ fn recipients(options: &Options, intake: &Intake, host: &GreetingName) -> Result
     let mut recipients = Vec::new();
     let mut texts = Vec::new();
     for word in &options.recipients {
-        texts.extend(address_list::addresses(word).map_err(unreadable)?);
+        texts.extend(address_list::addresses(word).map_err(|text| unreadable(&text))?);
     }
     if options.from_header {
         for value in intake.recipient_fields() {
-            texts.extend(address_list::addresses(value).map_err(unreadable)?);
+            texts.extend(address_list::addresses(value).map_err(|text| unreadable(&text))?);
         }
     }
     for text in texts {
@@ -244,7 +241,7 @@ fn recipients(options: &Options, intake: &Intake, host: &GreetingName) -> Result
     Ok(recipients)
 }
 
-fn unreadable(text: String) -> anyhow::Error {
+fn unreadable(text: &str) -> anyhow::Error {
     let shown: String = text.chars().take(100).collect();
     Refusal::unusable_input(printable(&format!(
         "sendmail: no list of addresses: {shown:?}"

@@ -53,7 +53,8 @@ impl Intake {
             let folded = matches!(text.first(), Some(b' ' | b'\t'));
             let is_mark = intake.header.is_empty() && text.starts_with(b"From ");
             let is_field = !folded && name_of(text).is_some();
-            if !is_mark && !is_field && !(folded && field.is_some()) {
+            let goes_on = folded && field.is_some();
+            if !(is_mark || is_field || goes_on) {
                 intake.body.write_all(&lines.line)?;
                 break;
             }
