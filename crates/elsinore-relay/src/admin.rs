@@ -24,6 +24,7 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use elsinore_queue::error::StoreError;
 use elsinore_queue::store::QueueStore;
+use elsinore_tlsrpt::shown::{ShowWish, shown};
 use guard::{Door, Guard, Refused};
 use health::Health;
 use shape::{ChangeWish, DeedWish, ListWish, Problem, SCHEMA_VERSION};
@@ -69,6 +70,7 @@ impl Admin {
             .route("/v1/queue/list", post(list))
             .route("/v1/queue/change", post(change))
             .route("/v1/queue/message/{id}/header", get(message_header))
+            .route("/v1/tlsrpt/show", post(reports))
             .route_layer(middleware::from_fn_with_state(self.clone(), to_queue));
         Router::new()
             .route("/healthz", get(async || "ok\n"))
@@ -184,6 +186,13 @@ async fn stats(State(admin): State<Admin>) -> Response {
 async fn list(State(admin): State<Admin>, headers: HeaderMap, body: Bytes) -> Response {
     match wish::<ListWish>(&headers, &body) {
         Ok(wish) => answer(queue::list(admin.store.as_ref(), wish).await),
+        Err(refused) => *refused,
+    }
+}
+
+async fn reports(State(admin): State<Admin>, headers: HeaderMap, body: Bytes) -> Response {
+    match wish::<ShowWish>(&headers, &body) {
+        Ok(wish) => answer(shown(admin.store.as_ref(), wish).await),
         Err(refused) => *refused,
     }
 }

@@ -68,19 +68,7 @@ pub fn build(
     salt: &str,
 ) -> io::Result<Option<Built>> {
     let unique = unique(day, domain, &submitter, salt);
-    let policies: Vec<PolicyReport> = counts
-        .policies
-        .into_iter()
-        .filter(|counted| counted.successes > 0 || counted.failures > 0)
-        .map(|counted| PolicyReport {
-            policy: Policy::from(counted.policy),
-            summary: Summary {
-                total_successful_session_count: counted.successes,
-                total_failure_session_count: counted.failures,
-            },
-            failure_details: counted.details.into_iter().map(detail).collect(),
-        })
-        .collect();
+    let policies = policies(counts);
     if policies.is_empty() {
         return Ok(None);
     }
@@ -123,6 +111,23 @@ pub fn build(
         unique,
         compressed: compressor.finish()?,
     }))
+}
+
+/// The policies of a report, those left out under which nothing was counted.
+#[must_use]
+pub fn policies(counts: DomainDay) -> Vec<PolicyReport> {
+    let counted = counts.policies.into_iter();
+    counted
+        .filter(|counted| counted.successes > 0 || counted.failures > 0)
+        .map(|counted| PolicyReport {
+            policy: Policy::from(counted.policy),
+            summary: Summary {
+                total_successful_session_count: counted.successes,
+                total_failure_session_count: counted.failures,
+            },
+            failure_details: counted.details.into_iter().map(detail).collect(),
+        })
+        .collect()
 }
 
 fn detail((detail, count): (Detail, u64)) -> FailureDetail {

@@ -5,7 +5,8 @@
 //! - [`document`]: the report; [`build`]: made of a day's counts;
 //! - [`policy`]: where a domain wants its reports;
 //! - [`dkim`], [`letter`], [`post`]: how they go there; [`dispatch`]: when;
-//! - [`read`]: reports of other people.
+//! - [`read`]: reports of other people; [`shown`]: what of ours is in the store; [`words`]: both in
+//!   plain words.
 
 pub mod build;
 pub mod count;
@@ -18,6 +19,7 @@ pub mod letter;
 pub mod policy;
 pub mod read;
 pub mod settings;
+pub mod shown;
 pub mod tally;
 pub mod terms;
 pub mod words;

@@ -1,8 +1,9 @@
 //! A report in plain words, in lines of at most 80 columns where a name leaves room for that.
 
 use crate::day::{Day, internet_time};
-use crate::document::Report;
+use crate::dispatch::End;
 use crate::read::{SeenDetail, SeenPolicy, SeenReport};
+use crate::shown::ShownDomain;
 use crate::terms::PolicyType;
 use std::fmt::Write as _;
 
@@ -43,12 +44,38 @@ pub fn words(report: &SeenReport) -> String {
     text
 }
 
-/// One of our own reports for people: read back like anybody's.
+/// What was counted for one domain, and what became of the report.
 #[must_use]
-pub fn own_words(report: &Report) -> String {
-    match crate::read::read(&report.json()) {
-        Ok(seen) => seen.iter().map(words).collect(),
-        Err(error) => format!("{error}\n"),
+pub fn own_words(shown: &ShownDomain) -> String {
+    let mut text = String::new();
+    paragraph(
+        &mut text,
+        "",
+        &format!("To {}: {}", shown.domain, standing(shown)),
+    );
+    // Printed as anybody's: what receivers will read.
+    for policy in shown.seen() {
+        of_policy(&mut text, &policy);
+    }
+    text
+}
+
+fn standing(shown: &ShownDomain) -> String {
+    let Some(report) = &shown.report else {
+        return "not sent yet".to_owned();
+    };
+    let tried = match report.attempts {
+        1 => "tried once".to_owned(),
+        times => format!("tried {times} times"),
+    };
+    match report.end {
+        Some(End::Sent) => format!("sent to {}", report.accepted.join(", ")),
+        Some(End::Unwanted) => format!("not sent: {}", report.said),
+        Some(End::GivenUp) => format!("given up, {tried}: {}", report.said),
+        None => {
+            let next = internet_time(report.next);
+            format!("{tried}, again at {next}: {}", report.said)
+        }
     }
 }
 

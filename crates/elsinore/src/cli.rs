@@ -13,6 +13,7 @@ pub(crate) mod relay;
 pub(crate) mod send;
 pub(crate) mod sendmail;
 pub(crate) mod tlsa;
+pub(crate) mod tlsrpt;
 pub(crate) mod web;
 
 use crate::config::{self as settings, Settings};
@@ -83,6 +84,8 @@ enum Command {
     Relay(relay::RelayArguments),
     /// See what waits in the relay's queue, and change it.
     Queue(queue::QueueArguments),
+    /// Reports about TLS: read other people's, see what ours say.
+    Tlsrpt(tlsrpt::TlsRptArguments),
     /// What the configuration says, and whether all of it would be taken.
     Config(config::ConfigArguments),
     /// Give Postfix and others the decisions of the sender, per destination.
@@ -214,6 +217,9 @@ pub(crate) fn run(arguments: Arguments) -> Result<ExitCode> {
         Command::Tlsa(tlsa) => tlsa::run(tlsa, &settings()?),
         Command::Relay(relay) => relay::run(&relay, global),
         Command::Queue(queue) => queue::run(&queue, &Settings::resolve_service(global)?),
+        Command::Tlsrpt(reports) => {
+            tlsrpt::run(&reports, settings, || Settings::resolve_service(global))
+        }
         Command::Config(config) => config::run(&config, global),
         Command::Web(web) => web::run(&web, &settings()?),
         Command::Policyd(policyd) => policyd::run(&policyd, global),

@@ -2,6 +2,7 @@
 
 use super::shape::{ChangeWish, Changed, Fullness, JobList, ListWish, Problem};
 use elsinore_queue::id::MessageId;
+use elsinore_tlsrpt::shown::{ShowWish, Shown};
 use http_body_util::{BodyExt as _, Full, Limited};
 use hyper::body::Bytes;
 use hyper::client::conn::http1;
@@ -88,6 +89,14 @@ impl Client {
             .ask(Method::GET, "/v1/queue/stats", Bytes::new())
             .await?;
         self.read(&body)
+    }
+
+    /// What was counted for reports about TLS.
+    ///
+    /// # Errors
+    /// [`ClientError`].
+    pub async fn reports(&self, wish: &ShowWish) -> Result<Shown, ClientError> {
+        self.post("/v1/tlsrpt/show", wish).await
     }
 
     /// The header of a message.

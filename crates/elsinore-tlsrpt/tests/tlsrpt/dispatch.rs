@@ -19,6 +19,8 @@ use elsinore_tlsrpt::day::Day;
 use elsinore_tlsrpt::dispatch::{End, News, Reporter, progress};
 use elsinore_tlsrpt::ledger::Ledger;
 use elsinore_tlsrpt::settings::TlsRptSettings;
+use elsinore_tlsrpt::shown::{ShowWish, shown};
+use elsinore_tlsrpt::words::own_words;
 use flate2::read::GzDecoder;
 use std::io::{Read as _, Write as _};
 use std::sync::atomic::{AtomicI64, Ordering};
@@ -274,6 +276,42 @@ async fn reports_go_where_they_are_wanted() {
         .filter(|n| n.is_warning())
         .count();
     assert_eq!(warnings, 1, "{:?}", news.lock().unwrap());
+    // What people see of it.
+    let wish = |domain: Option<&str>| ShowWish {
+        day: today.to_string(),
+        domain: domain.map(str::to_owned),
+        after: None,
+    };
+    let page = shown(&*store, wish(None)).await.unwrap();
+    let names: Vec<&str> = page.domains.iter().map(|one| one.domain.as_str()).collect();
+    assert_eq!(
+        names,
+        [
+            "bad.wants.example",
+            "broken.example",
+            "good.wants.example",
+            "silent.example",
+            "wants.example"
+        ]
+    );
+    let page = shown(&*store, wish(Some("broken.example"))).await.unwrap();
+    assert_eq!(
+        own_words(&page.domains[0]),
+        "To broken.example: given up, tried 9 times:\n\
+         https://mta-sts.broken.example/tlsrpt: HTTP status 404\n\
+         broken.example, no policy: 2 sessions, all good\n"
+    );
+    assert!(
+        shown(
+            &*store,
+            ShowWish {
+                day: "x".to_owned(),
+                ..wish(None)
+            }
+        )
+        .await
+        .is_err()
+    );
     // After a week nothing is left of the day.
     clock.0.store(today.end() + 9 * 86_400, Ordering::SeqCst);
     reporter(&clock).round(&tell).await.unwrap();

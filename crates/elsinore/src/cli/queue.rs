@@ -1,7 +1,7 @@
 //! `elsinore queue`: what waits, and what is done about it. A relay that runs is asked over its
 //! socket; otherwise, and always where the queue is shared, the store is opened here.
 
-mod access;
+pub(super) mod access;
 mod listing;
 
 use crate::cli::Format;

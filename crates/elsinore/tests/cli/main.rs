@@ -17,5 +17,6 @@ mod tlsa_live;
 mod tlsa_make;
 mod tlsa_nsupdate;
 mod tlsa_plan;
+mod tlsrpt;
 mod usage;
 mod web;

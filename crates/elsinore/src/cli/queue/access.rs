@@ -12,13 +12,14 @@ use elsinore_queue::store::QueueStore;
 use elsinore_relay::admin::client::{Client, ClientError};
 use elsinore_relay::admin::queue;
 use elsinore_relay::admin::shape::{ChangeWish, Changed, Fullness, JobList, ListWish};
+use elsinore_tlsrpt::shown::{ShowWish, Shown, shown};
 use std::os::unix::fs::MetadataExt as _;
 use std::os::unix::process::CommandExt as _;
 use std::process::{Command, ExitCode};
 use std::sync::Arc;
 
 /// A way to the queue.
-pub(super) enum Access {
+pub(in crate::cli) enum Access {
     /// A relay that runs.
     Relay(Client),
     /// The store itself.
@@ -27,7 +28,7 @@ pub(super) enum Access {
 
 impl Access {
     /// Finds the way.
-    pub(super) async fn open(settings: &Settings) -> Result<Self> {
+    pub(in crate::cli) async fn open(settings: &Settings) -> Result<Self> {
         let place = store::place(settings)?;
         if let (StorePlace::Folder(folder), Some(socket)) = (place, &settings.relay.admin.socket) {
             let client = Client::new(socket);
@@ -47,14 +48,14 @@ impl Access {
     }
 
     /// Lets go of it.
-    pub(super) async fn close(self) -> Result<()> {
+    pub(in crate::cli) async fn close(self) -> Result<()> {
         match self {
             Self::Relay(_) => Ok(()),
             Self::Store(store) => store.close().await.map_err(of_store),
         }
     }
 
-    pub(super) async fn list(&self, wish: &ListWish) -> Result<JobList> {
+    pub(in crate::cli) async fn list(&self, wish: &ListWish) -> Result<JobList> {
         match self {
             Self::Relay(relay) => relay.list(wish).await.map_err(refusal),
             Self::Store(store) => {
@@ -64,7 +65,7 @@ impl Access {
         }
     }
 
-    pub(super) async fn change(&self, wish: &ChangeWish) -> Result<Changed> {
+    pub(in crate::cli) async fn change(&self, wish: &ChangeWish) -> Result<Changed> {
         match self {
             Self::Relay(relay) => relay.change(wish).await.map_err(refusal),
             Self::Store(store) => {
@@ -74,14 +75,21 @@ impl Access {
         }
     }
 
-    pub(super) async fn stats(&self) -> Result<Fullness> {
+    pub(in crate::cli) async fn stats(&self) -> Result<Fullness> {
         match self {
             Self::Relay(relay) => relay.stats().await.map_err(refusal),
             Self::Store(store) => queue::stats(store.as_ref()).await.map_err(of_store),
         }
     }
 
-    pub(super) async fn header(&self, message: MessageId) -> Result<Vec<u8>> {
+    pub(in crate::cli) async fn reports(&self, wish: &ShowWish) -> Result<Shown> {
+        match self {
+            Self::Relay(relay) => relay.reports(wish).await.map_err(refusal),
+            Self::Store(store) => shown(store.as_ref(), wish.clone()).await.map_err(of_store),
+        }
+    }
+
+    pub(in crate::cli) async fn header(&self, message: MessageId) -> Result<Vec<u8>> {
         match self {
             Self::Relay(relay) => relay.header(message).await.map_err(refusal),
             Self::Store(store) => {
@@ -114,7 +122,7 @@ fn refusal(error: ClientError) -> anyhow::Error {
 ///
 /// # Errors
 /// When that is not possible.
-pub(super) fn as_owner(settings: &Settings) -> Result<Option<ExitCode>> {
+pub(in crate::cli) fn as_owner(settings: &Settings) -> Result<Option<ExitCode>> {
     let Some(StorePlace::Folder(folder)) = &settings.relay.store else {
         return Ok(None);
     };
