@@ -44,7 +44,7 @@ pub use outcome::{
 };
 pub use session::ClientSession;
 pub use timeouts::{Phase, Timeouts};
-pub use transcript::{Entry, Transcript};
+pub use transcript::{Entry, Transcript, Transcripts};
 
 use crate::address::{Mailbox, ReversePath};
 use crate::command::{EnvelopeId, GreetingName, RcptParameters, Return};
@@ -132,6 +132,8 @@ pub struct ClientConfig {
     pub recipients_per_transaction: usize,
     /// What follows the last transaction.
     pub afterwards: Afterwards,
+    /// Whether the dialogue is written down.
+    pub transcript: Transcripts,
 }
 
 impl ClientConfig {
@@ -146,6 +148,7 @@ impl ClientConfig {
             chunking: Use::WhenOffered,
             recipients_per_transaction: 100,
             afterwards: Afterwards::Quit,
+            transcript: Transcripts::Kept,
         }
     }
 }

@@ -30,21 +30,28 @@ impl DotStuffing {
 
     /// Appends `octets` with their dots doubled where needed. Lines end in CRLF only: a lone LF
     /// or CR begins no line.
-    pub fn push(&mut self, octets: &[u8], out: &mut Vec<u8>) {
-        let mut done = 0;
-        for (at, octet) in octets.iter().enumerate() {
-            if self.line == Place::Start && *octet == b'.' {
-                out.extend_from_slice(octets.get(done..at).unwrap_or_default());
+    pub fn push(&mut self, mut octets: &[u8], out: &mut Vec<u8>) {
+        while let Some(first) = octets.first() {
+            if self.line == Place::Start && *first == b'.' {
                 out.push(b'.');
-                done = at;
             }
-            self.line = match (self.line, octet) {
-                (_, b'\r') => Place::AfterCr,
-                (Place::AfterCr, b'\n') => Place::Start,
-                _ => Place::Inside,
+            let Some(end) = octets.iter().position(|octet| *octet == b'\n') else {
+                out.extend_from_slice(octets);
+                self.line = match octets.last() {
+                    Some(b'\r') => Place::AfterCr,
+                    Some(_) | None => Place::Inside,
+                };
+                return;
             };
+            let (line, rest) = octets.split_at(end + 1);
+            out.extend_from_slice(line);
+            let ends = match line {
+                [b'\n'] => self.line == Place::AfterCr,
+                line => line.ends_with(b"\r\n"),
+            };
+            self.line = if ends { Place::Start } else { Place::Inside };
+            octets = rest;
         }
-        out.extend_from_slice(octets.get(done..).unwrap_or_default());
     }
 }
 

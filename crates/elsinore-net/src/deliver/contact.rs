@@ -9,7 +9,9 @@ use crate::tls::{MinProtocol, SignatureOffer, TlsDemand};
 use elsinore_dane::ladder::Rung;
 use elsinore_dane::obligation::Obligation;
 use elsinore_dane::plan::{HostPlan, TlsVersion};
-use elsinore_smtp::client::{Afterwards, ClientConfig, ClientSession, StartTls, Task, Turn};
+use elsinore_smtp::client::{
+    Afterwards, ClientConfig, ClientSession, StartTls, Task, Transcripts, Turn,
+};
 use elsinore_smtp::command::GreetingName;
 use std::fmt;
 use std::io;
@@ -118,6 +120,9 @@ pub(super) async fn contact(
             config.recipients_per_transaction = sender.config.limits.recipients.max(1);
             if key.is_some() {
                 config.afterwards = Afterwards::Stay;
+            }
+            if matches!(task, Task::Deliver(_)) {
+                config.transcript = Transcripts::NotKept;
             }
             pool.count_opened();
             let session = ClientSession::new(config, task);

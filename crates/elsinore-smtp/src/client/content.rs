@@ -119,10 +119,8 @@ impl ClientSession {
         let prepared = std::mem::take(&mut content.prepared);
         match content.framing {
             Framing::Data => {
-                let mut stuffed = Vec::with_capacity(prepared.len() + 64);
-                content.stuffing.push(&prepared, &mut stuffed);
                 content.sent += prepared.len() as u64;
-                self.send_content(&stuffed);
+                self.send_stuffed(&mut content.stuffing, &prepared);
                 if content.ended {
                     self.transcript
                         .note(&format!("message of {} octets", content.sent));

@@ -380,9 +380,10 @@ impl ClientSession {
         if wants_dsn && !offered.dsn {
             self.note(Event::DsnNotOffered);
         }
-        let ret = match (transmission.require_tls, transaction.ret) {
-            (true, Some(_)) => Some(Return::Headers),
-            (_, ret) => ret,
+        // RFC 8689 §5, also where a notification goes on without the parameter.
+        let ret = match (transaction.require_tls, transaction.ret) {
+            (RequireTls::Yes, Some(_)) => Some(Return::Headers),
+            (RequireTls::Yes | RequireTls::No, ret) => ret,
         };
         MailParameters {
             size: offered

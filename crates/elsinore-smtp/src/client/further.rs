@@ -120,7 +120,7 @@ impl ClientSession {
             capabilities: self.capabilities.clone(),
             offered_before_tls: self.offered_before_tls.clone(),
             inside_tls: self.inside_tls,
-            transcript: std::mem::take(&mut self.transcript),
+            transcript: self.transcript.take(),
             events: std::mem::take(&mut self.events),
             turn,
         }

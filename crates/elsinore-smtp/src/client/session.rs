@@ -11,6 +11,7 @@ use super::transcript::Transcript;
 use super::{Action, Afterwards, ClientConfig, StartTls, Task, Transaction};
 use crate::command::Command;
 use crate::ehlo::{Capabilities, SizeLimit};
+use crate::framing::DotStuffing;
 use crate::reply::{Reply, ReplyParser};
 use crate::status::{EnhancedStatus, StatusClass};
 use std::collections::VecDeque;
@@ -81,6 +82,7 @@ impl ClientSession {
             Task::Probe => None,
         };
         let recipients = transaction.as_ref().map_or(0, |it| it.recipients.len());
+        let transcript = Transcript::new(config.transcript);
         Self {
             config,
             transaction,
@@ -93,7 +95,7 @@ impl ClientSession {
             offered_before_tls: None,
             inside_tls: false,
             events: Vec::new(),
-            transcript: Transcript::default(),
+            transcript,
             standing: Standing::First,
             parser: ReplyParser::new(),
             outbox: Vec::new(),
@@ -272,9 +274,7 @@ impl ClientSession {
     }
 
     fn on_reply(&mut self, reply: Reply) {
-        for line in reply.lines() {
-            self.transcript.server(&format!("{} {line}", reply.code()));
-        }
+        self.transcript.reply(&reply);
         let phase = self.phase();
         for oddity in reply.oddities() {
             self.note(Event::OddReply {
@@ -392,9 +392,7 @@ impl ClientSession {
     fn out_of_step(&mut self) -> bool {
         match self.parser.next_reply() {
             Ok(Some(reply)) if reply.code() == 421 => {
-                for line in reply.lines() {
-                    self.transcript.server(&format!("421 {line}"));
-                }
+                self.transcript.reply(&reply);
                 self.fail_with_reply(Scope::Host, self.phase(), reply);
                 self.step = Step::Closed;
                 return true;
@@ -481,6 +479,13 @@ impl ClientSession {
     /// Queues octets of the message.
     pub(super) fn send_content(&mut self, octets: &[u8]) {
         self.outbox.extend_from_slice(octets);
+        self.outbox_phase = Phase::DataBlock;
+    }
+
+    /// The same under DATA.
+    pub(super) fn send_stuffed(&mut self, stuffing: &mut DotStuffing, octets: &[u8]) {
+        self.outbox.reserve(octets.len() + 64);
+        stuffing.push(octets, &mut self.outbox);
         self.outbox_phase = Phase::DataBlock;
     }
 

@@ -1,5 +1,6 @@
 //! What was said, for show: bounded, printable, without the message itself.
 
+use crate::reply::Reply;
 use crate::text::excerpt;
 use std::fmt;
 
@@ -29,11 +30,22 @@ impl fmt::Display for Entry {
     }
 }
 
+/// Whether what is said is written down.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
+pub enum Transcripts {
+    /// It is.
+    #[default]
+    Kept,
+    /// It is not: for a sender of many messages, whom it would cost more than it tells.
+    NotKept,
+}
+
 /// The dialogue of one session: its first 400 entries, each cut to 400 characters.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Transcript {
     entries: Vec<Entry>,
     omitted: usize,
+    kept: Transcripts,
 }
 
 impl Transcript {
@@ -49,7 +61,32 @@ impl Transcript {
         self.omitted
     }
 
+    pub(super) const fn new(kept: Transcripts) -> Self {
+        Self {
+            entries: Vec::new(),
+            omitted: 0,
+            kept,
+        }
+    }
+
+    /// What was said so far; what follows is written down apart.
+    pub(super) fn take(&mut self) -> Self {
+        let next = Self::new(self.kept);
+        std::mem::replace(self, next)
+    }
+
+    pub(super) fn reply(&mut self, reply: &Reply) {
+        if self.kept == Transcripts::Kept {
+            for line in reply.lines() {
+                self.server(&format!("{} {line}", reply.code()));
+            }
+        }
+    }
+
     fn push(&mut self, entry: impl FnOnce(String) -> Entry, text: &str) {
+        if self.kept == Transcripts::NotKept {
+            return;
+        }
         if self.entries.len() >= MAX_ENTRIES {
             self.omitted += 1;
             return;
