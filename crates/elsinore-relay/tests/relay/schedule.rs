@@ -7,4 +7,5 @@ mod leases;
 mod protection;
 mod retry;
 mod shelf;
+mod sqlite;
 mod stop;

@@ -40,6 +40,13 @@ pub(crate) struct TestClock {
 }
 
 impl TestClock {
+    pub(crate) const fn new(begun: Instant) -> Self {
+        Self {
+            begun,
+            set_by: Mutex::new(0),
+        }
+    }
+
     /// Sets it by so many seconds.
     pub(crate) fn set(&self, seconds: i64) {
         *self.set_by.lock().expect("no panic") += seconds * 1000;
@@ -123,6 +130,15 @@ pub(crate) struct Scripted {
 }
 
 impl Scripted {
+    pub(crate) fn new(begun: Instant) -> Self {
+        Self {
+            begun,
+            acts: Mutex::default(),
+            attempts: Mutex::default(),
+            busy: Mutex::default(),
+        }
+    }
+
     pub(crate) fn act(&self, destination: &str, act: Act) {
         let mut acts = self.acts.lock().expect("no panic");
         acts.insert(destination.to_owned(), act);
@@ -301,7 +317,7 @@ pub(crate) struct World {
     _notices: watch::Sender<Arc<NoticeSettings>>,
 }
 
-fn notices(adjust: impl Fn(&mut NoticeSettings)) -> Arc<NoticeSettings> {
+pub(crate) fn notices(adjust: impl Fn(&mut NoticeSettings)) -> Arc<NoticeSettings> {
     let mut settings = NoticeSettings::new(GreetingName::parse("relay.example").expect("a name"));
     adjust(&mut settings);
     Arc::new(settings)
@@ -318,20 +334,12 @@ impl World {
         adjust: impl Fn(&mut NoticeSettings),
     ) -> Self {
         let begun = Instant::now();
-        let courier = Arc::new(Scripted {
-            begun,
-            acts: Mutex::default(),
-            attempts: Mutex::default(),
-            busy: Mutex::default(),
-        });
+        let courier = Arc::new(Scripted::new(begun));
         let diary = Arc::new(Diary {
             begun,
             events: Mutex::default(),
         });
-        let clock = Arc::new(TestClock {
-            begun,
-            set_by: Mutex::new(0),
-        });
+        let clock = Arc::new(TestClock::new(begun));
         let (carry, couriers) =
             watch::channel(Arc::<Scripted>::clone(&courier) as Arc<dyn Courier>);
         let (set, set_to) = watch::channel(Arc::new(settings));
