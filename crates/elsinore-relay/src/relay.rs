@@ -5,10 +5,12 @@ use crate::clock::WallClock;
 use crate::event::{Event, Journal, Severity};
 use crate::notice::NoticeSettings;
 use crate::schedule::{Courier, Order, Schedule, ScheduleParts, ScheduleSettings};
+use elsinore_net::deliver::Refreshed as PoliciesRefreshed;
 use elsinore_net::doctor::triage::{OwnTrouble, Triage};
 use elsinore_net::doctor::watch::{self, Health, LookupEnd, WatchSettings};
 use elsinore_net::resolver::Resolver;
 use elsinore_net::resolver::rollover::{AnchorStore, RefreshError, Refreshed, keep_current};
+use elsinore_net::sts::CacheError;
 use elsinore_queue::error::StoreError;
 use elsinore_queue::store::QueueStore;
 use elsinore_smtp::command::GreetingName;
@@ -145,6 +147,7 @@ pub struct Relay {
     journal: Arc<dyn Journal>,
     own_dns: Option<OwnDns>,
     rollover: Option<Rollover>,
+    couriers: channel::Receiver<Arc<dyn Courier>>,
     orders: mpsc::Sender<Order>,
     status: Arc<RelayStatus>,
 }
@@ -156,7 +159,9 @@ impl Relay {
         let (orders, ordered) = mpsc::channel(ORDERS);
         let status = Arc::new(RelayStatus::default());
         let journal = Arc::clone(&parts.journal);
+        let couriers = parts.courier.clone();
         Self {
+            couriers,
             schedule: Schedule::new(ScheduleParts {
                 store: parts.store,
                 courier: parts.courier,
@@ -200,17 +205,20 @@ impl Relay {
             journal,
             own_dns,
             rollover,
+            couriers,
             orders,
             status,
         } = self;
         // Held, so that an order can come as long as the schedule runs.
         let _orders = orders;
         let watching = watch_own_dns(own_dns, Arc::clone(&journal), status);
+        let refreshing = keep_policies_fresh(couriers, Arc::clone(&journal));
         let following = follow_root_keys(rollover, journal);
         tokio::select! {
             ended = schedule.run(stop) => ended,
             () = watching => Ok(()),
             () = following => Ok(()),
+            () = refreshing => Ok(()),
         }
     }
 }
@@ -266,6 +274,36 @@ async fn follow_root_keys(rollover: Option<Rollover>, journal: Arc<dyn Journal>)
         },
     )
     .await;
+}
+
+/// Has the courier in force keep its policies fresh; never ends.
+async fn keep_policies_fresh(
+    mut couriers: channel::Receiver<Arc<dyn Courier>>,
+    journal: Arc<dyn Journal>,
+) {
+    let mut tell = |looked: Result<PoliciesRefreshed, CacheError>| match looked {
+        // RFC 8461 §10.2: administrators are to be told.
+        Ok(looked) => {
+            for (domain, why) in looked.failed {
+                let text = format!("the MTA-STS policy of {domain} could not be refreshed: {why}");
+                say(&*journal, Severity::Warning, text);
+            }
+        }
+        Err(error) => {
+            let text = format!("MTA-STS policies could not be refreshed: {error}");
+            say(&*journal, Severity::Warning, text);
+        }
+    };
+    loop {
+        let courier = Arc::clone(&couriers.borrow_and_update());
+        tokio::select! {
+            () = courier.keep_policies_fresh(&mut tell) => {}
+            changed = couriers.changed() => if changed.is_err() {
+                // Nobody will put another one in place.
+                courier.keep_policies_fresh(&mut tell).await;
+            },
+        }
+    }
 }
 
 fn say(journal: &dyn Journal, severity: Severity, text: String) {

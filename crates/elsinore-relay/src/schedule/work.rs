@@ -2,10 +2,12 @@
 
 use super::achieved::Achieved;
 use super::verdict::ours;
+use elsinore_net::deliver::Refreshed;
 use elsinore_net::deliver::{
     Envelope, Message, Outcome, RecipientReport, SendReport, Sender, Spool, SpoolReader,
     SpooledBytes, TlsWish, UnsendableMessage,
 };
+use elsinore_net::sts::CacheError;
 use elsinore_queue::content::{Body, BodyReader};
 use elsinore_queue::error::StoreError;
 use elsinore_queue::job::Leased;
@@ -36,6 +38,16 @@ pub trait Courier: fmt::Debug + Send + Sync {
         envelope: &'a Envelope,
         message: &'a Message,
     ) -> BoxFuture<'a, SendReport>;
+
+    /// Fetches stored MTA-STS policies again long before they end (RFC 8461 §3.3), until dropped;
+    /// `tell` hears what each look came to. A courier without policies has nothing to do.
+    fn keep_policies_fresh<'a>(
+        &'a self,
+        tell: &'a mut (dyn FnMut(Result<Refreshed, CacheError>) + Send),
+    ) -> BoxFuture<'a, ()> {
+        let _ = tell;
+        Box::pin(std::future::pending())
+    }
 }
 
 impl Courier for Sender {
@@ -45,6 +57,13 @@ impl Courier for Sender {
         message: &'a Message,
     ) -> BoxFuture<'a, SendReport> {
         Box::pin(self.send(envelope, message))
+    }
+
+    fn keep_policies_fresh<'a>(
+        &'a self,
+        tell: &'a mut (dyn FnMut(Result<Refreshed, CacheError>) + Send),
+    ) -> BoxFuture<'a, ()> {
+        Box::pin(Self::keep_policies_fresh(self, tell))
     }
 }
 

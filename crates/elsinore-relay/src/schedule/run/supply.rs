@@ -89,7 +89,7 @@ impl Schedule {
         {
             match self.destinations.next(now) {
                 Turn::Nobody => return,
-                Turn::Job(job) => self.begin_job(job, now),
+                Turn::Job(job) => self.begin_job(&job, now),
                 Turn::PutOff(job, until, last) => {
                     let now_wall = self.parts.clock.now();
                     let circumstances = Circumstances {
@@ -113,7 +113,7 @@ impl Schedule {
         }
     }
 
-    fn begin_job(&mut self, job: Arc<Leased>, now: Instant) {
+    fn begin_job(&mut self, job: &Arc<Leased>, now: Instant) {
         let margin = self.settings.lease / 10;
         let (tools, handed_out) = (self.tools(), HandedOut::default());
         let Some(held) = self.held.get_mut(&job.lease) else {
@@ -130,7 +130,7 @@ impl Schedule {
         }
         let task = self
             .working
-            .spawn(work(tools, Arc::clone(&job), handed_out.clone()));
+            .spawn(work(tools, Arc::clone(job), handed_out.clone()));
         self.tasks.insert(task.id(), job.lease);
         held.stage = Stage::Working(handed_out, task);
     }

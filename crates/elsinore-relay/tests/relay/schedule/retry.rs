@@ -94,8 +94,15 @@ async fn each_recipient_has_its_own_end_and_only_those_that_wait_are_tried_again
 
 #[tokio::test(start_paused = true)]
 async fn who_is_told_follows_notify_and_the_reverse_path() {
-    // What becomes of the message, NOTIFY, the sender; what is told, and whether it was dropped.
-    let cases: [(Act, Option<&str>, &str, &[&str], bool); 9] = [
+    /// What becomes of the message, NOTIFY, the sender; what is told, and whether it was dropped.
+    type Case = (
+        Act,
+        Option<&'static str>,
+        &'static str,
+        &'static [&'static str],
+        bool,
+    );
+    let cases: [Case; 9] = [
         (
             Act::Refuses(SOON),
             None,
