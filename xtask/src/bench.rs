@@ -4,6 +4,7 @@ mod check;
 mod dns;
 mod lab;
 mod memory;
+mod policyd;
 mod relay;
 mod web;
 
@@ -44,6 +45,14 @@ pub(crate) fn web() -> Result<()> {
 /// When something cannot be built or run, or a bound is not kept.
 pub(crate) fn check(arguments: &[&str]) -> Result<()> {
     check::run(arguments)
+}
+
+/// Runs the benchmark of policyd.
+///
+/// # Errors
+/// When it cannot be built or run.
+pub(crate) fn policyd() -> Result<()> {
+    policyd::run()
 }
 
 /// Runs the benchmark of the relay.

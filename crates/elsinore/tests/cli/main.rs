@@ -9,6 +9,7 @@ mod check;
 mod command;
 mod explain;
 mod lab_up;
+mod policyd;
 mod root_anchors;
 mod send;
 mod sendmail;

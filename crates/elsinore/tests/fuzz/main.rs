@@ -8,6 +8,8 @@
 
 #[path = "../../../../fuzz/checks/session.rs"]
 mod session;
+#[path = "../../../../fuzz/checks/socketmap.rs"]
+mod socketmap;
 #[path = "../../../../fuzz/checks/sts.rs"]
 mod sts;
 
@@ -75,6 +77,11 @@ fn replay(target: &str, check: fn(&[u8])) {
 #[test]
 fn smtp_session() {
     replay("smtp_session", session::check_smtp_session);
+}
+
+#[test]
+fn socketmap() {
+    replay("socketmap", socketmap::check_socketmap);
 }
 
 #[test]

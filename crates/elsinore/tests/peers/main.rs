@@ -14,6 +14,7 @@ mod foreign;
 mod internet;
 mod lab;
 mod namespace;
+mod policyd;
 mod postfix;
 mod receiving;
 mod unbound;

@@ -1,5 +1,9 @@
-//! Postfix as a receiver: its own configuration, queue and maildirs in one folder, in the
-//! foreground.
+//! Postfix as a receiver and as a sender: its own configuration, queue and maildirs in one folder,
+//! in the foreground.
+
+mod sender;
+
+pub(crate) use sender::Sender;
 
 use crate::daemon::{Daemon, Ready};
 use crate::namespace::run;
