@@ -13,7 +13,10 @@ use std::collections::BTreeSet;
 /// Hosts, whether the MX is secure, whether a policy is enforced, level; row and reply.
 const CASES: &[(&str, bool, bool, Level, Row, &str)] = {
     use Level::{Dane, Encrypt, Verify};
-    use Row::*;
+    use Row::{
+        EncryptFloor, EveryHostDane, FloorNotKnown, InsecureMxDane, InsecureMxDaneAndSts, NotKnown,
+        Nothing, SomeDane, SomeDaneRestBound, SomeUnusable, Sts, Unusable, VerifyFloor,
+    };
     const S0: &str = "OK secure match=mx0.example.org servername=hostname";
     &[
         ("P", true, false, Dane, EveryHostDane, "OK dane-only"),

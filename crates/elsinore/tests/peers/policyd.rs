@@ -66,6 +66,12 @@ const DIFFERENCES: &[(&str, &str)] = &[
     ),
 ];
 
+/// Cases that end in one way or the other, and why. They stand in `docs/policyd.md` as well.
+const EITHER: &[(&str, &str)] = &[(
+    "families-disagree/*",
+    "Postfix judges a host by the address that it happens to try first",
+)];
+
 /// Cases in which Postfix alone, at its own level `dane`, defers what can be delivered.
 const ALONE_DEFERS: &str = "inconsistent-";
 
@@ -210,7 +216,7 @@ impl Drop for Policyd {
 }
 
 fn body() {
-    for (pattern, reason) in DIFFERENCES {
+    for (pattern, reason) in DIFFERENCES.iter().chain(EITHER) {
         let line = format!("| `{pattern}` | {reason} |");
         assert!(DOCUMENT.contains(&line), "docs/policyd.md lacks: {line}");
     }
@@ -224,7 +230,8 @@ fn body() {
                 "" => scenario.id.clone(),
                 id => format!("{}/{id}", scenario.id),
             };
-            if let Some(to) = recipient(scenario, case) {
+            let either = EITHER.iter().any(|(pattern, _)| fits(pattern, &name));
+            if let Some(to) = recipient(scenario, case).filter(|_| !either) {
                 work.entry(to).or_insert((name, expected(case)));
             }
         }
