@@ -16,6 +16,7 @@
 mod claim;
 mod compact;
 mod desk;
+mod fresh;
 mod fsck;
 mod index;
 mod listing;
@@ -259,6 +260,13 @@ impl QueueStore for SqliteStore {
         Box::pin(async move {
             self.shared.health()?;
             self.room(message.content.octets())?;
+            let id = message.id;
+            let fresh: Option<Arc<[u8]>> = match &message.content {
+                Content::Memory(body) if body.len() <= fresh::LARGEST => {
+                    Some(body.as_slice().into())
+                }
+                Content::Memory(_) | Content::File { .. } => None,
+            };
             let arrival = match message.content {
                 Content::Memory(_) => work::prepare(message, &self.spool)?,
                 Content::File { .. } => {
@@ -267,7 +275,11 @@ impl QueueStore for SqliteStore {
                 }
             };
             self.ask(|reply| Work::Enqueue(Box::new(arrival), reply))
-                .await
+                .await?;
+            if let Some(body) = fresh {
+                self.shared.keep_fresh(id, body);
+            }
+            Ok(())
         })
     }
 
@@ -333,8 +345,14 @@ impl QueueStore for SqliteStore {
     }
 
     fn body(&self, message: MessageId) -> Answer<'_, Arc<dyn Body>> {
-        let shared = Arc::clone(&self.shared);
-        Box::pin(blocking(move || shared.body(message)))
+        Box::pin(async move {
+            self.shared.health()?;
+            if let Some(body) = self.shared.fresh(message) {
+                return Ok(body);
+            }
+            let shared = Arc::clone(&self.shared);
+            blocking(move || shared.body(message)).await
+        })
     }
 
     fn next_due(&self) -> Answer<'_, Option<Moment>> {

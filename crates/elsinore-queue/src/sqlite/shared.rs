@@ -1,6 +1,7 @@
 //! What the writer and its callers share.
 
 use super::desk::Desk;
+use super::fresh::Fresh;
 use super::index::{fault, number};
 use super::room::Room;
 use super::scan::Place;
@@ -29,6 +30,7 @@ pub(super) struct Shared {
     pub(super) room: Room,
     desk: Mutex<Desk>,
     readers: Mutex<Vec<Connection>>,
+    fresh: Mutex<Fresh>,
     failed: AtomicBool,
     why: Mutex<Option<StoreErrorText>>,
     wake: watch::Sender<u64>,
@@ -48,6 +50,7 @@ impl Shared {
             room,
             desk: Mutex::new(desk),
             readers: Mutex::default(),
+            fresh: Mutex::default(),
             failed: AtomicBool::new(false),
             why: Mutex::new(None),
             wake: watch::Sender::new(0),
@@ -150,6 +153,21 @@ impl Shared {
 
     fn readers(&self) -> MutexGuard<'_, Vec<Connection>> {
         self.readers.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Holds a body that has just arrived.
+    pub(super) fn keep_fresh(&self, message: MessageId, body: Arc<[u8]>) {
+        let mut fresh = self.fresh.lock().unwrap_or_else(PoisonError::into_inner);
+        fresh.put(message, body);
+    }
+
+    /// The octets of a leased message that has just arrived.
+    pub(super) fn fresh(&self, message: MessageId) -> Option<Arc<dyn Body>> {
+        // A lease says that the message is still there.
+        self.desk().place(message)?;
+        let mut fresh = self.fresh.lock().unwrap_or_else(PoisonError::into_inner);
+        let body = fresh.take(message)?;
+        Some(Arc::new(BodyInMemory(body)))
     }
 
     /// The octets of a message. Blocks.
