@@ -36,6 +36,7 @@ const COMMANDS: &[&[&str]] = &[
     &["queue", "release"],
     &["queue", "remove"],
     &["queue", "stats"],
+    &["queue", "fsck"],
     &["config"],
     &["config", "check"],
     &["config", "show"],

@@ -7,6 +7,7 @@ use crate::exit::Refusal;
 use crate::output::printable;
 use anyhow::Result;
 use elsinore_queue::error::StoreError;
+use elsinore_queue::postgres::{PostgresSettings, PostgresStore};
 use elsinore_queue::sqlite::{SqliteSettings, SqliteStore};
 use elsinore_queue::store::QueueStore;
 use std::path::Path;
@@ -38,12 +39,24 @@ pub(crate) async fn open(
             }
             Ok(Arc::new(store))
         }
-        StorePlace::Postgres(Secret(connection)) if connection.is_empty() => Err(
-            Refusal::configuration("[relay] postgres: empty, nobody knows where that is"),
-        ),
-        StorePlace::Postgres(_) => Err(Refusal::configuration(
-            "[relay] postgres: this program has no such store",
-        )),
+        StorePlace::Postgres(Secret(connection)) => {
+            let state = settings.state_dir.as_ref().ok_or_else(|| {
+                Refusal::configuration(
+                    "[relay] postgres: no folder for messages on their way; name one with state_dir",
+                )
+            })?;
+            let shared = PostgresSettings {
+                connection: connection.clone(),
+                spool_folder: state.join("spool"),
+                ..PostgresSettings::default()
+            };
+            // The connection string may hold a password; what the store says never repeats it.
+            let store = PostgresStore::open(&shared).await.map_err(|error| {
+                let text = printable(&format!("[relay] postgres: {error}"));
+                by_kind(&error, text)
+            })?;
+            Ok(Arc::new(store))
+        }
     }
 }
 

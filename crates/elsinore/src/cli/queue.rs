@@ -6,14 +6,17 @@ mod listing;
 
 use crate::cli::Format;
 use crate::config::Settings;
-use crate::exit::Refusal;
+use crate::config::relay::StorePlace;
+use crate::exit::{self, Refusal};
 use crate::network::block_on;
 use crate::output::{self, JsonLayout};
+use crate::store;
 use access::Access;
 use anyhow::Result;
 use clap::{Args, Subcommand};
 use elsinore_queue::admin::Filter;
 use elsinore_queue::id::MessageId;
+use elsinore_queue::sqlite::{FsckMode, fsck};
 use elsinore_relay::admin::shape::{ChangeWish, DeedWish, Job, ListWish, SCHEMA_VERSION};
 use serde_json::json;
 use std::io::{IsTerminal as _, Write as _};
@@ -80,6 +83,13 @@ enum Task {
     },
     /// Print how full the queue is, and for whom.
     Stats,
+    /// Check the queue of this machine while no relay runs: index and segments.
+    Fsck {
+        /// Mend: an index that is damaged is made anew from the segments, and
+        /// messages may be sent twice then.
+        #[arg(long)]
+        rebuild: bool,
+    },
 }
 
 /// Which jobs are meant: those that match everything that is said.
@@ -130,6 +140,9 @@ pub(crate) fn run(arguments: &QueueArguments, settings: &Settings) -> Result<Exi
     if let Some(code) = access::as_owner(settings)? {
         return Ok(code);
     }
+    if let Task::Fsck { rebuild } = &arguments.task {
+        return check(settings, *rebuild);
+    }
     block_on(async {
         let access = Access::open(settings).await?;
         let done = task(&arguments.task, &access, settings.format).await;
@@ -156,6 +169,8 @@ async fn task(task: &Task, access: &Access, format: Format) -> Result<ExitCode> 
             change(access, which, *all, DeedWish::Remove, format).await
         }
         Task::Stats => stats(access, format).await,
+        // It needs the store closed.
+        Task::Fsck { .. } => Ok(ExitCode::SUCCESS),
     }
 }
 
@@ -256,6 +271,34 @@ async fn stats(access: &Access, format: Format) -> Result<ExitCode> {
         Format::Json | Format::Jsonl => output::print_json(&stats, layout(format))?,
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// Checks the store of this machine; 0 when there is nothing to mend, or all was mended.
+fn check(settings: &Settings, rebuild: bool) -> Result<ExitCode> {
+    let StorePlace::Folder(folder) = store::place(settings)? else {
+        return Err(Refusal::usage(
+            "queue fsck: the queue is in PostgreSQL, which checks itself",
+        ));
+    };
+    let mode = if rebuild {
+        FsckMode::Rebuild
+    } else {
+        FsckMode::Look
+    };
+    let report = fsck(folder, mode).map_err(|error| store::refusal(folder, &error))?;
+    match settings.format {
+        Format::Human => output::print(&listing::fsck(&report))?,
+        format @ (Format::Json | Format::Jsonl) => {
+            let mut object = serde_json::to_value(&report)?;
+            object["schema_version"] = json!(SCHEMA_VERSION);
+            output::print_json(&object, layout(format))?;
+        }
+    }
+    Ok(if report.is_clean() || report.mended.is_some() {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::from(exit::IO)
+    })
 }
 
 async fn change(

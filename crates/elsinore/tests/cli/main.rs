@@ -10,6 +10,7 @@ mod command;
 mod explain;
 mod lab_up;
 mod policyd;
+mod relay;
 mod root_anchors;
 mod send;
 mod sendmail;

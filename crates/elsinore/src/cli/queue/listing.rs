@@ -2,6 +2,7 @@
 
 use crate::output::{self, printable};
 use elsinore_queue::moment::Moment;
+use elsinore_queue::sqlite::{FsckReport, IndexState};
 use elsinore_relay::admin::shape::{Fullness, Job};
 use std::fmt::Write as _;
 
@@ -116,6 +117,57 @@ pub(super) fn stats(stats: &Fullness, now: Moment) -> String {
         let oldest = (one.oldest.as_ref()).map_or_else(String::new, |oldest| age(oldest, now));
         let name = printable(&one.destination);
         let _ = writeln!(text, "{:>8}  {oldest:<7}  {name}", one.jobs);
+    }
+    text
+}
+
+/// What a check of the store found and mended.
+pub(super) fn fsck(report: &FsckReport) -> String {
+    let index = match &report.index {
+        IndexState::Intact => "intact".to_owned(),
+        IndexState::Damaged(why) => format!("damaged: {}", printable(why)),
+        IndexState::Missing => "missing".to_owned(),
+    };
+    let mut text = format!("index       {index}\n");
+    // Writing to a String does not fail.
+    let _ = writeln!(
+        text,
+        "segments    {} with {} records",
+        report.segments, report.records
+    );
+    let _ = writeln!(
+        text,
+        "messages    {}, of which {} are whole",
+        report.messages, report.whole
+    );
+    for id in &report.lost {
+        let _ = writeln!(text, "  {id}: its octets are damaged or gone");
+    }
+    for stretch in &report.damaged {
+        let _ = writeln!(
+            text,
+            "  segment {}: no record in {} octets from {} on",
+            stretch.segment, stretch.octets, stretch.start
+        );
+    }
+    match &report.mended {
+        None if report.is_clean() => text.push_str("nothing to mend\n"),
+        None => text.push_str("to mend it: elsinore queue fsck --rebuild\n"),
+        Some(mended) => {
+            if mended.rebuilt {
+                let _ = writeln!(
+                    text,
+                    "made the index anew: {} messages taken in; {} messages may be sent twice;\n\
+                     attempts, holds and warnings since they arrived are lost",
+                    mended.messages, mended.maybe_twice
+                );
+            }
+            let _ = writeln!(
+                text,
+                "{} jobs held for their message is damaged, {} stretches put into quarantine",
+                mended.held, mended.set_aside
+            );
+        }
     }
     text
 }
