@@ -62,8 +62,10 @@ struct Running {
     input: ChildStdin,
 }
 
+/// Signals to the whole group of processes, as from a terminal, do not keep it from that.
 /// `$1` is the server, `$2` the folder, `$3` where it listens, `$4` the port. A line on standard input keeps the folder.
 const SHELL: &str = r#"
+trap : TERM INT HUP
 "$1" -D "$2/db" -k "$2" -c "listen_addresses=$3" -p "$4" </dev/null >>"$2/log" 2>&1 &
 server=$!
 keep=
