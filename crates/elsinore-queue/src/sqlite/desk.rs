@@ -6,6 +6,7 @@ use crate::id::MessageId;
 use crate::job::{DueDestination, Lease, Settled};
 use crate::moment::Moment;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::ops::Bound;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -270,26 +271,38 @@ impl Desk {
         at_most: usize,
     ) -> Vec<DueDestination> {
         self.sweep(Instant::now());
-        let mut due: Vec<(&Arc<str>, i64)> = self
-            .firsts
-            .iter()
-            .take_while(|(first, _)| *first <= now.0)
+        let due = self.firsts.iter().take_while(|(first, _)| *first <= now.0);
+        // Of many the first names are found in the order of names, of few by sorting those.
+        if due.clone().nth(at_most.saturating_mul(4)).is_some() {
+            let from = after.map_or(Bound::Unbounded, Bound::Excluded);
+            return self
+                .destinations
+                .range::<str, _>((from, Bound::Unbounded))
+                .filter_map(|(name, destination)| Some((name, destination.first?)))
+                .filter(|(_, first)| *first <= now.0)
+                .take(at_most)
+                .map(due_destination)
+                .collect();
+        }
+        let mut due: Vec<(&Arc<str>, i64)> = due
             .filter(|(_, name)| after.is_none_or(|after| &**name > after))
             .map(|(first, name)| (name, *first))
             .collect();
         due.sort_unstable();
         due.truncate(at_most);
-        due.into_iter()
-            .map(|(name, first)| DueDestination {
-                destination: name.to_string(),
-                since: Moment(first),
-            })
-            .collect()
+        due.into_iter().map(due_destination).collect()
     }
 
     /// When the next job is due.
     pub(super) fn next_due(&mut self) -> Option<Moment> {
         self.sweep(Instant::now());
         self.firsts.first().map(|(first, _)| Moment(*first))
+    }
+}
+
+fn due_destination((name, first): (&Arc<str>, i64)) -> DueDestination {
+    DueDestination {
+        destination: name.to_string(),
+        since: Moment(first),
     }
 }
