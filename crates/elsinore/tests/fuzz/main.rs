@@ -12,6 +12,8 @@ mod session;
 mod socketmap;
 #[path = "../../../../fuzz/checks/sts.rs"]
 mod sts;
+#[path = "../../../../fuzz/checks/tlsrpt.rs"]
+mod tlsrpt;
 
 use std::path::{Path, PathBuf};
 
@@ -82,6 +84,11 @@ fn smtp_session() {
 #[test]
 fn socketmap() {
     replay("socketmap", socketmap::check_socketmap);
+}
+
+#[test]
+fn tlsrpt() {
+    replay("tlsrpt", tlsrpt::check_tlsrpt);
 }
 
 #[test]
