@@ -95,6 +95,9 @@ pub struct PolicyCounts {
     pub details: Vec<(Detail, u64)>,
 }
 
+/// Successes, failures, and why with how often.
+type Sums = (u64, u64, Vec<(Detail, u64)>);
+
 /// The domains of which something was counted on `day`, in order, after `after`, at most `at_most`.
 ///
 /// # Errors
@@ -128,7 +131,7 @@ pub async fn domains(
 /// [`StoreError`].
 pub async fn load(store: &dyn QueueStore, day: Day, domain: &str) -> Result<DomainDay, StoreError> {
     let prefix = prefix(day, domain);
-    let mut by_policy: BTreeMap<String, (u64, u64, Vec<(Detail, u64)>)> = BTreeMap::new();
+    let mut by_policy: BTreeMap<String, Sums> = BTreeMap::new();
     let mut after = None;
     let mut read = 0;
     loop {

@@ -267,7 +267,11 @@ fn policies_that_cannot_be_had() {
             vec![attempt(TlsEnd::Established)],
         );
         let expected = format!("sts rcpt.example {expected}");
-        assert_eq!(words(&report), [expected.clone()], "{account:?}");
+        assert_eq!(
+            words(&report),
+            std::slice::from_ref(&expected),
+            "{account:?}"
+        );
         // A session can fail for several reasons at once (RFC 8460 §4).
         let report = delivery(
             account.clone(),

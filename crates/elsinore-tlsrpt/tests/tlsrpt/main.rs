@@ -1,4 +1,8 @@
 //! Tests of elsinore-tlsrpt.
+#![allow(
+    clippy::unwrap_used,
+    reason = "a test binary: a failed precondition is a failed test"
+)]
 
 mod accounting;
 mod count;

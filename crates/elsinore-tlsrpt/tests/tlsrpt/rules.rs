@@ -93,7 +93,7 @@ impl Checker {
         let v4: Result<Ipv4Addr, _> = text.parse();
         let v6: Result<Ipv6Addr, _> = text.parse();
         // RFC 5952: one form, in lower case, and the standard library writes it.
-        if v4.is_err() && v6.is_ok_and(|v6| v6.to_string() == text) == false {
+        if v4.is_err() && !v6.is_ok_and(|v6| v6.to_string() == text) {
             self.fault(at, "not an IP address in canonical form");
         }
     }
