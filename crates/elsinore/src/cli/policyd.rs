@@ -125,6 +125,8 @@ async fn serve(
     let mut service = arguments.apply(settings)?;
     service.cache.file = engine::answers_file(settings)?;
     service.cache.mark = engine::mark(settings)?;
+    // An address in use is said before anybody is asked anything.
+    let sockets = Sockets::open(&service, settings.policyd.socket_mode).await?;
     let engine = Engine::start(settings)?;
     let desk = Desk::open(
         Arc::new(engine.adviser.clone()),
@@ -135,7 +137,6 @@ async fn serve(
     .map_err(|error| Refusal::configuration(format!("policyd: answers {error}")))?;
     // Before anybody can know that the service is there.
     let mut signals = Signals::new()?;
-    let sockets = Sockets::open(&service, settings.policyd.socket_mode).await?;
     for place in &sockets.places {
         output::diagnose(&format!("policyd: listening on {place}"));
     }
