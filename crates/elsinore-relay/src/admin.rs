@@ -63,7 +63,6 @@ pub struct Admin {
 
 impl Admin {
     /// What answers requests.
-    #[must_use]
     pub fn router(self) -> Router {
         let queue = Router::new()
             .route("/v1/queue/stats", get(stats))
@@ -209,7 +208,7 @@ async fn change(
     };
     let what = format!("{:?}", wish.deed);
     let order = (wish.deed == DeedWish::Retry)
-        .then(|| Order::EndPause(wish.filter.destination.clone().filter(is_one)));
+        .then(|| Order::EndPause(wish.filter.destination.clone().filter(|one| is_one(one))));
     let done = queue::change(admin.store.as_ref(), wish).await;
     if let Ok(changed) = &done {
         if let Some(order) = order {
@@ -233,7 +232,7 @@ async fn change(
 }
 
 /// Whether a destination of a filter is one, and not all below a name.
-fn is_one(destination: &String) -> bool {
+fn is_one(destination: &str) -> bool {
     !destination.starts_with('.')
 }
 

@@ -434,7 +434,7 @@ impl Rows<'_> {
 
 /// The flag that sets `name`, if it was given.
 fn flag(flags: &GlobalArguments, name: &str) -> Option<&'static str> {
-    let given = match name {
+    match name {
         "dns.mode" => flags.dns_mode.map(|_| "--dns-mode"),
         "dns.root_hints" => flags.root_hints.as_ref().map(|_| "--root-hints"),
         "dns.trust_anchor" => flags.trust_anchor.as_ref().map(|_| "--trust-anchor"),
@@ -443,6 +443,5 @@ fn flag(flags: &GlobalArguments, name: &str) -> Option<&'static str> {
         "tls.ca_file" => flags.ca_file.as_ref().map(|_| "--ca-file"),
         "state_dir" => flags.state_dir.as_ref().map(|_| "--state-dir"),
         _ => None,
-    };
-    given
+    }
 }

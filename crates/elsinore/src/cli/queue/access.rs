@@ -32,7 +32,7 @@ impl Access {
         let place = store::place(settings)?;
         if let (StorePlace::Folder(folder), Some(socket)) = (place, &settings.relay.admin.socket) {
             let client = Client::new(socket);
-            if client.is_running().await.map_err(refusal)? {
+            if client.is_running().await.map_err(|error| refusal(&error))? {
                 return Ok(Self::Relay(client));
             }
             if !folder.exists() {
@@ -51,61 +51,65 @@ impl Access {
     pub(in crate::cli) async fn close(self) -> Result<()> {
         match self {
             Self::Relay(_) => Ok(()),
-            Self::Store(store) => store.close().await.map_err(of_store),
+            Self::Store(store) => store.close().await.map_err(|error| of_store(&error)),
         }
     }
 
     pub(in crate::cli) async fn list(&self, wish: &ListWish) -> Result<JobList> {
         match self {
-            Self::Relay(relay) => relay.list(wish).await.map_err(refusal),
+            Self::Relay(relay) => relay.list(wish).await.map_err(|error| refusal(&error)),
             Self::Store(store) => {
                 let page = queue::list(store.as_ref(), wish.clone()).await;
-                page.map_err(of_store)
+                page.map_err(|error| of_store(&error))
             }
         }
     }
 
     pub(in crate::cli) async fn change(&self, wish: &ChangeWish) -> Result<Changed> {
         match self {
-            Self::Relay(relay) => relay.change(wish).await.map_err(refusal),
+            Self::Relay(relay) => relay.change(wish).await.map_err(|error| refusal(&error)),
             Self::Store(store) => {
                 let changed = queue::change(store.as_ref(), wish.clone()).await;
-                changed.map_err(of_store)
+                changed.map_err(|error| of_store(&error))
             }
         }
     }
 
     pub(in crate::cli) async fn stats(&self) -> Result<Fullness> {
         match self {
-            Self::Relay(relay) => relay.stats().await.map_err(refusal),
-            Self::Store(store) => queue::stats(store.as_ref()).await.map_err(of_store),
+            Self::Relay(relay) => relay.stats().await.map_err(|error| refusal(&error)),
+            Self::Store(store) => queue::stats(store.as_ref())
+                .await
+                .map_err(|error| of_store(&error)),
         }
     }
 
     pub(in crate::cli) async fn reports(&self, wish: &ShowWish) -> Result<Shown> {
         match self {
-            Self::Relay(relay) => relay.reports(wish).await.map_err(refusal),
-            Self::Store(store) => shown(store.as_ref(), wish.clone()).await.map_err(of_store),
+            Self::Relay(relay) => relay.reports(wish).await.map_err(|error| refusal(&error)),
+            Self::Store(store) => shown(store.as_ref(), wish.clone())
+                .await
+                .map_err(|error| of_store(&error)),
         }
     }
 
     pub(in crate::cli) async fn header(&self, message: MessageId) -> Result<Vec<u8>> {
         match self {
-            Self::Relay(relay) => relay.header(message).await.map_err(refusal),
+            Self::Relay(relay) => relay.header(message).await.map_err(|error| refusal(&error)),
             Self::Store(store) => {
                 let header = queue::header(store.as_ref(), message).await;
-                header.map_err(of_store)
+                header.map_err(|error| of_store(&error))
             }
         }
     }
 }
 
-fn of_store(error: StoreError) -> anyhow::Error {
+fn of_store(error: &StoreError) -> anyhow::Error {
     let text = printable(&format!("queue: {error}"));
-    store::by_kind(&error, text)
+    store::by_kind(error, text)
 }
 
-fn refusal(error: ClientError) -> anyhow::Error {
+fn refusal(error: &ClientError) -> anyhow::Error {
     let text = printable(&format!("queue: {error}"));
     match error {
         ClientError::NotRunning(_) | ClientError::Connection(..) => Refusal::unavailable(text),
