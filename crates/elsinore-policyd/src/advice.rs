@@ -70,7 +70,7 @@ impl LiveAdviser {
     pub fn new(
         mut config: SenderConfig,
         resolver: Arc<dyn SecureResolver>,
-        dialer: Arc<dyn Dialer>,
+        dialer: &Arc<dyn Dialer>,
         clock: Arc<dyn Clock>,
     ) -> Self {
         let timeouts = &mut config.timeouts;
@@ -79,7 +79,7 @@ impl LiveAdviser {
         timeouts.sts_fetch = timeouts.sts_fetch.min(STS_FETCH);
         config.policy.look_ahead = LookAhead::AllHosts;
         let prober = |resolver| {
-            let (dialer, clock) = (Arc::clone(&dialer), Arc::clone(&clock));
+            let (dialer, clock) = (Arc::clone(dialer), Arc::clone(&clock));
             Prober::new(config.clone(), resolver, dialer, clock).with_restraint()
         };
         Self {

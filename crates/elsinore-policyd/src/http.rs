@@ -124,7 +124,7 @@ async fn lookup(State(office): State<Office>, Query(wanted): Query<Wanted>) -> R
         .saturating_duration_since(tokio::time::Instant::now());
     let age = format!("private, max-age={}", left.as_secs());
     let head = [(CONTENT_TYPE, JSON.to_owned()), (CACHE_CONTROL, age)];
-    (head, Vec::from(with_life(&entry.document, left))).into_response()
+    (head, with_life(&entry.document, left)).into_response()
 }
 
 const JSON: &str = "application/json";

@@ -61,12 +61,9 @@ async fn accept(desk: Desk, listener: Listener, limits: ConnectionLimits, runnin
             () = stopped(running.clone()) => return,
             accepted = listener.accept() => accepted,
         };
-        let stream = match accepted {
-            Ok(stream) => stream,
-            Err(_) => {
-                tokio::time::sleep(ACCEPT_PAUSE).await;
-                continue;
-            }
+        let Ok(stream) = accepted else {
+            tokio::time::sleep(ACCEPT_PAUSE).await;
+            continue;
         };
         let Some(seat) = Seat::take(&desk, limits.most) else {
             continue;

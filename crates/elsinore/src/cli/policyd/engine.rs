@@ -49,7 +49,7 @@ impl Engine {
         let shared: Arc<Resolver> = Arc::clone(&resolver);
         let (watched, ends) = Watched::new(shared);
         let dialer = network::dialer(settings)?;
-        let adviser = LiveAdviser::new(sender, Arc::new(watched), dialer, network::clock());
+        let adviser = LiveAdviser::new(sender, Arc::new(watched), &dialer, network::clock());
         let known = Arc::new(Mutex::new(Health::Unknown));
         let heard = Arc::clone(&known);
         let watch = tokio::spawn(async move {
