@@ -154,7 +154,7 @@ fn elsinore(
     let state = folder.join("state");
     text = text.replace("state_dir = \"state\"", &format!("state_dir = {state:?}"));
     text.push_str(&format!(
-        "\n[relay]\nlisten = [\"{place}\"]\nhostname = \"relay.bench.example\"\n"
+        "\n[relay]\nlisten = [\"{place}\"]\nname = \"relay.bench.example\"\n"
     ));
     // Beside the lab's own files, which it names by relative paths.
     let configuration = world.folder().join("relay.toml");
