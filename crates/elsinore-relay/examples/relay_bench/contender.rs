@@ -111,10 +111,19 @@ impl Contender {
 
 impl Drop for Contender {
     fn drop(&mut self) {
-        // SIGTERM ends both, Postfix with all its processes; the wait has a bound.
-        let _ = Command::new("kill")
-            .args(["-TERM", &self.child.id().to_string()])
-            .status();
+        // The wait has a bound.
+        let _ = match self.kind {
+            Kind::Elsinore => Command::new("kill")
+                .args(["-TERM", &self.child.id().to_string()])
+                .status(),
+            // What was started is a script; its own way ends all processes.
+            Kind::Postfix | Kind::PostfixReuse => Command::new("postfix")
+                .arg("-c")
+                .arg(self.folder.join("conf"))
+                .arg("stop")
+                .stderr(Stdio::null())
+                .status(),
+        };
         let begun = Instant::now();
         while begun.elapsed() < PATIENCE {
             if matches!(self.child.try_wait(), Ok(Some(_))) {

@@ -179,11 +179,12 @@ fn state(job: &Job, now: Moment) -> String {
         1 => " after 1 try".to_owned(),
         count => format!(" after {count} tries"),
     };
-    if job.leased {
-        return format!("under way{tries}");
-    }
-    if let Some(why) = &job.held {
-        return format!("held{tries}: {}", printable(why));
+    match (job.leased, &job.held) {
+        // Held while it was being tried: no second try.
+        (true, Some(why)) => return format!("under way{tries}, then held: {}", printable(why)),
+        (true, None) => return format!("under way{tries}"),
+        (false, Some(why)) => return format!("held{tries}: {}", printable(why)),
+        (false, None) => {}
     }
     match seconds(&job.due).map(|due| due - now.seconds()) {
         Some(left) if left > 0 => format!("next in {}{tries}", span(left)),

@@ -12,6 +12,7 @@ use elsinore_net::deliver::{Sender, SenderConfig};
 use elsinore_net::dialer::Dialer;
 use elsinore_net::doctor::triage::Triage;
 use elsinore_net::doctor::watch::{WatchSettings, Watched};
+use elsinore_net::own_addresses::reachable_at;
 use elsinore_net::resolver::SecureResolver;
 use elsinore_queue::store::QueueStore;
 use elsinore_relay::accept::{self, AcceptSettings, Listeners};
@@ -24,6 +25,7 @@ use elsinore_relay::event::{Event, Journal, Journals, Severity};
 use elsinore_relay::log::Log;
 use elsinore_relay::metrics::Metrics;
 use elsinore_relay::notice::NoticeSettings;
+use elsinore_relay::policies::RecordedPolicies;
 use elsinore_relay::relay::{OwnDns, Relay, RelayParts, RelayStatus, Rollover, Validates};
 use elsinore_relay::schedule::{Courier, ScheduleSettings};
 use elsinore_relay::service::{self, Inherited, Pulse, Signals, Stage, Wish};
@@ -132,16 +134,22 @@ struct Network {
     resolver: Arc<dyn SecureResolver>,
     dialer: Arc<dyn Dialer>,
     triage: Arc<Triage>,
+    store: Arc<dyn QueueStore>,
 }
 
 impl Network {
+    /// A sender whose MTA-STS policies are kept with the mail, for all relays that share the store.
     fn sender(&self, config: SenderConfig) -> Arc<Sender> {
-        let sender = Sender::new(
+        let policies = RecordedPolicies::new(Arc::clone(&self.store), &config);
+        let mut sender = Sender::new(
             config,
             Arc::clone(&self.resolver),
             Arc::clone(&self.dialer),
             network::clock(),
         );
+        if let Some(policies) = policies {
+            sender = sender.with_policy_store(Arc::new(policies));
+        }
         Arc::new(sender.with_triage(Arc::clone(&self.triage)))
     }
 }
@@ -165,10 +173,14 @@ impl Running {
             resolver: Arc::new(watched),
             dialer: network::dialer(settings)?,
             triage: Arc::clone(&triage),
+            store: Arc::clone(&store),
         };
         let reporter = reporter(settings, &prepared.sender, &store, &world)?;
         let mut sender_config = prepared.sender;
-        sender_config.policy.own_addresses.extend(&mail_at);
+        sender_config
+            .policy
+            .own_addresses
+            .extend(reachable_at(&mail_at));
         let sender = world.sender(sender_config);
 
         let metrics = Arc::new(Metrics::new(VERSION));
@@ -300,7 +312,10 @@ impl Running {
         let waits = needs_a_start(&current, &settings);
         log.set_form(form(settings.relay.log));
         let mut sender_config = prepared.sender;
-        sender_config.policy.own_addresses.extend(&self.mail_at);
+        sender_config
+            .policy
+            .own_addresses
+            .extend(reachable_at(&self.mail_at));
         let old = std::mem::replace(&mut self.sender, self.world.sender(sender_config));
         let courier: Arc<dyn Courier> = Arc::<Sender>::clone(&self.sender);
         self.courier.send_replace(courier);
