@@ -63,6 +63,12 @@ impl Room {
     }
 }
 
+/// How long a lock is waited for: whoever had it may be ending, and a child that is just being started
+/// holds a copy of it for a moment.
+const LOCK_PATIENCE: Duration = Duration::from_secs(1);
+/// How often it is tried.
+const LOCK_PAUSE: Duration = Duration::from_millis(20);
+
 /// Takes the lock on a store's folder; it is held while the file is.
 ///
 /// # Errors
@@ -77,26 +83,33 @@ pub(super) fn lock(folder: &Path) -> Result<File, StoreError> {
         .truncate(false)
         .open(&path)
         .map_err(fault)?;
-    match file.try_lock() {
-        Ok(()) => {}
-        Err(std::fs::TryLockError::WouldBlock) => {
-            let mut owner = String::new();
-            // Whose it is is for the reader of the message; without it the message is shorter.
-            let read = (&mut file).take(32).read_to_string(&mut owner);
-            let owner = owner.trim();
-            let known =
-                read.is_ok() && !owner.is_empty() && owner.bytes().all(|b| b.is_ascii_digit());
-            return Err(StoreError::InUse(if known {
-                format!(" ({owner})")
-            } else {
-                String::new()
-            }));
+    let begun = Instant::now();
+    loop {
+        match file.try_lock() {
+            Ok(()) => break,
+            Err(std::fs::TryLockError::WouldBlock) if begun.elapsed() < LOCK_PATIENCE => {
+                std::thread::sleep(LOCK_PAUSE);
+            }
+            Err(std::fs::TryLockError::WouldBlock) => return Err(in_use(&mut file)),
+            Err(std::fs::TryLockError::Error(error)) => return Err(fault(error)),
         }
-        Err(std::fs::TryLockError::Error(error)) => return Err(fault(error)),
     }
     file.set_len(0).map_err(fault)?;
     writeln!(file, "{}", std::process::id()).map_err(fault)?;
     Ok(file)
+}
+
+/// Says whose the lock is. That is for the reader of the message; without it the message is shorter.
+fn in_use(file: &mut File) -> StoreError {
+    let mut owner = String::new();
+    let read = file.take(32).read_to_string(&mut owner);
+    let owner = owner.trim();
+    let known = read.is_ok() && !owner.is_empty() && owner.bytes().all(|b| b.is_ascii_digit());
+    StoreError::InUse(if known {
+        format!(" ({owner})")
+    } else {
+        String::new()
+    })
 }
 
 /// What an error in a folder of the store means at the start.
