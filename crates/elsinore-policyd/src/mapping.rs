@@ -176,8 +176,13 @@ fn by_sts(plan: &PlanSighting, hosts: &Hosts, sts: &CachedPolicy) -> Mapped {
     mapped(row, answer)
 }
 
+/// Whether the policy lists the host, and its name can stand in a list of Postfix: that is split at
+/// colons, and what follows one could be a keyword of its own (`hostname`, `nexthop`).
 fn lists(sts: &CachedPolicy, host: &HostPlan) -> bool {
-    elsinore_dane::name::DomainName::parse(&host.mx_host).is_ok_and(|name| sts.policy.lists(&name))
+    let is_plain = |octet: u8| octet.is_ascii_alphanumeric() || matches!(octet, b'-' | b'_' | b'.');
+    host.mx_host.bytes().all(is_plain)
+        && elsinore_dane::name::DomainName::parse(&host.mx_host)
+            .is_ok_and(|name| sts.policy.lists(&name))
 }
 
 /// Whether a host must not be reached by way of the policy's names: it may have TLSA records that

@@ -16,6 +16,7 @@ use elsinore_queue::store::QueueStore;
 use elsinore_smtp::command::GreetingName;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 use tokio::sync::{mpsc, watch as channel};
 
 /// Orders that wait; more are refused.
@@ -143,6 +144,7 @@ impl RelayStatus {
 /// The delivering half of a relay.
 #[derive(Debug)]
 pub struct Relay {
+    store: Arc<dyn QueueStore>,
     schedule: Schedule,
     journal: Arc<dyn Journal>,
     own_dns: Option<OwnDns>,
@@ -161,6 +163,7 @@ impl Relay {
         let journal = Arc::clone(&parts.journal);
         let couriers = parts.courier.clone();
         Self {
+            store: Arc::clone(&parts.store),
             couriers,
             schedule: Schedule::new(ScheduleParts {
                 store: parts.store,
@@ -201,6 +204,7 @@ impl Relay {
     /// [`StoreError::Failed`]: the store takes nothing any more, and this process should end.
     pub async fn run(self, stop: channel::Receiver<bool>) -> Result<(), StoreError> {
         let Self {
+            store,
             schedule,
             journal,
             own_dns,
@@ -213,12 +217,31 @@ impl Relay {
         let _orders = orders;
         let watching = watch_own_dns(own_dns, Arc::clone(&journal), status);
         let refreshing = keep_policies_fresh(couriers, Arc::clone(&journal));
+        let tidying = keep_tidy(store, Arc::clone(&journal));
         let following = follow_root_keys(rollover, journal);
         tokio::select! {
             ended = schedule.run(stop) => ended,
             () = watching => Ok(()),
             () = following => Ok(()),
             () = refreshing => Ok(()),
+            () = tidying => Ok(()),
+        }
+    }
+}
+
+/// How often the store tidies up: segments that few messages keep alive, files that nobody claims.
+const TIDY_EVERY: Duration = Duration::from_secs(600);
+
+/// Lets the store tidy up now and then; never ends.
+async fn keep_tidy(store: Arc<dyn QueueStore>, journal: Arc<dyn Journal>) {
+    loop {
+        tokio::time::sleep(TIDY_EVERY).await;
+        if let Err(error) = store.tidy().await {
+            journal.note(&Event::Notice {
+                severity: Severity::Warning,
+                part: "store",
+                text: format!("tidying up: {error}"),
+            });
         }
     }
 }

@@ -56,6 +56,9 @@ pub(super) fn replay(
         if *single && *number >= known.next_number {
             replay.single(*number, &single_path(segments, *number))?;
         }
+    }
+    // Second: a notice in a shared segment may settle a job of a message in a file of its own.
+    for (number, single) in &files {
         if !*single && *number >= known.segment {
             let from = if *number == known.segment {
                 known.octets

@@ -191,7 +191,11 @@ impl Writer {
         self.index.set_reach(&self.reach)?;
         self.index.run("COMMIT", [])?;
         if effects.durable {
-            self.index.barrier()?;
+            // Committed: nothing of this batch may be taken back any more, so a disk that is full here
+            // ends the store; the next start finds everything.
+            self.index
+                .barrier()
+                .map_err(|error| Fault::Failed(format!("index, after a commit: {error}")))?;
             self.lazy_since = None;
         } else {
             self.lazy_since.get_or_insert_with(Instant::now);
@@ -308,6 +312,8 @@ impl Writer {
             desk.settling(job, true);
             message
         };
+        // At once: a batch that is given up below must not leave the job settling for ever.
+        effects.settling.push(job);
         let written = match &rest {
             Some(rest) => self
                 .index
@@ -327,7 +333,6 @@ impl Writer {
             self.shared.desk().settling(job, false);
             return Ok(Settled::Lost);
         };
-        effects.settling.push(job);
         effects.ended.push((job, left));
         let of = u32::try_from(notices.len()).unwrap_or(u32::MAX);
         for ((notice, crc), part) in notices.into_iter().zip(0..) {
@@ -549,6 +554,8 @@ impl Writer {
             return;
         }
         if let Err(fault) = self.make_durable() {
+            // Not done: tried again in a while, when no batch commits either.
+            self.lazy_since.get_or_insert_with(Instant::now);
             match fault {
                 Fault::Full(text) => self.shared.full(text),
                 Fault::Failed(text) => self.shared.fail(text),

@@ -3,7 +3,7 @@
 use super::settings::AcceptSettings;
 use std::io;
 use std::net::SocketAddr;
-use std::os::unix::fs::PermissionsExt as _;
+use std::os::unix::fs::{FileTypeExt as _, PermissionsExt as _};
 use std::os::unix::net::UnixStream as StdUnixStream;
 use std::path::{Path, PathBuf};
 use tokio::net::{TcpListener, TcpSocket, UnixListener};
@@ -101,9 +101,14 @@ fn bind_tcp(address: SocketAddr) -> io::Result<TcpListener> {
     socket.listen(BACKLOG)
 }
 
+fn is_socket(path: &Path) -> bool {
+    std::fs::symlink_metadata(path).is_ok_and(|found| found.file_type().is_socket())
+}
+
 fn bind_unix(path: &Path, mode: u32) -> io::Result<UnixListener> {
     let listener = match UnixListener::bind(path) {
-        Err(error) if error.kind() == io::ErrorKind::AddrInUse => {
+        // A file that is no socket is somebody's, and stays.
+        Err(error) if error.kind() == io::ErrorKind::AddrInUse && is_socket(path) => {
             // A socket that nobody answers at was left by a process that is gone.
             match StdUnixStream::connect(path) {
                 Err(answer) if answer.kind() == io::ErrorKind::ConnectionRefused => {

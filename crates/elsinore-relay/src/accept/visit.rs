@@ -106,6 +106,8 @@ impl Conversation {
             self.tell();
             match action {
                 Action::Send(octets) => {
+                    // A whole line was answered.
+                    self.line_began = None;
                     let written = timeout(times.reply, async {
                         stream.write_all(&octets).await?;
                         stream.flush().await
@@ -142,7 +144,10 @@ impl Conversation {
             }
             // Counted from the line's first octet: one octet at a time does not prolong it.
             Phase::Line => *self.line_began.get_or_insert(began) + times.line,
-            Phase::Block => began + times.block,
+            Phase::Block => {
+                self.line_began = None;
+                began + times.block
+            }
         };
         loop {
             let stopped = *self.visit.stopped.borrow_and_update();

@@ -116,6 +116,18 @@ impl Told {
         self.status.action.is_asked_for(self.notify.as_deref())
     }
 
+    /// Whom it is about.
+    #[must_use]
+    pub fn address(&self) -> &str {
+        &self.status.address
+    }
+
+    /// Whether a server has taken the message for this recipient.
+    #[must_use]
+    pub const fn has_the_message(&self) -> bool {
+        matches!(self.status.action, Action::Relayed)
+    }
+
     pub(super) fn into_status(self) -> RecipientStatus {
         self.status
     }

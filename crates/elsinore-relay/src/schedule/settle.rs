@@ -5,7 +5,7 @@ use super::achieved::{Achieved, Memory};
 use super::verdict::Verdict;
 use crate::clock::WallClock;
 use crate::event::{Event, Journal, Severity};
-use crate::notice::{Composed, NoticeSettings, compose};
+use crate::notice::{Composed, NoticeSettings, Told, compose};
 use elsinore_queue::error::StoreError;
 use elsinore_queue::id::MessageId;
 use elsinore_queue::job::{Lease, Leased, Rest, Settled, Settlement};
@@ -114,7 +114,7 @@ impl Pen {
             let mut telling = self.telling(finished).await?;
             let mut rest = finished.verdict.rest.clone();
             if let Some(why) = &telling.held {
-                rest = Some(kept(&finished.job, rest, why));
+                rest = Some(kept(&finished.job, rest, &finished.verdict.told, why));
             }
             let mut notices = Vec::new();
             let mut kind = None;
@@ -140,13 +140,20 @@ impl Pen {
     /// runs out, and the job is tried again.
     async fn one_by_one(&self, batch: &[Finished]) -> Result<(), StoreError> {
         for finished in batch {
-            match self.attempt(std::slice::from_ref(finished)).await {
-                Ok(()) => {}
-                Err(error @ StoreError::Failed(_)) => return Err(error),
-                Err(error) => self.complain(format!(
-                    "the end of {} for {} cannot be written: {error}",
-                    finished.job.message.id, finished.job.destination
-                )),
+            loop {
+                match self.attempt(std::slice::from_ref(finished)).await {
+                    Ok(()) => break,
+                    Err(error) if is_lasting(&error) => {
+                        self.complain(format!(
+                            "the end of {} for {} cannot be written: {error}",
+                            finished.job.message.id, finished.job.destination
+                        ));
+                        break;
+                    }
+                    Err(error @ StoreError::Failed(_)) => return Err(error),
+                    // What passes must not cost the others their ends: they would be sent again.
+                    Err(_) => sleep(FIRST_PAUSE).await,
+                }
             }
         }
         Ok(())
@@ -166,15 +173,30 @@ impl Pen {
                     ..Telling::default()
                 });
             }
+            Err(StoreError::Content(error)) if passes(&error) => {
+                return Err(StoreError::Unavailable(error.to_string()));
+            }
+            Err(StoreError::Content(error)) => {
+                return Ok(Telling {
+                    held: Some(format!("its content cannot be read: {error}")),
+                    ..Telling::default()
+                });
+            }
             Err(error) => return Err(error),
         };
         let told = finished.verdict.told.clone();
         let settings = Arc::clone(&self.notices.borrow());
         let (folder, now) = (self.store.spool_folder().to_path_buf(), self.clock.now());
         let composing = move || compose(&settings, &head, told, &*body, &folder, now);
-        let composed = tokio::task::spawn_blocking(composing)
-            .await
-            .map_err(|error| StoreError::Unavailable(error.to_string()))?;
+        let composed = match tokio::task::spawn_blocking(composing).await {
+            Ok(composed) => composed,
+            Err(error) => {
+                return Ok(Telling {
+                    held: Some(format!("no notice could be written: {error}")),
+                    ..Telling::default()
+                });
+            }
+        };
         Ok(match composed {
             Ok(Composed::Notice { message, kind }) => Telling {
                 notice: Some(Noticed { message, kind }),
@@ -185,7 +207,7 @@ impl Pen {
                 nobody: Some(why),
                 ..Telling::default()
             },
-            Err(error) if error.kind() == std::io::ErrorKind::InvalidData => Telling {
+            Err(error) if !passes(&error) => Telling {
                 held: Some(format!("its content cannot be read: {error}")),
                 ..Telling::default()
             },
@@ -255,14 +277,41 @@ fn is_lasting(error: &StoreError) -> bool {
     }
 }
 
-/// The job as a whole, for the administrator: nobody could be told what became of it.
-fn kept(job: &Leased, rest: Option<Rest>, why: &str) -> Rest {
+/// Whether a fault of the file system may pass by itself.
+fn passes(error: &std::io::Error) -> bool {
+    use std::io::ErrorKind::{Interrupted, OutOfMemory, QuotaExceeded, StorageFull};
+    /// No file descriptor is left, in the system or in this process.
+    const NO_FILES: [i32; 2] = [23, 24];
+    matches!(
+        error.kind(),
+        Interrupted | OutOfMemory | QuotaExceeded | StorageFull
+    ) || error
+        .raw_os_error()
+        .is_some_and(|code| NO_FILES.contains(&code))
+}
+
+/// What is left for the administrator when nobody could be told: the recipients that wait, and those
+/// of whom somebody should have been told. Who has the message is not among them.
+fn kept(job: &Leased, rest: Option<Rest>, told: &[Told], why: &str) -> Rest {
     let mut kept = rest.unwrap_or_else(|| Rest {
         due: job.message.arrived,
-        recipients: job.recipients.clone(),
+        recipients: Vec::new(),
         standing: job.standing.clone(),
         held: None,
     });
+    let waits = |address: &str| kept.recipients.iter().any(|one| one.address == address);
+    let owed =
+        |address: &str| (told.iter()).any(|one| one.address() == address && !one.has_the_message());
+    let recipients = job.recipients.iter();
+    kept.recipients = recipients
+        .filter(|one| waits(&one.address) || owed(&one.address))
+        .cloned()
+        .collect();
+    // Only a receipt is missing: there is nobody left to try, and the administrator decides.
+    if kept.recipients.is_empty() {
+        kept.recipients.clone_from(&job.recipients);
+    }
+    kept.standing.warned = job.standing.warned;
     kept.held = Some(why.to_owned());
     kept
 }
