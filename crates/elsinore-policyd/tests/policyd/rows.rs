@@ -320,3 +320,17 @@ fn addresses_need_no_lookup() {
         assert_eq!(without_lookup(&hop, &policy).unwrap().answer.plain(), reply);
     }
 }
+
+/// Postfix splits its list at colons, and takes `hostname` and the like for keywords.
+#[test]
+fn a_name_with_a_colon_never_enters_a_list() {
+    for label in ["hostname:x", "nexthop:x", "dot-nexthop:x"] {
+        let mut forged = plan("SS", false, Some(sts(StsMode::Enforce)));
+        forged.hosts[1].mx_host = format!("{label}.example.org");
+        let answer = map(&policy(), &forged).answer.plain();
+        assert_eq!(
+            answer, "OK secure match=mx0.example.org servername=hostname",
+            "{label}"
+        );
+    }
+}
