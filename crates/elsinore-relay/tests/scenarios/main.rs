@@ -141,6 +141,7 @@ async fn carry(equipment: Equipment, letter: &Letter) -> Result<SendReport, Stri
             reports.push(report);
         }
         if attempt < letter.attempts {
+            written(&*store).await?;
             let now = SystemClock.now();
             let retried = store.change(Filter::default(), Deed::Retry(now)).await;
             // What is done is not in the queue any more.
@@ -153,6 +154,17 @@ async fn carry(equipment: Equipment, letter: &Letter) -> Result<SendReport, Stri
     running.await.map_err(text)?.map_err(text)?;
     store.close().await.map_err(text)?;
     merged(letter, &reports)
+}
+
+/// Waits until the end of every attempt is written: an order that comes before would be overwritten.
+async fn written(store: &dyn QueueStore) -> Result<(), String> {
+    loop {
+        let page = store.list(Filter::default(), None, 1000).await;
+        if page.map_err(text)?.jobs.iter().all(|job| !job.leased) {
+            return Ok(());
+        }
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
 }
 
 /// One report with all recipients in the order of the envelope.
