@@ -15,7 +15,7 @@ use elsinore_net::clock::Clock;
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 use std::time::Duration;
-use tokio::sync::{Semaphore, watch};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tokio::time::Instant;
 
 /// The one place that answers. Cheap to clone.
@@ -32,6 +32,7 @@ struct Inner {
     clock: Arc<dyn Clock>,
     limits: WorkLimits,
     under_way: Mutex<HashMap<Arc<[u8]>, Outcome>>,
+    places: Arc<Semaphore>,
     seats: Arc<Semaphore>,
     agenda: Agenda,
     metrics: Metrics,
@@ -88,6 +89,7 @@ impl Desk {
                 adviser: RwLock::new(adviser),
                 limits: work,
                 under_way: Mutex::default(),
+                places: Arc::new(Semaphore::new(work.most)),
                 seats: Arc::new(Semaphore::new(work.at_once)),
                 agenda: Agenda::default(),
                 metrics: Metrics::new(),
@@ -117,19 +119,24 @@ impl Desk {
         self.inner.cache.size()
     }
 
-    /// Asks `adviser` from now on and forgets every answer: what they rest on has changed.
-    pub fn ask_of(&self, adviser: Arc<dyn Adviser>) {
+    /// Asks `adviser` from now on and forgets every answer: what they rest on has changed, and
+    /// `mark` ([`CacheLimits::mark`]) names what they rest on now. Work under way goes on for those
+    /// who wait for it; nobody else hears what comes of it.
+    pub fn ask_of(&self, adviser: Arc<dyn Adviser>, mark: &str) {
+        // Answers are kept under this lock: those of the old adviser before this line, to be cleared
+        // below, or never.
         let mut current = self
             .inner
             .adviser
             .write()
             .unwrap_or_else(PoisonError::into_inner);
         *current = adviser;
-        drop(current);
+        self.under_way().clear();
         self.inner.cache.clear();
         if let Some(file) = &self.inner.file {
-            file.clear();
+            file.clear(mark);
         }
+        drop(current);
     }
 
     fn adviser(&self) -> Arc<dyn Adviser> {
@@ -208,15 +215,15 @@ impl Desk {
         if let Some(outcome) = under_way.get(key) {
             return Some(outcome.clone());
         }
-        if under_way.len() >= self.inner.limits.most {
-            return None;
-        }
+        let place = Arc::clone(&self.inner.places).try_acquire_owned().ok()?;
         let (tell, outcome) = watch::channel(None);
         under_way.insert(Arc::clone(key), outcome.clone());
         drop(under_way);
         let work = Work {
             desk: self.clone(),
             key: Arc::clone(key),
+            outcome: outcome.clone(),
+            _place: place,
         };
         let next_hop = next_hop.clone();
         tokio::spawn(async move {
@@ -242,13 +249,16 @@ impl Desk {
         let begun = Instant::now();
         let adviser = self.adviser();
         let advice = adviser.advise(next_hop, renewal).await;
+        // Until everything is kept, nobody puts another adviser in its place and clears.
+        let current = (inner.adviser.read()).unwrap_or_else(PoisonError::into_inner);
+        let is_current = Arc::ptr_eq(&adviser, &current);
         let (took, now, wall) = (begun.elapsed(), Instant::now(), inner.clock.now());
         let entry = Arc::new(Entry::new(&advice, took, now, wall));
         inner
             .metrics
             .found_out(entry.row, took, renewal == Renewal::Ahead);
         // Whoever waited for it asked before the adviser was replaced.
-        if !entry.life.holds(now, wall) || !Arc::ptr_eq(&adviser, &self.adviser()) {
+        if !entry.life.holds(now, wall) || !is_current {
             return entry;
         }
         // What still holds is not given up for a failure to renew it.
@@ -270,6 +280,7 @@ impl Desk {
                 document: entry.document.to_vec(),
             });
         }
+        drop(current);
         entry
     }
 
@@ -293,15 +304,22 @@ impl Desk {
     }
 }
 
-/// Work under way; it is crossed off whichever way it ends.
+/// Work under way, with its place among what may be; crossed off whichever way it ends.
 struct Work {
     desk: Desk,
     key: Arc<[u8]>,
+    outcome: Outcome,
+    _place: OwnedSemaphorePermit,
 }
 
 impl Drop for Work {
     fn drop(&mut self) {
-        self.desk.under_way().remove(&self.key);
+        let mut under_way = self.desk.under_way();
+        // The same destination may be at work again, under another adviser.
+        let is_own = (under_way.get(&self.key)).is_some_and(|own| own.same_channel(&self.outcome));
+        if is_own {
+            under_way.remove(&self.key);
+        }
     }
 }
 

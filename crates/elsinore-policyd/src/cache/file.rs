@@ -56,7 +56,7 @@ pub struct CacheFile {
 
 enum Order {
     Keep(Box<Kept>),
-    Clear,
+    Clear(String),
 }
 
 impl CacheFile {
@@ -97,10 +97,10 @@ impl CacheFile {
         }
     }
 
-    /// Has everything forgotten.
-    pub fn clear(&self) {
+    /// Has everything forgotten; what is kept from now on is kept under `mark`.
+    pub fn clear(&self, mark: &str) {
         if let Some(queue) = &self.queue {
-            let _ = queue.send(Order::Clear);
+            let _ = queue.send(Order::Clear(mark.to_owned()));
         }
     }
 }
@@ -168,10 +168,12 @@ fn read(path: &Path, mark: &str, now: i64) -> rusqlite::Result<(Connection, Vec<
 fn write(mut connection: Connection, orders: &Receiver<Order>) {
     let mut batch = Vec::with_capacity(BATCH);
     loop {
-        let Ok(first) = orders.recv() else {
+        let Ok(next) = orders.recv() else {
+            // What stands over gets its last chance.
+            obey(&mut connection, &mut batch);
             return;
         };
-        batch.push(first);
+        batch.push(next);
         let until = Instant::now() + GATHER;
         while batch.len() < BATCH {
             match orders.recv_timeout(until.saturating_duration_since(Instant::now())) {
@@ -179,9 +181,22 @@ fn write(mut connection: Connection, orders: &Receiver<Order>) {
                 Err(RecvTimeoutError::Timeout | RecvTimeoutError::Disconnected) => break,
             }
         }
-        // What cannot be written is asked again after the next start.
-        let _ = transact(&mut connection, &batch);
-        batch.clear();
+        obey(&mut connection, &mut batch);
+    }
+}
+
+/// Writes what is ordered. What cannot be kept is asked again after the next start; but what cannot be
+/// cleared must not be read then, so that order stands over, before anything else is written.
+fn obey(connection: &mut Connection, batch: &mut Vec<Order>) {
+    let cleared = batch
+        .iter()
+        .rposition(|order| matches!(order, Order::Clear(_)));
+    match (transact(connection, batch), cleared) {
+        (Ok(()), _) | (Err(_), None) => batch.clear(),
+        (Err(_), Some(last)) => {
+            batch.drain(..last);
+            batch.truncate(1);
+        }
     }
 }
 
@@ -195,8 +210,9 @@ fn transact(connection: &mut Connection, batch: &[Order]) -> rusqlite::Result<()
     )?;
     for order in batch {
         match order {
-            Order::Clear => {
-                transaction.execute("DELETE FROM answer", [])?;
+            Order::Clear(mark) => {
+                transaction.execute_batch("DELETE FROM answer; DELETE FROM mark;")?;
+                transaction.execute("INSERT INTO mark (mark) VALUES (?1)", [mark])?;
             }
             Order::Keep(kept) => {
                 newest = newest.max(kept.made);
@@ -284,9 +300,37 @@ mod tests {
         assert_eq!(keys(&path, "one", 150), Vec::<String>::new());
         fill();
         let (file, _) = CacheFile::open(&path, "one", 150).unwrap();
-        file.clear();
+        file.clear("two");
+        file.keep(kept("b", 100, 300));
         drop(file);
+        // What was kept since rests on what "two" names: who comes back to "one" must not read it.
+        assert_eq!(keys(&path, "two", 150), ["b"]);
         assert_eq!(keys(&path, "one", 150), Vec::<String>::new());
         assert!(CacheFile::open(Path::new("/nonexistent/x"), "one", 0).is_err());
+    }
+
+    #[test]
+    fn an_order_to_clear_stands_until_it_is_obeyed() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("answers.sqlite");
+        let (mut connection, _) = read(&path, "one", 100).unwrap();
+        connection.busy_timeout(Duration::ZERO).unwrap();
+        let keep = |key| Order::Keep(Box::new(kept(key, 100, 200)));
+        let mut batch = vec![keep("a")];
+        obey(&mut connection, &mut batch);
+        let other = Connection::open(&path).unwrap();
+        other.execute_batch("BEGIN IMMEDIATE").unwrap();
+        batch.extend([keep("b"), Order::Clear("two".to_owned()), keep("c")]);
+        obey(&mut connection, &mut batch);
+        assert!(matches!(&batch[..], [Order::Clear(mark)] if mark == "two"));
+        batch.push(keep("d"));
+        obey(&mut connection, &mut batch);
+        assert_eq!(batch.len(), 1);
+        other.execute_batch("ROLLBACK").unwrap();
+        batch.push(keep("e"));
+        obey(&mut connection, &mut batch);
+        assert!(batch.is_empty());
+        drop(connection);
+        assert_eq!(keys(&path, "two", 150), ["e"]);
     }
 }

@@ -231,7 +231,7 @@ async fn kept_across_restarts_and_forgotten_with_another_adviser() {
     let again = open();
     assert_eq!(answer(&again, "example.org").await, "6:OK may,");
     assert_eq!(adviser.count(), 1);
-    again.ask_of(Arc::<Scripted>::clone(&adviser));
+    again.ask_of(Arc::<Scripted>::clone(&adviser), "");
     answer(&again, "example.org").await;
     assert_eq!(adviser.count(), 2);
     drop(again);
@@ -239,4 +239,119 @@ async fn kept_across_restarts_and_forgotten_with_another_adviser() {
     let late = open();
     answer(&late, "example.org").await;
     assert_eq!(adviser.count(), 3);
+}
+
+/// A clock that puts another adviser in its place while an answer is being kept, if it can: the clock
+/// is looked at between the look at who is asked now and the keeping.
+#[derive(Debug, Default)]
+struct Meddling(Mutex<Option<(Desk, Arc<Scripted>)>>);
+
+impl Clock for Meddling {
+    fn now(&self) -> UnixTime {
+        let mut armed = self.0.lock().unwrap();
+        if let Some((desk, next)) = armed.take() {
+            if desk.inner.adviser.try_write().is_ok() {
+                desk.ask_of(next, "two");
+            } else {
+                // Whoever would replace it waits.
+                *armed = Some((desk, next));
+            }
+        }
+        UnixTime(1_000_000)
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn nothing_of_an_old_configuration_is_kept() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut limits = CacheLimits {
+        file: Some(folder.path().join("answers.sqlite")),
+        mark: "one".to_owned(),
+        ..CacheLimits::default()
+    };
+    let gate = Arc::new(Notify::new());
+    let old = Arc::new(Scripted {
+        gate: Some(Arc::clone(&gate)),
+        ..Scripted::default()
+    });
+    old.holds.store(600, Ordering::Relaxed);
+    let new = Scripted::holding(600);
+    let clock = Arc::new(Meddling::default());
+    let open = |limits: &CacheLimits| {
+        let shared: Arc<dyn Clock> = Arc::<Meddling>::clone(&clock);
+        let asked = Arc::<Scripted>::clone(&old);
+        Desk::open(asked, shared, limits, WorkLimits::default()).unwrap()
+    };
+    let desk = open(&limits);
+    let Reply::Waiting(waiting) = desk.ask(b"example.org") else {
+        panic!("it is not known");
+    };
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    *clock.0.lock().unwrap() = Some((desk.clone(), new));
+    gate.notify_one();
+    desk.hear(waiting, b"example.org").await;
+    let waited = clock.0.lock().unwrap().take();
+    if let Some((desk, next)) = waited {
+        desk.ask_of(next, "two");
+    }
+    assert_eq!(desk.size(), (0, 0));
+    drop(desk);
+    tokio::task::yield_now().await;
+    limits.mark = "two".to_owned();
+    assert_eq!(open(&limits).size(), (0, 0));
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_asks_after_the_change_is_answered_under_the_new_configuration() {
+    let gate = Arc::new(Notify::new());
+    let old = Arc::new(Scripted {
+        gate: Some(Arc::clone(&gate)),
+        ..Scripted::default()
+    });
+    old.holds.store(600, Ordering::Relaxed);
+    let new = Arc::new(Scripted {
+        fails: AtomicUsize::new(1),
+        ..Scripted::default()
+    });
+    new.holds.store(600, Ordering::Relaxed);
+    let (desk, _) = desk(&old, WorkLimits::default());
+    let Reply::Waiting(before) = desk.ask(b"example.org") else {
+        panic!("it is not known");
+    };
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    assert_eq!(old.count(), 1);
+    desk.ask_of(Arc::<Scripted>::clone(&new), "");
+    // The same destination, still at work under the old: it is asked about anew.
+    assert_eq!(answer(&desk, "example.org").await, "12:TEMP not now,");
+    assert_eq!(new.count(), 1);
+    gate.notify_one();
+    assert_eq!(desk.hear(before, b"example.org").await.kind, "may");
+    assert_eq!(answer(&desk, "example.org").await, "12:TEMP not now,");
+    assert_eq!((old.count(), new.count()), (1, 1));
+    assert!(desk.under_way().is_empty());
+}
+
+#[tokio::test(start_paused = true)]
+async fn work_for_an_old_configuration_counts_among_the_work() {
+    let gate = Arc::new(Notify::new());
+    let old = Arc::new(Scripted {
+        gate: Some(Arc::clone(&gate)),
+        ..Scripted::default()
+    });
+    let work = WorkLimits {
+        most: 1,
+        ..WorkLimits::default()
+    };
+    let (desk, _) = desk(&old, work);
+    let Reply::Waiting(first) = desk.ask(b"one.example") else {
+        panic!("it is not known");
+    };
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    desk.ask_of(Scripted::holding(60), "");
+    let busy = "46:TEMP too many destinations are being looked up,";
+    assert_eq!(answer(&desk, "two.example").await, busy);
+    gate.notify_one();
+    assert_eq!(desk.hear(first, b"one.example").await.kind, "may");
+    tokio::task::yield_now().await;
+    assert_eq!(answer(&desk, "two.example").await, "6:OK may,");
 }

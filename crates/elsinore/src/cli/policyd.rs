@@ -179,8 +179,8 @@ async fn serve(
                 Wish::Reload => {
                     service::tell(Stage::Reloading, "reading the configuration");
                     let said = match reload(global) {
-                        Ok(new) => {
-                            desk.ask_of(Arc::new(new.adviser.clone()));
+                        Ok((new, mark)) => {
+                            desk.ask_of(Arc::new(new.adviser.clone()), &mark);
                             *engine.lock().unwrap_or_else(PoisonError::into_inner) = new;
                             "the new configuration is in force".to_owned()
                         }
@@ -203,7 +203,8 @@ async fn serve(
     Ok(ExitCode::SUCCESS)
 }
 
-/// The engine of the configuration as it is now; where it listens stays what it was.
-fn reload(global: &GlobalArguments) -> Result<Engine> {
-    Engine::start(&Settings::resolve(global)?)
+/// The engine of the configuration as it is now, and its mark; where it listens stays what it was.
+fn reload(global: &GlobalArguments) -> Result<(Engine, String)> {
+    let settings = Settings::resolve(global)?;
+    Ok((Engine::start(&settings)?, engine::mark(&settings)?))
 }
