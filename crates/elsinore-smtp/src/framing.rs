@@ -1,5 +1,7 @@
 //! Dot-stuffing, the transparency of DATA (RFC 5321 §4.5.2). BDAT needs none (RFC 3030 §2).
 
+use memchr::memmem;
+
 /// Doubles the dot at the beginning of each line, over chunks split anywhere.
 #[derive(Debug, Clone)]
 pub struct DotStuffing {
@@ -30,28 +32,31 @@ impl DotStuffing {
 
     /// Appends `octets` with their dots doubled where needed. Lines end in CRLF only: a lone LF
     /// or CR begins no line.
-    pub fn push(&mut self, mut octets: &[u8], out: &mut Vec<u8>) {
-        while let Some(first) = octets.first() {
-            if self.line == Place::Start && *first == b'.' {
-                out.push(b'.');
-            }
-            let Some(end) = octets.iter().position(|octet| *octet == b'\n') else {
-                out.extend_from_slice(octets);
-                self.line = match octets.last() {
-                    Some(b'\r') => Place::AfterCr,
-                    Some(_) | None => Place::Inside,
-                };
-                return;
-            };
-            let (line, rest) = octets.split_at(end + 1);
-            out.extend_from_slice(line);
-            let ends = match line {
-                [b'\n'] => self.line == Place::AfterCr,
-                line => line.ends_with(b"\r\n"),
-            };
-            self.line = if ends { Place::Start } else { Place::Inside };
-            octets = rest;
+    pub fn push(&mut self, octets: &[u8], out: &mut Vec<u8>) {
+        let Some(last) = octets.last() else { return };
+        // A dot whose line began in an earlier chunk, if there is one.
+        let carried = match (self.line, octets) {
+            (Place::Start, [b'.', ..]) => Some(0),
+            (Place::AfterCr, [b'\n', b'.', ..]) => Some(1),
+            _ => None,
+        };
+        let inside = memmem::find_iter(octets, b"\r\n.").map(|end| end + 2);
+        let mut written = 0;
+        for dot in carried.into_iter().chain(inside) {
+            out.extend_from_slice(octets.get(written..dot).unwrap_or_default());
+            out.push(b'.');
+            written = dot;
         }
+        out.extend_from_slice(octets.get(written..).unwrap_or_default());
+        let ends = match octets {
+            [b'\n'] => self.line == Place::AfterCr,
+            octets => octets.ends_with(b"\r\n"),
+        };
+        self.line = match last {
+            _ if ends => Place::Start,
+            b'\r' => Place::AfterCr,
+            _ => Place::Inside,
+        };
     }
 }
 
@@ -67,6 +72,8 @@ mod tests {
             ("..a\r\n.b\r\n", "...a\r\n..b\r\n"),
             ("a.\r\n.\r\n", "a.\r\n..\r\n"),
             ("a\n.b\r.c", "a\n.b\r.c"),
+            ("\n.\r\r\n.\r", "\n.\r\r\n..\r"),
+            ("\r\n\r\n.\r\n", "\r\n\r\n..\r\n"),
         ] {
             for split in 0..=message.len() {
                 let (one, two) = message.as_bytes().split_at(split);

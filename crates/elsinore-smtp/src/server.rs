@@ -37,7 +37,6 @@
 
 mod answer;
 mod content;
-mod octets;
 mod parameters;
 mod received;
 mod request;

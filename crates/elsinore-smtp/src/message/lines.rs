@@ -1,6 +1,7 @@
 //! Lines out of chunks: LF or CRLF ends a line, a lone CR and NUL end the message.
 
 use super::MessageError;
+use memchr::memchr3;
 
 /// Octets of a line up to which it is handed on in one piece.
 pub(super) const WHOLE_LINE: usize = 8192;
@@ -53,9 +54,17 @@ impl Lines {
             if self.after_cr && *first != b'\n' {
                 return Err(MessageError::LoneCr { line: self.line });
             }
-            let special = chunk
-                .iter()
-                .position(|octet| matches!(octet, b'\n' | b'\r' | 0));
+            let special = memchr3(b'\n', b'\r', 0, chunk);
+            if let Some((line, rest)) = self.whole_line(chunk, special) {
+                take(Piece {
+                    octets: line,
+                    first: true,
+                    last: true,
+                });
+                self.line += 1;
+                chunk = rest;
+                continue;
+            }
             let (plain, rest) = chunk.split_at(special.unwrap_or(chunk.len()));
             self.append(plain, &mut take);
             let Some((special, rest)) = rest.split_first() else {
@@ -79,6 +88,21 @@ impl Lines {
             }
         }
         Ok(())
+    }
+
+    /// A line that lies whole in the chunk, as most do, and what follows it. It need not be
+    /// copied together.
+    fn whole_line<'a>(
+        &self,
+        chunk: &'a [u8],
+        special: Option<usize>,
+    ) -> Option<(&'a [u8], &'a [u8])> {
+        let (line, end) = chunk.split_at_checked(special?)?;
+        let rest = end
+            .strip_prefix(b"\r\n")
+            .or_else(|| end.strip_prefix(b"\n"))?;
+        let begins_here = self.first && self.buffer.is_empty() && !self.after_cr;
+        (begins_here && line.len() <= WHOLE_LINE).then_some((line, rest))
     }
 
     fn append(&mut self, mut plain: &[u8], take: &mut impl FnMut(Piece<'_>)) {

@@ -322,15 +322,21 @@ pub(super) fn is_removed(place: Place, blind_copies: BlindCopies) -> bool {
 /// Octets in quoted-printable at most: three for each that may be encoded, and a soft line break
 /// for every 73 characters.
 fn quoted_at_most(octets: &[u8]) -> u64 {
-    let width: u64 = octets
-        .iter()
-        .map(|octet| match octet {
-            b'!'..=b'<' | b'>'..=b'~' => 1,
-            b' ' | b'\t' => 1,
-            _ => 3,
+    // Counted in blocks that an octet can count: the compiler makes vector instructions of this.
+    let encoded: u64 = octets
+        .chunks(usize::from(u8::MAX))
+        .map(|block| {
+            u64::from(block.iter().fold(0_u8, |count, octet| {
+                count + u8::from(may_be_encoded(*octet))
+            }))
         })
         .sum();
+    let width = octets.len() as u64 + 2 * encoded;
     width + 4 + (width / 73 + 1) * 3
+}
+
+const fn may_be_encoded(octet: u8) -> bool {
+    !matches!(octet, b'!'..=b'<' | b'>'..=b'~' | b' ' | b'\t')
 }
 
 /// Whether octets that come in pieces are ASCII, UTF-8 or neither.

@@ -1,7 +1,7 @@
 //! The octets of a message as they come in: dots taken away (RFC 5321 §4.5.2), the end found, and
 //! what may not be in a message noticed.
 
-use super::octets::plain;
+use memchr::memchr3;
 
 /// How the end of the message is known.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -106,7 +106,8 @@ impl Inflow {
         while let Some(octet) = block.get(at) {
             match (self.place, octet) {
                 (Place::Inside, _) => {
-                    let letters = plain(block.get(at..).unwrap_or_default());
+                    let ahead = block.get(at..).unwrap_or_default();
+                    let letters = memchr3(0, b'\n', b'\r', ahead).unwrap_or(ahead.len());
                     self.advance(letters);
                     at += letters;
                     let Some(octet) = block.get(at) else { break };
@@ -117,8 +118,7 @@ impl Inflow {
                             self.wrong(Flaw::LoneLineEnd);
                             self.place = Place::LooseStart;
                         }
-                        0 => self.wrong(Flaw::Nul),
-                        _ => self.advance(1),
+                        _ => self.wrong(Flaw::Nul),
                     }
                 }
                 (Place::Cr, b'\n') => {
