@@ -28,6 +28,45 @@ pub struct Standing {
     /// When its sender was told that it waits.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub warned: Option<Moment>,
+    /// How its lifetime is counted.
+    #[serde(default, skip_serializing_if = "Lived::is_plain")]
+    pub lived: Lived,
+}
+
+/// What a job has lived through, as far as the times of its message do not say it: clocks are set, and
+/// relays are off for days.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Lived {
+    /// From when the lifetime counts, where that is not the arrival of the message.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub from: Option<Moment>,
+    /// How often it was found out that the destination does not take it, by an attempt of its own or
+    /// of another job.
+    pub looks: u32,
+    /// When that was found out last.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub looked: Option<Moment>,
+    /// What was tried after the end of the lifetime, where that came unforeseen.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub grace: Option<Grace>,
+}
+
+impl Lived {
+    /// Whether there is nothing to say.
+    #[must_use]
+    pub fn is_plain(&self) -> bool {
+        *self == Self::default()
+    }
+}
+
+/// Attempts after the end of a lifetime.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Grace {
+    /// As [`Lived::looks`].
+    pub looks: u32,
+    /// The time between the attempts so far, in milliseconds.
+    pub millis: u64,
 }
 
 /// What the last attempt came to, for the listing and for notifications.

@@ -5,9 +5,10 @@
 //!
 //! - [`window`]: how many jobs one destination is given at the same time; [`pace`]: how many in a
 //!   minute; `destinations`: whose turn it is.
-//! - [`backoff`]: when a job is tried again; `verdict`: who is done, who waits, who is told.
+//! - [`backoff`]: when a job is tried again; `lifetime`: whether its time is over; `verdict`: who is done,
+//!   who waits, who is told.
 //! - `achieved`: whether a destination that was authenticated still is; `step`: whether the wall clock
-//!   was set back.
+//!   was set.
 //!
 //! # Bounds
 //! At most [`ScheduleSettings::leased`] jobs are held in memory, of one destination about twice as many
@@ -26,6 +27,7 @@
 mod achieved;
 pub mod backoff;
 mod destinations;
+mod lifetime;
 pub mod pace;
 mod run;
 mod settings;

@@ -3,7 +3,9 @@
 use elsinore_queue::admin::{Filter, JobView};
 use elsinore_queue::content::{Body, Content};
 use elsinore_queue::id::MessageId;
-use elsinore_queue::job::{Claim, LastAttempt, Lease, Leased, Rest, Settled, Settlement, Standing};
+use elsinore_queue::job::{
+    Claim, LastAttempt, Lease, Leased, Lived, Rest, Settled, Settlement, Standing,
+};
 use elsinore_queue::message::{Envelope, NewJob, NewMessage, Recipient, TlsWish};
 use elsinore_queue::moment::Moment;
 use elsinore_queue::store::QueueStore;
@@ -182,6 +184,7 @@ pub(crate) fn rest(recipients: &[Recipient], due: Moment) -> Rest {
                 findings: vec!["The server was busy.".to_owned()],
             }),
             warned: None,
+            lived: Lived::default(),
         },
         held: None,
     }

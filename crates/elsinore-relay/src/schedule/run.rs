@@ -11,7 +11,8 @@ use super::achieved::Memory;
 use super::destinations::Destinations;
 use super::settings::ScheduleSettings;
 use super::settle::{Finished, Pen};
-use super::step::StepWatch;
+use super::step::{Step, StepWatch};
+use super::verdict::Circumstances;
 use super::work::{Courier, End, HandedOut, Tools};
 use crate::clock::WallClock;
 use crate::event::{Event, Journal, Severity};
@@ -19,6 +20,7 @@ use crate::notice::NoticeSettings;
 use crate::relay::RelayStatus;
 use elsinore_queue::error::StoreError;
 use elsinore_queue::job::{Lease, Leased};
+use elsinore_queue::moment::Moment;
 use elsinore_queue::store::QueueStore;
 use elsinore_smtp::command::GreetingName;
 use futures_util::future::{BoxFuture, OptionFuture};
@@ -265,16 +267,47 @@ impl Schedule {
         if now >= self.tick_at {
             self.tick_at = now + TICK;
             self.destinations.forget_idle(self.settings.remembered, now);
-            if let Some(back) = self.step.look(self.parts.clock.now(), now) {
-                self.note(
-                    Severity::Warning,
-                    "relay",
-                    format!("the clock was set back by {} s", back.as_secs()),
-                );
-                self.bring_forward().await?;
+            self.wall();
+            for step in self.step.steps() {
+                match step {
+                    Step::Forward(by) => self.note_step("forward", by),
+                    Step::Back(by) => {
+                        self.note_step("back", by);
+                        self.bring_forward().await?;
+                    }
+                }
             }
         }
         Ok(())
+    }
+
+    fn note_step(&self, which: &str, by: Duration) {
+        let text = format!("the clock was set {which} by {} s", by.as_secs());
+        self.note(Severity::Warning, "relay", text);
+    }
+
+    /// What time it is; a step of the clock is seen before anything is decided by it.
+    fn wall(&mut self) -> Moment {
+        let wall = self.parts.clock.now();
+        self.step.look(wall, Instant::now());
+        wall
+    }
+
+    /// What a verdict on `job` is reached with now.
+    fn circumstances<'a>(
+        &mut self,
+        settings: &'a ScheduleSettings,
+        job: &'a Leased,
+    ) -> Circumstances<'a> {
+        let now = self.wall();
+        let last = job.standing.last.as_ref().map(|last| last.at);
+        Circumstances {
+            settings,
+            job,
+            now,
+            stepped: (self.step).forward_since(last.unwrap_or(job.message.arrived)),
+            chance: rand::random(),
+        }
     }
 
     /// When something is to be done though nothing happens.

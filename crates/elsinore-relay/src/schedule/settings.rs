@@ -99,7 +99,8 @@ pub struct RetrySettings {
     pub longest: Duration,
     /// The pause while our own DNS is out of order, and the first one where the domain's is.
     pub dns: Duration,
-    /// How long a message is tried, from its arrival on.
+    /// How long a message is tried, from its arrival on. A little longer where the relay was off, or
+    /// the clock was wrong, when that ended: nothing is given up before it was tried again.
     pub lifetime: Duration,
 }
 

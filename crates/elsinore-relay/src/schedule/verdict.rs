@@ -1,6 +1,7 @@
 //! What an attempt means for its job: who is done, who waits until when, who is to be told. Pure.
 
 use super::backoff::{Trouble, jittered, pause};
+use super::lifetime::{Age, span};
 use super::settings::ScheduleSettings;
 use crate::notice::{Told, plain};
 use elsinore_dane::rule::Rule;
@@ -9,6 +10,7 @@ use elsinore_queue::job::{LastAttempt, Leased, Rest, Standing};
 use elsinore_queue::message::Recipient;
 use elsinore_queue::moment::Moment;
 use std::sync::Arc;
+use std::time::Duration;
 
 /// Longest reply that is kept, in octets.
 const LONGEST_REPLY: usize = 1000;
@@ -40,6 +42,8 @@ pub(super) struct Circumstances<'a> {
     pub(super) job: &'a Leased,
     /// When the attempt ended.
     pub(super) now: Moment,
+    /// By how much the clock was set forward since the job was last looked at.
+    pub(super) stepped: Duration,
     /// Drawn from 0 up to 1.
     pub(super) chance: f64,
 }
@@ -57,10 +61,8 @@ impl Circumstances<'_> {
         trouble: Option<Trouble>,
     ) -> Verdict {
         let standing = &self.job.standing;
-        let attempts = match trouble {
-            Some(trouble) if trouble.counts() => standing.attempts.saturating_add(1),
-            Some(_) | None => standing.attempts,
-        };
+        let counts = trouble.is_some_and(Trouble::counts);
+        let attempts = standing.attempts.saturating_add(u32::from(counts));
         let retry = &self.settings.retry;
         let pause = pause(
             retry,
@@ -68,7 +70,7 @@ impl Circumstances<'_> {
             standing.attempts,
             self.chance,
         );
-        self.verdict(reports, attempts, self.now.plus(pause))
+        self.verdict(reports, attempts, counts, self.now.plus(pause))
     }
 
     /// The reports about recipients that are not tried because their destination is left alone; `last`
@@ -88,12 +90,25 @@ impl Circumstances<'_> {
     pub(super) fn put_off(&self, reports: &[RecipientReport], until: Moment) -> Verdict {
         // The due times are spread so that they do not all come at once.
         let due = self.now.plus(jittered(until.since(self.now), self.chance));
-        self.verdict(reports, self.job.standing.attempts, due)
+        self.verdict(reports, self.job.standing.attempts, true, due)
     }
 
-    fn verdict(&self, reports: &[RecipientReport], attempts: u32, due: Moment) -> Verdict {
-        let expires = self.expires();
-        let is_over = self.now >= expires;
+    /// `looked` says whether something was found out about the destination.
+    fn verdict(
+        &self,
+        reports: &[RecipientReport],
+        attempts: u32,
+        looked: bool,
+        due: Moment,
+    ) -> Verdict {
+        let age = Age {
+            settings: self.settings,
+            job: self.job,
+            now: self.now,
+            stepped: self.stepped,
+        };
+        let judged = age.judge(looked);
+        let lifetime = self.settings.retry.lifetime;
         let mut told = Vec::new();
         let mut waiting: Vec<(&Recipient, &RecipientReport)> = Vec::new();
         for (recipient, report) in self.job.recipients.iter().zip(reports) {
@@ -108,8 +123,8 @@ impl Circumstances<'_> {
                     }
                 }
                 Outcome::Bounced => told.push(Told::failed(recipient, report, self.now)),
-                Outcome::Deferred if is_over => {
-                    let kept = self.now.since(self.job.message.arrived);
+                Outcome::Deferred if judged.is_over => {
+                    let kept = self.now.since(judged.from);
                     told.push(Told::expired(recipient, report, self.now, kept));
                 }
                 Outcome::Deferred => waiting.push((recipient, report)),
@@ -119,16 +134,22 @@ impl Circumstances<'_> {
             return Verdict { rest: None, told };
         };
         let mut warned = self.job.standing.warned;
-        if warned.is_none() && self.is_late() {
+        let is_late = |after| self.now >= judged.from.plus(after);
+        if warned.is_none() && self.settings.warn_after.is_some_and(is_late) {
             warned = Some(self.now);
+            let until = judged.expires.max(self.now.plus(span(lifetime)));
             let delayed = waiting
                 .iter()
-                .map(|(recipient, report)| Told::delayed(recipient, report, self.now, expires));
+                .map(|(recipient, report)| Told::delayed(recipient, report, self.now, until));
             told.extend(delayed);
         }
         let rest = Rest {
             // The last attempt is made when the time is over, not hours after.
-            due: due.min(expires),
+            due: if self.now < judged.expires {
+                due.min(judged.expires)
+            } else {
+                due
+            },
             recipients: waiting
                 .iter()
                 .map(|(recipient, _)| (*recipient).clone())
@@ -137,6 +158,7 @@ impl Circumstances<'_> {
                 attempts,
                 last: Some(last_attempt(first, self.now)),
                 warned,
+                lived: judged.lived,
             },
             held: None,
         };
@@ -158,17 +180,6 @@ impl Circumstances<'_> {
             rest: Some(rest),
             told: Vec::new(),
         }
-    }
-
-    fn expires(&self) -> Moment {
-        self.job.message.arrived.plus(self.settings.retry.lifetime)
-    }
-
-    fn is_late(&self) -> bool {
-        let arrived = self.job.message.arrived;
-        self.settings
-            .warn_after
-            .is_some_and(|after| self.now >= arrived.plus(after))
     }
 }
 

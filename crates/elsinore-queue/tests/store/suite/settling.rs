@@ -7,7 +7,7 @@ use crate::sample::{
 };
 use elsinore_queue::content::Content;
 use elsinore_queue::error::StoreError;
-use elsinore_queue::job::{LastAttempt, Rest, Settled, Settlement, Standing};
+use elsinore_queue::job::{Grace, LastAttempt, Lived, Rest, Settled, Settlement, Standing};
 
 /// A standing with everything in it.
 fn standing() -> Standing {
@@ -20,6 +20,15 @@ fn standing() -> Standing {
             findings: vec!["One.".to_owned(), "Two: %_\\ \u{1f512}".to_owned()],
         }),
         warned: Some(at(1)),
+        lived: Lived {
+            from: Some(at(2)),
+            looks: 6,
+            looked: Some(at(3)),
+            grace: Some(Grace {
+                looks: 2,
+                millis: 90_000,
+            }),
+        },
     }
 }
 

@@ -4,7 +4,7 @@ use super::{GATHER, GATHERED, Schedule, Stage, WRITTEN_AT_ONCE};
 use crate::event::{Event, Severity};
 use crate::schedule::backoff::Trouble;
 use crate::schedule::settle::Finished;
-use crate::schedule::verdict::{Circumstances, Shown, Verdict, ours, shown};
+use crate::schedule::verdict::{Shown, Verdict, ours, shown};
 use crate::schedule::work::End;
 use elsinore_net::deliver::{Outcome, RecipientReport};
 use elsinore_queue::job::{Lease, Leased};
@@ -78,12 +78,8 @@ impl Schedule {
         let chance = rand::random();
         self.destinations
             .ended(&job.destination, shown, last, &self.settings, now, chance);
-        let circumstances = Circumstances {
-            settings: &self.settings,
-            job: &job,
-            now: self.parts.clock.now(),
-            chance: rand::random(),
-        };
+        let settings = Arc::clone(&self.settings);
+        let circumstances = self.circumstances(&settings, &job);
         let verdict = match trouble {
             None => circumstances.after(&reports),
             Some(trouble) => circumstances.after_trouble(&reports, Some(trouble)),
@@ -112,13 +108,8 @@ impl Schedule {
             now,
             0.0,
         );
-        let verdict = Circumstances {
-            settings: &self.settings,
-            job: &job,
-            now: self.parts.clock.now(),
-            chance: 0.0,
-        }
-        .held(why);
+        let settings = Arc::clone(&self.settings);
+        let verdict = self.circumstances(&settings, &job).held(why);
         let finished = Finished {
             job,
             verdict,

@@ -3,7 +3,7 @@
 use super::{Held, Schedule, Stage};
 use crate::schedule::destinations::Turn;
 use crate::schedule::settle::Finished;
-use crate::schedule::verdict::{Circumstances, Shown};
+use crate::schedule::verdict::Shown;
 use crate::schedule::work::{HandedOut, work};
 use elsinore_queue::error::StoreError;
 use elsinore_queue::job::{Claim, DueDestination, Leased};
@@ -91,14 +91,9 @@ impl Schedule {
                 Turn::Nobody => return,
                 Turn::Job(job) => self.begin_job(&job, now),
                 Turn::PutOff(job, until, last) => {
-                    let now_wall = self.parts.clock.now();
-                    let circumstances = Circumstances {
-                        settings: &self.settings,
-                        job: &job,
-                        now: now_wall,
-                        chance: rand::random(),
-                    };
-                    let until = now_wall.plus(until.saturating_duration_since(now));
+                    let settings = Arc::clone(&self.settings);
+                    let circumstances = self.circumstances(&settings, &job);
+                    let until = (circumstances.now).plus(until.saturating_duration_since(now));
                     let reports = circumstances.untried(&last);
                     let verdict = circumstances.put_off(&reports, until);
                     self.say_of_recipients(&job, &reports, &verdict);
