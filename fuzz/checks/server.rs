@@ -24,6 +24,7 @@ fn config() -> ServerConfig {
         line_octets: 1000,
         recipients: 5,
         errors: 20,
+        refused_recipients: 50,
         idle_commands: 50,
         starttls: Offer::No,
         undeclared_eight_bit: EightBit::Taken,

@@ -26,7 +26,8 @@
 //!
 //! # One reading of the octets
 //! Only CRLF ends a line, and only a dot alone between two CRLF ends a message (RFC 5321 §2.3.8,
-//! §4.1.1.4). A message with a lone CR or LF or a NUL is refused. Where another reader could see the
+//! §4.1.1.4). A message with a lone CR or LF or a NUL is refused, by BDAT too: without BINARYMIME its
+//! content is text in lines (RFC 3030 §2), and a host behind us may have to be given it by DATA. Where another reader could see the
 //! end of the message at another place (`LF . LF`, `CR . CRLF` and their like), or another command
 //! line (LF alone), or where nobody can tell where the next command begins (BDAT without a size), the
 //! session ends there: nothing behind such a place is ever read as a command.
@@ -101,7 +102,11 @@ pub struct ServerConfig {
     pub recipients: usize,
     /// Mistakes, and refused recipients and senders, after which the session ends.
     pub errors: u32,
-    /// Commands that bring no message nearer, in a row, after which the session ends.
+    /// Recipients that cannot be used or are too many, before a message is accepted, from which on each
+    /// is a mistake.
+    pub refused_recipients: u32,
+    /// Commands that bring no message nearer, and messages that the driver did not keep, in a row, after
+    /// which the session ends.
     pub idle_commands: u32,
     /// Whether STARTTLS is offered.
     pub starttls: Offer,

@@ -11,6 +11,9 @@ use tokio::sync::watch;
 
 /// How often the files of the certificate are looked at.
 const LOOK_EVERY: Duration = Duration::from_secs(10);
+/// Recipients that are refused before a message is accepted and are no mistakes: lists have addresses
+/// that cannot be used, and who says all recipients of a large list at once cannot know our bound.
+const REFUSED_RECIPIENTS: u32 = 10_000;
 
 /// What holds for a connection that comes now.
 #[derive(Debug)]
@@ -36,6 +39,7 @@ impl Terms {
             line_octets: limits.line_octets,
             recipients: limits.recipients,
             errors: limits.errors,
+            refused_recipients: REFUSED_RECIPIENTS,
             idle_commands: limits.idle_commands,
             starttls: match tls {
                 Some(_) => Offer::Yes,

@@ -20,10 +20,13 @@ const MAX_REPLIES: usize = 8 * 1024;
 /// Octets behind the bound of a message that are read to find its end, for a reply that is
 /// understood.
 const PATIENCE: u64 = 16 * 1024 * 1024;
-/// Refused recipients of one transaction that are answered before the session ends.
-const MAX_REFUSED_RECIPIENTS: u32 = 100_000;
-/// Refusals that are kept for the driver to tell of.
+/// Octets of BDAT without anything that could have made it a transaction that are read and thrown away.
+const MAX_STRAY: u64 = 8 * 1024;
+/// Refusals that the driver is told of until a message is accepted: a log is not filled by one client
+/// that takes turns between two mistakes.
 const MAX_TOLD: usize = 32;
+/// Mistakes of a client that was turned away, until it is left alone.
+const MAX_UNWELCOME: u32 = 5;
 
 /// Where the session stands.
 #[derive(Debug)]
@@ -67,10 +70,20 @@ enum Message {
     Lost(Refusal),
 }
 
+/// How a client was greeted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Greeting {
+    /// By 220.
+    Welcome,
+    /// By a refusal (RFC 5321 §3.1).
+    TurnedAway,
+}
+
 /// One session with one client. See the [module](super) for how it is driven.
 #[derive(Debug)]
 pub struct ServerSession {
     config: Arc<ServerConfig>,
+    greeting: Greeting,
     step: Step,
     input: Vec<u8>,
     start: usize,
@@ -87,9 +100,14 @@ pub struct ServerSession {
     discard: bool,
     errors: u32,
     idle_commands: u32,
+    /// Since a message was accepted.
     refused_recipients: u32,
+    /// Octets of BDAT outside a transaction that are still thrown away.
+    stray: u64,
     told: Vec<(u16, String)>,
     told_last: Option<(u16, String)>,
+    /// How many were told of since a message was accepted.
+    told_count: usize,
 }
 
 impl ServerSession {
@@ -97,8 +115,23 @@ impl ServerSession {
     #[must_use]
     pub fn new(config: Arc<ServerConfig>) -> Self {
         let output = format!("220 {} ESMTP\r\n", config.host).into_bytes();
+        Self::greeted(config, Greeting::Welcome, output)
+    }
+
+    /// A session with a client whose mail is not taken: greeted by `refusal`, a 554, it hears 503 to a
+    /// few commands until it says QUIT (RFC 5321 §3.1; RFC 7504 §3 leaves 521 to hosts that take
+    /// nobody's mail). None of that is [told](Self::told).
+    #[must_use]
+    pub fn turned_away(config: Arc<ServerConfig>, refusal: &Refusal) -> Self {
+        let mut output = Vec::new();
+        refusal.write(&mut output);
+        Self::greeted(config, Greeting::TurnedAway, output)
+    }
+
+    fn greeted(config: Arc<ServerConfig>, greeting: Greeting, output: Vec<u8>) -> Self {
         Self {
             config,
+            greeting,
             step: Step::Command,
             input: Vec::new(),
             start: 0,
@@ -115,8 +148,10 @@ impl ServerSession {
             errors: 0,
             idle_commands: 0,
             refused_recipients: 0,
+            stray: MAX_STRAY,
             told: Vec::new(),
             told_last: None,
+            told_count: 0,
         }
     }
 
@@ -187,6 +222,7 @@ impl ServerSession {
         if matches!(self.step, Step::Handshake) {
             self.inside_tls = true;
             self.hello = None;
+            self.stray = MAX_STRAY;
             self.input.clear();
             self.start = 0;
             self.step = Step::Command;
@@ -237,8 +273,8 @@ impl ServerSession {
         Some((name, *dialect != Dialect::Plain))
     }
 
-    /// Refusals since this was asked last: code and text, those that repeat the one before left out.
-    /// For the log.
+    /// Refusals since this was asked last: code and text, those that repeat the one before left out. A
+    /// bounded number until the next message is accepted. For the log.
     pub fn told(&mut self) -> Vec<(u16, String)> {
         std::mem::take(&mut self.told)
     }
@@ -287,7 +323,10 @@ impl ServerSession {
                 self.message = Message::None;
                 self.idle_commands = 0;
                 self.errors = 0;
+                self.refused_recipients = 0;
+                self.stray = MAX_STRAY;
                 self.told_last = None;
+                self.told_count = 0;
                 self.reset();
                 self.say(250, &format!("2.0.0 {text}"));
             }
@@ -306,21 +345,25 @@ impl ServerSession {
         };
         match question {
             Question::Mail(_) | Question::Recipient(_) => {
+                self.excuse();
                 self.mistake(&refusal);
             }
             Question::Data => {
                 self.say_no(&refusal);
                 self.reset();
+                self.idle();
                 self.stop_at_pipelined_message();
             }
             Question::Chunk(octets, _) => {
                 self.reset();
+                self.excuse();
                 self.swallow(octets, refusal);
             }
             Question::Commit => {
                 self.message = Message::None;
                 self.reset();
                 self.say_no(&refusal);
+                self.idle();
             }
         }
     }
@@ -353,7 +396,12 @@ impl ServerSession {
         self.sender = None;
         self.recipients = Vec::new();
         self.pieces = None;
-        self.refused_recipients = 0;
+    }
+
+    /// A client that pipelines may have sent its message before it can know that there is no transaction
+    /// (RFC 3030 §4.2): that much of BDAT is no mistake of its own.
+    fn excuse(&mut self) {
+        self.stray = self.config.message_octets.saturating_add(PATIENCE);
     }
 
     fn out_of_order(&mut self, text: &'static str) {
@@ -364,7 +412,11 @@ impl ServerSession {
     fn mistake(&mut self, refusal: &Refusal) {
         self.say_no(refusal);
         self.errors += 1;
-        if self.errors >= self.config.errors {
+        let most = match self.greeting {
+            Greeting::Welcome => self.config.errors,
+            Greeting::TurnedAway => self.config.errors.min(MAX_UNWELCOME),
+        };
+        if self.errors >= most {
             self.too_many_errors();
         }
     }
@@ -397,11 +449,15 @@ impl ServerSession {
 
     fn say_no(&mut self, refusal: &Refusal) {
         refusal.write(&mut self.output);
+        if self.greeting == Greeting::TurnedAway || self.told_count >= MAX_TOLD {
+            return;
+        }
         let text = format!("{} {}", refusal.status, refusal.text);
         let said = (refusal.code, text);
-        if self.told.len() < MAX_TOLD && self.told_last.as_ref() != Some(&said) {
+        if self.told_last.as_ref() != Some(&said) {
             self.told_last = Some(said.clone());
             self.told.push(said);
+            self.told_count += 1;
         }
     }
 }

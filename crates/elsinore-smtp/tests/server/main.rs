@@ -2,8 +2,8 @@
 //!
 //! A file holds dialogues, each begun by `# title` and, where it has them, `: options`:
 //! `raw` (no EHLO is said before), `once` (what comes of it depends on what is read at once),
-//! `tls` (STARTTLS is offered), `any8` (undeclared octets above 127 are taken),
-//! `size=`, `line=`, `recipients=`, `errors=`, `idle=` (bounds), `no-mail=`, `no-rcpt=`,
+//! `away` (the client is turned away), `tls` (STARTTLS is offered), `any8` (undeclared octets above 127 are taken),
+//! `size=`, `line=`, `recipients=`, `refused=`, `errors=`, `idle=` (bounds), `no-mail=`, `no-rcpt=`,
 //! `no-content=`, `no-block=`, `no-commit=` (the driver refuses with 451 4.3.0 what contains this).
 //!
 //! `> text` is a line that the client writes, `| text` one that it writes together with the line
@@ -34,6 +34,7 @@ fn config() -> ServerConfig {
         line_octets: 200,
         recipients: 3,
         errors: 10,
+        refused_recipients: 100,
         idle_commands: 10,
         starttls: Offer::No,
         undeclared_eight_bit: EightBit::Refused,
@@ -52,6 +53,7 @@ struct Noes {
 
 /// A session with its driver: keeps the message, writes down what happens.
 struct Play {
+    config: Arc<ServerConfig>,
     session: ServerSession,
     noes: Noes,
     message: Option<Vec<u8>>,
@@ -61,8 +63,10 @@ struct Play {
 
 impl Play {
     fn new(config: ServerConfig, noes: Noes) -> Self {
+        let config = Arc::new(config);
         Self {
-            session: ServerSession::new(Arc::new(config)),
+            session: ServerSession::new(Arc::clone(&config)),
+            config,
             noes,
             message: None,
             trace: Vec::new(),
@@ -254,17 +258,19 @@ fn line(text: &str) -> Vec<u8> {
 fn begin(options: &str) -> (Play, bool, bool) {
     let mut config = config();
     let mut noes = Noes::default();
-    let (mut raw, mut once) = (false, false);
+    let (mut raw, mut once, mut away) = (false, false, false);
     for option in options.split_whitespace() {
         let (name, value) = option.split_once('=').unwrap_or((option, ""));
         match name {
             "raw" => raw = true,
             "once" => once = true,
+            "away" => away = true,
             "tls" => config.starttls = Offer::Yes,
             "any8" => config.undeclared_eight_bit = EightBit::Taken,
             "size" => config.message_octets = value.parse().unwrap(),
             "line" => config.line_octets = value.parse().unwrap(),
             "recipients" => config.recipients = value.parse().unwrap(),
+            "refused" => config.refused_recipients = value.parse().unwrap(),
             "errors" => config.errors = value.parse().unwrap(),
             "idle" => config.idle_commands = value.parse().unwrap(),
             "no-mail" => noes.mail = Some(value.to_owned()),
@@ -276,7 +282,11 @@ fn begin(options: &str) -> (Play, bool, bool) {
         }
     }
     let mut play = Play::new(config, noes);
-    if !raw {
+    if away {
+        let refusal = Refusal::permanent(554, (7, 1), "not yours");
+        play.session = ServerSession::turned_away(Arc::clone(&play.config), &refusal);
+    }
+    if !raw && !away {
         play.write(b"EHLO client.example\r\n", 100);
         play.trace.clear();
     }
@@ -362,5 +372,26 @@ fn dialogues() {
     assert!(played >= 60, "only {played} dialogues found");
     if std::env::var_os("ELSINORE_BLESS").is_none() {
         assert!(failed.is_empty(), "{}", failed.join("\n"));
+    }
+}
+
+/// Two mistakes in turn are told of a few times, however long it goes on, and again after a message.
+#[test]
+fn what_is_told_is_bounded() {
+    let config = ServerConfig {
+        refused_recipients: 1_000_000,
+        ..config()
+    };
+    let mut play = Play::new(config, Noes::default());
+    let octets = "RCPT TO:<a b@c>\r\nRCPT TO:<x>\r\n".repeat(1000);
+    let begin = "EHLO x\r\nMAIL FROM:<>\r\n";
+    let end = "RCPT TO:<a@b.example>\r\nDATA\r\nx\r\n.\r\n";
+    for _ in 0..2 {
+        play.write(format!("{begin}{octets}").as_bytes(), 1000);
+        let told = play.session.told();
+        assert_eq!(told.len(), 32);
+        assert_ne!(told[0], told[1]);
+        play.write(end.as_bytes(), 1000);
+        assert!(play.session.told().is_empty());
     }
 }

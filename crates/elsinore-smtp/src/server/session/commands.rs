@@ -1,6 +1,6 @@
 //! Command lines, one after the other.
 
-use super::{MAX_COMMAND, MAX_REFUSED_RECIPIENTS, MAX_SKIPPED, Question, ServerSession, Step};
+use super::{Greeting, MAX_COMMAND, MAX_SKIPPED, Question, ServerSession, Step};
 use crate::server::Offer;
 use crate::server::answer::Refusal;
 use crate::server::parameters::{self, Dialect};
@@ -83,6 +83,9 @@ impl ServerSession {
                 return self.close();
             }
         };
+        if self.greeting == Greeting::TurnedAway && request != Request::Quit {
+            return self.out_of_order("no mail is taken from you; say QUIT");
+        }
         // Between two pieces of a message only these may come (RFC 3030 §2).
         let in_pieces = self.pieces.is_some();
         match request {
@@ -182,10 +185,14 @@ impl ServerSession {
                     .size
                     .is_some_and(|size| size > self.config.message_octets) =>
             {
+                self.excuse();
                 self.mistake(&self.too_big());
             }
             Ok(sender) => self.step = Step::Asked(Question::Mail(sender)),
-            Err(refusal) => self.mistake(&refusal),
+            Err(refusal) => {
+                self.excuse();
+                self.mistake(&refusal);
+            }
         }
     }
 
@@ -206,12 +213,14 @@ impl ServerSession {
     }
 
     /// One address of many that cannot be used is no reason to end the session: the others are good.
+    /// Beyond the bound each is a mistake.
     pub(super) fn refuse_recipient(&mut self, refusal: &Refusal) {
-        self.say_no(refusal);
-        self.refused_recipients += 1;
-        if self.refused_recipients > MAX_REFUSED_RECIPIENTS {
-            self.too_many_errors();
+        self.excuse();
+        if self.refused_recipients >= self.config.refused_recipients {
+            return self.mistake(refusal);
         }
+        self.refused_recipients += 1;
+        self.say_no(refusal);
     }
 
     pub(super) fn data(&mut self) {

@@ -38,12 +38,13 @@ impl ServerSession {
         }
     }
 
-    /// Octets that belong to no message are read and thrown away (RFC 3030 §2).
+    /// Octets that belong to no message are read and thrown away (RFC 3030 §2), a bounded number.
     pub(super) fn swallow(&mut self, octets: u64, refusal: Refusal) {
-        if octets > self.config.message_octets.saturating_add(PATIENCE) {
+        let Some(left) = self.stray.checked_sub(octets) else {
             self.say_no(&refusal);
             return self.close();
-        }
+        };
+        self.stray = left;
         self.step = Step::Swallow(octets, refusal);
     }
 
@@ -78,6 +79,7 @@ impl ServerSession {
                 }
                 if let Message::Lost(refusal) = std::mem::take(&mut self.message) {
                     self.reset();
+                    self.excuse();
                     return self.mistake(&refusal);
                 }
                 self.message = Message::Kept;
