@@ -5,7 +5,8 @@
 //! after [`enqueue`](elsinore_queue::store::QueueStore::enqueue) has answered.
 //!
 //! Nobody outside [`AcceptSettings::allow_clients`] can send to anybody: there is no local mail here,
-//! so all mail is relayed mail.
+//! so all mail is relayed mail. Such clients are told so at the door by 554 (RFC 5321 §3.1), and have a
+//! few seats of their own for it: they can keep nobody else out.
 
 mod certificate;
 mod delivery;
@@ -22,9 +23,9 @@ pub use settings::{
     AcceptLimits, AcceptSettings, AcceptTimes, DEFAULT_PORT, TlsFiles, UndeclaredEightBit,
 };
 
-use crate::event::{Event, Journal, Severity};
+use crate::event::{Event, Journal, Severity, TurnedAway};
 use elsinore_queue::store::QueueStore;
-use seats::{Client, Place, Seat, Seats};
+use seats::{Client, Guest, Place, Seat, Seats};
 use std::io;
 use std::net::SocketAddr;
 use std::pin::pin;
@@ -41,6 +42,8 @@ use visit::{Stopped, Visit};
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 /// How long a client that is sent away may take to hear it.
 const LAST_WORD: Duration = Duration::from_secs(5);
+/// How long a client whose mail is not taken may take to say QUIT.
+const LAST_WORDS: Duration = Duration::from_secs(10);
 
 /// Accepts mail on `listeners` until `stop` resolves: then nobody new is let in, sessions between
 /// messages are told 421 4.3.2, those inside a transaction may end it within
@@ -162,30 +165,40 @@ impl Door {
     {
         let terms = Arc::clone(&self.terms.borrow());
         let address = peer.map(|peer| peer.ip());
+        let guest = match address {
+            None => Guest::Local,
+            Some(address) if terms.settings.allows(address) => Guest::Allowed(Client::of(address)),
+            Some(address) => Guest::Stranger(Client::of(address)),
+        };
         let limits = &terms.settings.limits;
-        let place = self
-            .seats
-            .take(address.map(Client::of), limits, Instant::now());
+        let place = self.seats.take(guest, limits, Instant::now());
         let guard = self.guard.clone();
+        let visit = Visit {
+            client: address,
+            terms,
+            store: Arc::clone(&self.store),
+            journal: Arc::clone(&self.journal),
+            stopped: self.stopped.clone(),
+        };
+        if let Place::Regret(_, why) | Place::Nothing(why) = &place {
+            self.journal.note(&Event::TurnedAway {
+                client: visit.origin(),
+                why: *why,
+            });
+        }
         match place {
-            Place::Nothing => {}
-            Place::Full(seat, why) => {
-                self.journal.note(&Event::Refused {
-                    client: address
-                        .map_or_else(|| "local".to_owned(), |address| address.to_string()),
-                    code: 421,
-                    text: format!("4.3.2 {why}"),
+            Place::Nothing(_) => {}
+            Place::Regret(seat, TurnedAway::NotAllowed) => {
+                tokio::spawn(async move {
+                    // Whoever does not say QUIT by then has been told, too.
+                    let _ = tokio::time::timeout(LAST_WORDS, visit.turn_away(stream)).await;
+                    drop((seat, guard));
                 });
+            }
+            Place::Regret(seat, why) => {
                 tokio::spawn(send_away(stream, seat, why, guard));
             }
             Place::Seat(seat) => {
-                let visit = Visit {
-                    client: address,
-                    terms,
-                    store: Arc::clone(&self.store),
-                    journal: Arc::clone(&self.journal),
-                    stopped: self.stopped.clone(),
-                };
                 tokio::spawn(async move {
                     visit.run(stream).await;
                     drop((seat, guard));
@@ -195,7 +208,7 @@ impl Door {
     }
 }
 
-async fn send_away<S>(mut stream: S, seat: Seat, why: &'static str, guard: mpsc::Sender<()>)
+async fn send_away<S>(mut stream: S, seat: Seat, why: TurnedAway, guard: mpsc::Sender<()>)
 where
     S: AsyncWrite + Unpin,
 {

@@ -30,6 +30,13 @@ pub enum Event {
         /// The reply's text, in one line.
         text: String,
     },
+    /// A connection was closed at the door.
+    TurnedAway {
+        /// The client's address, or `local`.
+        client: String,
+        /// Why.
+        why: TurnedAway,
+    },
     /// A job was tried: every host and address that was contacted, and what came of it.
     Tried {
         /// The message.
@@ -105,6 +112,43 @@ pub enum Event {
         /// One line.
         text: String,
     },
+}
+
+/// Why a client was not let in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum TurnedAway {
+    /// Its mail is not relayed.
+    NotAllowed,
+    /// There are too many connections.
+    Full,
+    /// It has too many connections.
+    TooManyOfOne,
+    /// It makes too many connections in a minute.
+    TooFast,
+}
+
+impl TurnedAway {
+    /// One word.
+    #[must_use]
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::NotAllowed => "not-allowed",
+            Self::Full => "full",
+            Self::TooManyOfOne => "too-many",
+            Self::TooFast => "too-fast",
+        }
+    }
+}
+
+impl fmt::Display for TurnedAway {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::NotAllowed => "relaying denied",
+            Self::Full => "too many connections",
+            Self::TooManyOfOne => "too many connections of yours",
+            Self::TooFast => "too many connections a minute",
+        })
+    }
 }
 
 /// How bad an [`Event::Notice`] is, in the words of syslog.

@@ -2,17 +2,21 @@
 //!
 //! Lines are made where things happen and written by a thread of their own. Nobody waits for it: when
 //! whoever reads stderr is stuck, lines are dropped, and how many is said as soon as it reads again.
+//! Clients cannot fill it: of what they can bring about without a message, a bounded number of lines is
+//! written in a minute.
 
 pub mod line;
+mod restraint;
 
 use crate::event::{Event, Journal, Severity};
 use line::{Form, Line};
+use restraint::Restraint;
 use std::fmt;
 use std::io::Write;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, TrySendError, sync_channel};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// Lines that may wait to be written.
 const WAITING: usize = 8192;
@@ -50,6 +54,7 @@ impl Prefix {
 /// The log: a [`Journal`] that writes lines.
 pub struct Log {
     lines: Mutex<Option<SyncSender<Line>>>,
+    restraint: Mutex<Restraint>,
     dropped: Arc<AtomicU64>,
     json: AtomicBool,
     done: Mutex<Receiver<()>>,
@@ -84,6 +89,7 @@ impl Log {
             })?;
         Ok(Self {
             lines: Mutex::new(Some(lines)),
+            restraint: Mutex::new(Restraint::new(Instant::now())),
             dropped,
             json: AtomicBool::new(form == Form::Json),
             done: Mutex::new(done),
@@ -131,7 +137,17 @@ impl Journal for Log {
             true => Form::Json,
             false => Form::Text,
         };
-        let lines = line::lines(event, form);
+        let (summary, admitted) = {
+            let mut restraint = self
+                .restraint
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner);
+            (restraint.summary(Instant::now()), restraint.admits(event))
+        };
+        let mut lines = Vec::new();
+        for event in summary.iter().chain(admitted.then_some(event)) {
+            lines.extend(line::lines(event, form));
+        }
         let sender = self.lines.lock().unwrap_or_else(PoisonError::into_inner);
         let Some(sender) = sender.as_ref() else {
             return;

@@ -79,6 +79,7 @@ pub struct Metrics {
     accepted_octets: Counter,
     accepted_tls: Family<ByKind, Counter>,
     refused: Family<ByClass, Counter>,
+    turned_away: Family<ByReason, Counter>,
     recipients: Family<ByOutcome, Counter>,
     attempts: Family<ByAttempt, Counter>,
     sessions: Family<BySession, Counter>,
@@ -126,6 +127,7 @@ impl Metrics {
             accepted_octets: Counter::default(),
             accepted_tls: Family::default(),
             refused: Family::default(),
+            turned_away: Family::default(),
             recipients: Family::default(),
             attempts: Family::default(),
             sessions: Family::default(),
@@ -176,6 +178,11 @@ impl Metrics {
             "refused",
             "Replies that refused a client something, by class of the code",
             self.refused.clone(),
+        );
+        to.register(
+            "turned_away",
+            "Connections closed at the door, by reason",
+            self.turned_away.clone(),
         );
         to.register(
             "recipients",
@@ -389,6 +396,10 @@ impl Journal for Metrics {
                     _ => "other",
                 };
                 self.refused.get_or_create(&ByClass { class }).inc();
+            }
+            Event::TurnedAway { why, .. } => {
+                let by = ByReason { reason: why.word() };
+                self.turned_away.get_or_create(&by).inc();
             }
             Event::Tried { report, took, .. } => {
                 self.took.observe(took.as_secs_f64());

@@ -57,13 +57,32 @@ struct Conversation {
 
 impl Visit {
     /// Talks to the client until it has gone, or must.
-    pub(super) async fn run<S>(self, mut stream: S)
+    pub(super) async fn run<S>(self, stream: S)
+    where
+        S: AsyncRead + AsyncWrite + Unpin,
+    {
+        let session = ServerSession::new(Arc::clone(&self.terms.session));
+        self.talk(session, stream).await;
+    }
+
+    /// Tells the client that its mail is not taken, and waits for its QUIT (RFC 5321 §3.1).
+    pub(super) async fn turn_away<S>(self, stream: S)
+    where
+        S: AsyncRead + AsyncWrite + Unpin,
+    {
+        let text = format!("relaying denied for {}", self.origin());
+        let refusal = Refusal::permanent(554, (7, 1), text);
+        let session = ServerSession::turned_away(Arc::clone(&self.terms.session), &refusal);
+        self.talk(session, stream).await;
+    }
+
+    async fn talk<S>(self, session: ServerSession, mut stream: S)
     where
         S: AsyncRead + AsyncWrite + Unpin,
     {
         let terms = Arc::clone(&self.terms);
         let mut conversation = Conversation {
-            session: ServerSession::new(Arc::clone(&terms.session)),
+            session,
             buffer: vec![0; READ].into_boxed_slice(),
             delivery: None,
             tls: None,
@@ -217,7 +236,8 @@ impl Conversation {
         }
     }
 
-    /// There is no local mail here: whoever is taken as a recipient is relayed to.
+    /// There is no local mail here: whoever is taken as a recipient is relayed to. A client that is not
+    /// allowed does not come as far as this; it is asked here again all the same, where it counts.
     fn recipient(&mut self) {
         let refused = self
             .visit
@@ -325,7 +345,8 @@ impl Conversation {
 }
 
 impl Visit {
-    fn origin(&self) -> String {
+    /// The client's address, or `local`.
+    pub(super) fn origin(&self) -> String {
         match self.client {
             Some(address) => address.to_canonical().to_string(),
             None => "local".to_owned(),

@@ -82,6 +82,7 @@ pub fn lines(event: &Event, form: Form) -> Vec<Line> {
         }
         Event::Accepted { .. }
         | Event::Refused { .. }
+        | Event::TurnedAway { .. }
         | Event::Recipient { .. }
         | Event::Notified { .. }
         | Event::Dropped { .. }
@@ -111,6 +112,12 @@ fn single(event: &Event) -> Fields {
             fields.text("client", client);
             fields.number("code", *code);
             fields.text("reply", text);
+            fields
+        }
+        Event::TurnedAway { client, why } => {
+            let mut fields = Fields::new(Severity::Info, "turned-away");
+            fields.text("client", client);
+            fields.text("why", &why.to_string());
             fields
         }
         Event::Recipient {

@@ -1,7 +1,7 @@
 //! What is counted, and that its labels are bounded.
 
 use super::Metrics;
-use crate::event::{Event, Journal, Severity};
+use crate::event::{Event, Journal, Severity, TurnedAway};
 use elsinore_net::deliver::{Outcome, SessionSecurity};
 use elsinore_queue::admin::Stats;
 use elsinore_queue::id::MessageId;
@@ -34,6 +34,10 @@ fn events_become_numbers() {
             code: 452,
             text: String::new(),
         },
+        Event::TurnedAway {
+            client: "192.0.2.1".to_owned(),
+            why: TurnedAway::NotAllowed,
+        },
         Event::Notice {
             severity: Severity::Warning,
             part: "store",
@@ -58,6 +62,7 @@ fn events_become_numbers() {
     for line in [
         "elsinore_recipients_total{outcome=\"delivered\",security=\"dane\"} 2",
         "elsinore_recipients_total{outcome=\"deferred\",security=\"none\"} 1",
+        "elsinore_turned_away_total{reason=\"not-allowed\"} 1",
         "elsinore_refused_total{class=\"4xx\"} 1",
         "elsinore_trouble_total{part=\"store\",severity=\"warning\"} 1",
         "elsinore_delay_seconds_count 2",

@@ -36,9 +36,50 @@ async fn connections_are_counted() {
         assert!(greeting.starts_with("421 4.3.2"), "{greeting}");
         tokio::task::yield_now().await;
     }
-    let refusals = house.refusals();
-    assert!(refusals.contains(&"127.0.0.1 421 4.3.2 too many connections of yours".to_owned()));
-    assert!(refusals.contains(&"local 421 4.3.2 too many connections".to_owned()));
+    let away = house.turned_away();
+    assert!(away.contains(&"127.0.0.1 too many connections of yours".to_owned()));
+    assert!(away.contains(&"local too many connections".to_owned()));
+}
+
+/// Clients whose mail is not taken hear so, and can keep nobody out (RFC 5321 §3.1).
+#[tokio::test]
+async fn strangers_take_no_seats() {
+    let mut settings = settings();
+    settings.limits.connections = 1;
+    settings.allow_clients = vec!["192.0.2.0/24".parse().unwrap()];
+    let house = House::open(settings).await;
+    let mut strangers = Vec::new();
+    let mut told = 0;
+    for _ in 0..50 {
+        let mut stranger = house.connect().await;
+        match stranger.reply().await.as_str() {
+            "554 5.7.1 relaying denied for 127.0.0.1" => told += 1,
+            "closed" => {}
+            other => panic!("{other}"),
+        }
+        strangers.push(stranger);
+    }
+    // They hold their own few seats now; who is allowed finds room.
+    assert_eq!(told, 2);
+    let mut local = house.connect_locally().await;
+    local.greet().await;
+    local.begin(&["b@a.example"]).await;
+    let stranger = &mut strangers[0];
+    for (line, expected) in [
+        ("EHLO x", "503 5.5.1 no mail is taken from you; say QUIT"),
+        (
+            "MAIL FROM:<>",
+            "503 5.5.1 no mail is taken from you; say QUIT",
+        ),
+        ("QUIT", "221 2.0.0 bye"),
+    ] {
+        assert_eq!(stranger.ask(line).await, expected);
+    }
+    assert_eq!(stranger.reply().await, "closed");
+    // Not one line for each command.
+    assert!(house.refusals().is_empty());
+    assert_eq!(house.turned_away().len(), 50);
+    assert!(local.ask("x\r\n.").await.starts_with("250 2.0.0"));
 }
 
 #[tokio::test]

@@ -109,6 +109,16 @@ impl House {
         });
         refusals.collect()
     }
+
+    /// Who was not let in, and why.
+    pub(crate) fn turned_away(&self) -> Vec<String> {
+        let events = self.diary.0.lock().unwrap();
+        let away = events.iter().filter_map(|event| match event {
+            Event::TurnedAway { client, why } => Some(format!("{client} {why}")),
+            _ => None,
+        });
+        away.collect()
+    }
 }
 
 /// A client that writes octets and reads replies.

@@ -14,7 +14,13 @@ impl Journal for Silence {
     fn note(&self, _: &Event) {}
 }
 
-fn visit() -> (DuplexStream, JoinHandle<()>, watch::Sender<Option<Instant>>) {
+type Guest = (DuplexStream, JoinHandle<()>, watch::Sender<Option<Instant>>);
+
+fn visit() -> Guest {
+    visit_of(None)
+}
+
+fn visit_of(client: Option<IpAddr>) -> Guest {
     let settings = AcceptSettings {
         times: AcceptTimes {
             slowest: 200,
@@ -25,7 +31,7 @@ fn visit() -> (DuplexStream, JoinHandle<()>, watch::Sender<Option<Instant>>) {
     };
     let (stop, stopped) = watch::channel(None);
     let visit = Visit {
-        client: None,
+        client,
         terms: Arc::new(Terms::new(Arc::new(settings), None)),
         store: MemoryStore::new(),
         journal: Arc::new(Silence),
@@ -122,4 +128,46 @@ async fn a_client_that_never_reads_is_cut_off() {
         }
     }
     server.await.unwrap();
+}
+
+/// The door turns such clients away; were one let in, it could send to nobody.
+#[tokio::test]
+async fn nobody_relays_who_is_not_allowed() {
+    let (mut client, server, _stop) = visit_of(Some(IpAddr::from([192, 0, 2, 1])));
+    let commands = "EHLO x\r\nMAIL FROM:<>\r\nRCPT TO:<a@b.example>\r\nDATA\r\n";
+    client.write_all(commands.as_bytes()).await.unwrap();
+    client.shutdown().await.unwrap();
+    let mut said = String::new();
+    client.read_to_string(&mut said).await.unwrap();
+    server.await.unwrap();
+    let end = "550 5.7.1 relaying denied for 192.0.2.1\r\n554 5.5.1 no recipient was accepted\r\n";
+    assert!(said.ends_with(end), "{said}");
+}
+
+/// Nothing but words of regret for a stranger (RFC 5321 §3.1).
+#[tokio::test]
+async fn a_stranger_hears_it_and_goes() {
+    let (mut client, server) = tokio::io::duplex(1024);
+    let (_stop, stopped) = watch::channel(None);
+    let visit = Visit {
+        client: Some(IpAddr::from([192, 0, 2, 1])),
+        terms: Arc::new(Terms::new(Arc::new(AcceptSettings::default()), None)),
+        store: MemoryStore::new(),
+        journal: Arc::new(Silence),
+        stopped,
+    };
+    let turned = tokio::spawn(visit.turn_away(server));
+    client
+        .write_all(b"EHLO x\r\nMAIL FROM:<>\r\n")
+        .await
+        .unwrap();
+    client.shutdown().await.unwrap();
+    let mut said = String::new();
+    client.read_to_string(&mut said).await.unwrap();
+    turned.await.unwrap();
+    let no = "503 5.5.1 no mail is taken from you; say QUIT\r\n";
+    assert_eq!(
+        said,
+        format!("554 5.7.1 relaying denied for 192.0.2.1\r\n{no}{no}")
+    );
 }
