@@ -7,8 +7,8 @@ use std::process::{Child, Command, ExitStatus, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 
-/// How long a daemon may take to start or to end.
-const PATIENCE: Duration = Duration::from_secs(20);
+/// How long a daemon may take to start, to do what is waited for, or to end.
+const PATIENCE: Duration = Duration::from_secs(60);
 /// Between two looks at something that is waited for.
 const PAUSE: Duration = Duration::from_millis(10);
 

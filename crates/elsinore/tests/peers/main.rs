@@ -17,5 +17,6 @@ mod namespace;
 mod policyd;
 mod postfix;
 mod receiving;
+mod relaying;
 mod unbound;
 mod upstream;

@@ -9,9 +9,11 @@ use crate::daemon::{Daemon, Ready};
 use crate::namespace::run;
 use std::fmt::Write as _;
 use std::fs;
+use std::io::Write as _;
 use std::net::{IpAddr, SocketAddr};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
+use std::process::Stdio;
 use tempfile::TempDir;
 
 /// One smtpd, with settings that differ from the others'.
@@ -30,8 +32,14 @@ pub(crate) struct Postfix {
 
 impl Postfix {
     /// Starts it. `chain` is the private key and the certificates, PEM; `mailboxes` are all the
-    /// addresses that there are, each with a maildir of its own.
-    pub(crate) fn start(services: &[Smtpd], chain: &str, mailboxes: &[&str]) -> Self {
+    /// addresses that there are, each with a maildir of its own; `settings` are more lines of
+    /// `main.cf`.
+    pub(crate) fn start(
+        services: &[Smtpd],
+        chain: &str,
+        mailboxes: &[&str],
+        settings: &str,
+    ) -> Self {
         let folder = tempfile::tempdir().expect("a folder");
         let here = folder.path();
         // Its processes give up root before they open some files.
@@ -48,7 +56,7 @@ impl Postfix {
             domains.extend(mailbox.split_once('@').map(|(_, domain)| domain));
         }
         fs::write(conf.join("boxes"), boxes).expect("a file");
-        fs::write(conf.join("main.cf"), main_cf(here, &domains)).expect("a file");
+        fs::write(conf.join("main.cf"), main_cf(here, &domains, settings)).expect("a file");
         fs::write(conf.join("master.cf"), master_cf(services)).expect("a file");
         run(
             "chown",
@@ -82,10 +90,48 @@ impl Postfix {
             .collect()
     }
 
+    /// How many messages the maildir of `mailbox` has now.
+    pub(crate) fn count(&self, mailbox: &str) -> usize {
+        files(&self.folder.path().join("mail").join(mailbox).join("new")).len()
+    }
+
+    /// Hands `text` to its sendmail(1).
+    pub(crate) fn sendmail(&self, arguments: &[&str], text: &[u8]) {
+        let mut child = std::process::Command::new("sendmail")
+            .arg("-C")
+            .arg(self.folder.path().join("conf"))
+            .args(arguments)
+            .stdin(Stdio::piped())
+            .spawn()
+            .expect("sendmail runs");
+        let mut stdin = child.stdin.take().expect("stdin is a pipe");
+        stdin.write_all(text).expect("sendmail reads");
+        drop(stdin);
+        let status = child.wait().expect("sendmail ends");
+        assert!(status.success(), "{arguments:?}: {status}");
+    }
+
+    /// Waits until a line of its log has all of `words`.
+    pub(crate) fn wait_for(&mut self, words: &[&str]) {
+        let maillog = self.folder.path().join("maillog");
+        let is_there = |line: &str| words.iter().all(|word| line.contains(word));
+        self.daemon.wait_until(&format!("logs {words:?}"), |_| {
+            fs::read_to_string(&maillog).is_ok_and(|log| log.lines().any(is_there))
+        });
+    }
+
     /// What it logged.
     pub(crate) fn log(&self) -> String {
         let maillog = fs::read_to_string(self.folder.path().join("maillog"));
         format!("{}{}", self.daemon.log(), maillog.unwrap_or_default())
+    }
+}
+
+impl Drop for Postfix {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            eprintln!("{}", self.log());
+        }
     }
 }
 
@@ -102,10 +148,10 @@ fn files(folder: &Path) -> Vec<PathBuf> {
         .collect()
 }
 
-fn main_cf(here: &Path, domains: &[&str]) -> String {
+fn main_cf(here: &Path, domains: &[&str], settings: &str) -> String {
     let here = here.display();
     let domains = domains.join(" ");
-    format!(
+    let usual = format!(
         "compatibility_level = 3.6\n\
          queue_directory = {here}/queue\n\
          data_directory = {here}/data\n\
@@ -129,7 +175,12 @@ fn main_cf(here: &Path, domains: &[&str]) -> String {
          virtual_mailbox_maps = texthash:{here}/conf/boxes\n\
          virtual_uid_maps = static:65534\n\
          virtual_gid_maps = static:65534\n"
-    )
+    );
+    let name = |line: &str| line.split('=').next().unwrap_or_default().trim().to_owned();
+    let own: Vec<String> = settings.lines().map(name).collect();
+    let usual = usual.lines().filter(|line| !own.contains(&name(line)));
+    let lines: Vec<&str> = usual.chain(settings.lines()).collect();
+    format!("{}\n", lines.join("\n"))
 }
 
 fn master_cf(services: &[Smtpd]) -> String {
@@ -142,7 +193,8 @@ fn master_cf(services: &[Smtpd]) -> String {
         }
     }
     text.push_str(
-        "cleanup unix n - n - 0 cleanup\n\
+        "pickup unix n - n 1 1 pickup\n\
+         cleanup unix n - n - 0 cleanup\n\
          qmgr unix n - n 300 1 qmgr\n\
          tlsmgr unix - - n 1000? 1 tlsmgr\n\
          rewrite unix - - n - - trivial-rewrite\n\
@@ -151,6 +203,7 @@ fn master_cf(services: &[Smtpd]) -> String {
          trace unix - - n - 0 bounce\n\
          error unix - - n - - error\n\
          retry unix - - n - - error\n\
+         smtp unix - - n - - smtp\n\
          virtual unix - n n - - virtual\n\
          anvil unix - - n - 1 anvil\n\
          postlog unix-dgram n - n - 1 postlogd\n",

@@ -154,7 +154,7 @@ fn body() {
         address: address(place),
         settings,
     });
-    let mut postfix = Postfix::start(&services, &format!("{key}{chain}"), &MAILBOXES);
+    let mut postfix = Postfix::start(&services, &format!("{key}{chain}"), &MAILBOXES, "");
 
     let text = configuration(internet.folder(), "", "", "");
     let (message, body) = message();
