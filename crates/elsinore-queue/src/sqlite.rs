@@ -13,7 +13,9 @@
 //! A message is kept when its record in the segment is synced: one fsync for all that arrive together.
 //! The index is synced every second; after a loss of power its end is made again from the segments.
 
+mod change;
 mod claim;
+mod commit;
 mod compact;
 mod desk;
 mod fresh;

@@ -5,11 +5,12 @@
 //! segment is removed; a copy that the index does not know yet is recognised at the start by its mark.
 //! A damaged record is never copied: its segment stays, for `elsinore queue fsck`.
 
+use super::commit::Effects;
 use super::index::{JOB_COLUMNS, NTH_BITS, job_number, job_row};
 use super::scan::{Found, Place, Scan};
 use super::segment::{Head, KeptJob, RecordHeader};
 use super::segments::Fault;
-use super::writer::{Effects, Writer};
+use super::writer::Writer;
 use crate::content::Content;
 use crate::moment::Moment;
 use std::collections::VecDeque;

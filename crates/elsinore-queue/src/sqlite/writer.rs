@@ -3,14 +3,13 @@
 //! It takes what waits, serves claims at once, and writes the rest as one batch: rows, records, one
 //! fsync of the segment, the commit, and only then the answers. What comes meanwhile is the next batch.
 
+use super::commit::Effects;
 use super::index::{Index, NTH_BITS, Reach, Removed};
-use super::scan::Place;
 use super::segment::Settles;
 use super::segments::{Fault, Segments};
 use super::shared::Shared;
-use super::work::{Arrival, Closing, Reply, Sweep, Work, arrival};
+use super::work::{Arrival, Closing, Reply, Work, arrival};
 use crate::error::StoreError;
-use crate::id::MessageId;
 use crate::job::Settled;
 use crate::record::{Change, Kind, Record};
 use rusqlite::params;
@@ -48,42 +47,6 @@ pub(super) struct Writer {
     pub(super) lazy: Duration,
     /// Who waits for the end of tidying up.
     pub(super) tidied: Vec<Reply<()>>,
-}
-
-/// An answer to be given when the batch is committed.
-type Answer = Box<dyn FnOnce() + Send>;
-
-/// What a batch changes in memory once it is committed.
-#[derive(Default)]
-pub(super) struct Effects {
-    answers: Vec<Answer>,
-    arrived: Vec<(String, i64, bool)>,
-    settling: Vec<i64>,
-    ended: Vec<(i64, Option<(i64, bool)>)>,
-    kept: Vec<(u64, u64, bool)>,
-    moved: Vec<(MessageId, Place)>,
-    released: Vec<(u64, u64)>,
-    /// Destinations whose first due job has to be looked up.
-    stale: Vec<String>,
-    removed: Vec<(i64, String)>,
-    changed: Vec<(i64, Option<i64>)>,
-    durable: bool,
-    wake: bool,
-}
-
-impl Effects {
-    /// A message was copied from `from` to `to`.
-    pub(super) fn moved(&mut self, message: MessageId, from: &Place, to: Place) {
-        self.released.push((from.segment, from.length));
-        self.kept.push((to.segment, to.length, false));
-        self.moved.push((message, to));
-    }
-
-    fn answer<T: Send + 'static>(&mut self, reply: Reply<T>, value: T) {
-        self.answers.push(Box::new(move || {
-            let _gone = reply.send(Ok(value));
-        }));
-    }
 }
 
 impl From<rusqlite::Error> for Fault {
@@ -350,61 +313,6 @@ impl Writer {
         Ok(Settled::Done)
     }
 
-    fn change(
-        &mut self,
-        mut sweep: Sweep,
-        reply: Reply<u64>,
-        effects: &mut Effects,
-    ) -> Result<(), Fault> {
-        use crate::admin::Deed;
-        let piece = super::listing::piece(&self.index.sql, &sweep.filter, sweep.after)?;
-        for (job, _) in &piece.jobs {
-            match &sweep.deed {
-                Deed::Retry(now) => {
-                    self.index.run(
-                        "UPDATE job SET due = ?2, held = NULL WHERE job = ?1",
-                        params![job.job, now.0],
-                    )?;
-                }
-                Deed::Hold(why) => {
-                    self.index.run(
-                        "UPDATE job SET held = ?2 WHERE job = ?1",
-                        params![job.job, why],
-                    )?;
-                }
-                Deed::Release => {
-                    self.index
-                        .run("UPDATE job SET held = NULL WHERE job = ?1", [job.job])?;
-                }
-                Deed::Remove => {
-                    if let Removed::Last(place) = self.index.remove_job(job.job)? {
-                        effects.released.push((place.segment, place.length));
-                    }
-                    effects.removed.push((job.job, job.destination.clone()));
-                }
-            }
-            effects.changed.push(match &sweep.deed {
-                Deed::Retry(now) => (job.job, Some(now.0)),
-                Deed::Release => (job.job, Some(job.due)),
-                Deed::Hold(_) | Deed::Remove => (job.job, None),
-            });
-            effects.stale.push(job.destination.clone());
-        }
-        sweep.done += piece.jobs.len() as u64;
-        effects.wake = true;
-        match piece.next {
-            Some(after) => {
-                sweep.after = after;
-                self.more.push_back(Work::Change(sweep, reply));
-            }
-            None => {
-                effects.durable = true;
-                effects.answer(reply, sweep.done);
-            }
-        }
-        Ok(())
-    }
-
     fn record(&self, change: &Change) -> Result<(), Fault> {
         match change {
             Change::Put(kind, record) => self.index.run(
@@ -436,145 +344,5 @@ impl Writer {
             params![kind.word(), record.key, record.value],
         )?;
         Ok(rows > 0)
-    }
-
-    /// The batch is on disk: memory follows, then the answers go out.
-    fn committed(&mut self, effects: Effects) {
-        self.segments.committed();
-        for (segment, octets, single) in effects.kept {
-            self.segments.keep(segment, octets, single);
-        }
-        for (segment, octets) in effects.released {
-            self.segments.release(segment, octets);
-        }
-        {
-            let mut desk = self.shared.desk();
-            for (destination, due, held) in effects.arrived {
-                desk.arrived(&destination, 1, (!held).then_some(due));
-            }
-            for (message, place) in effects.moved {
-                desk.moved(message, place);
-            }
-            for (job, destination) in effects.removed {
-                desk.end(job, false);
-                desk.gone(&destination, 1);
-            }
-            for (job, due) in effects.changed {
-                desk.changed(job, due);
-            }
-            for (job, rest) in effects.ended {
-                let Some(destination) = desk.destination(job) else {
-                    continue;
-                };
-                desk.end(job, false);
-                match rest {
-                    Some((due, false)) => desk.lower(&destination, due),
-                    Some((_, true)) => {}
-                    None => desk.gone(&destination, 1),
-                }
-            }
-        }
-        let mut stale = effects.stale;
-        stale.sort_unstable();
-        stale.dedup();
-        for destination in stale {
-            if let Err(error) = self.look_up_first(&destination) {
-                self.shared.fail(super::index::fault(&error).to_string());
-                return;
-            }
-        }
-        for answer in effects.answers {
-            answer();
-        }
-        if effects.wake {
-            self.shared.wake();
-        }
-    }
-
-    /// The batch is not on disk, and nothing of it is in memory.
-    fn abandon(&mut self, fault: Fault, effects: &Effects) {
-        let undone = match &fault {
-            Fault::Full(_) => self
-                .segments
-                .roll_back()
-                .and_then(|()| {
-                    if self.index.sql.is_autocommit() {
-                        return Ok(());
-                    }
-                    self.index
-                        .run("ROLLBACK", [])
-                        .map(drop)
-                        .map_err(Fault::from)
-                })
-                .and_then(|()| {
-                    self.reach = self.index.reach()?;
-                    // Numbers of files are never used twice.
-                    self.reach.next_number = self.segments.next_number();
-                    Ok(())
-                }),
-            Fault::Failed(_) => Err(fault.clone()),
-        };
-        match (undone, fault) {
-            (Ok(()), Fault::Full(text) | Fault::Failed(text)) => self.shared.full(text),
-            (Err(Fault::Full(text) | Fault::Failed(text)), _) => self.shared.fail(text),
-        }
-        let mut desk = self.shared.desk();
-        for job in &effects.settling {
-            desk.settling(*job, false);
-        }
-    }
-
-    /// Looks up when the first job of a destination is due that is neither held nor leased.
-    fn look_up_first(&self, destination: &str) -> rusqlite::Result<()> {
-        let mut desk = self.shared.desk();
-        let mut query = self.index.sql.prepare_cached(
-            "SELECT due, job FROM job INDEXED BY job_due
-             WHERE destination = ?1 AND held IS NULL ORDER BY due, job",
-        )?;
-        let mut rows = query.query([destination])?;
-        let mut first = None;
-        while let Some(row) = rows.next()? {
-            if !desk.is_leased(row.get(1)?) {
-                first = Some(row.get(0)?);
-                break;
-            }
-        }
-        desk.set_first(destination, first);
-        Ok(())
-    }
-
-    /// What is due beside batches: durability of what could wait, writing the log back, removing dead
-    /// segments.
-    fn settle_down(&mut self, now: bool) {
-        let due = now
-            || self
-                .lazy_since
-                .is_some_and(|since| since.elapsed() >= self.lazy);
-        if !due {
-            return;
-        }
-        if let Err(fault) = self.make_durable() {
-            // Not done: tried again in a while, when no batch commits either.
-            self.lazy_since.get_or_insert_with(Instant::now);
-            match fault {
-                Fault::Full(text) => self.shared.full(text),
-                Fault::Failed(text) => self.shared.fail(text),
-            }
-        }
-    }
-
-    fn make_durable(&mut self) -> Result<(), Fault> {
-        let dead = self.segments.dead();
-        if self.lazy_since.take().is_some() || !dead.is_empty() {
-            self.index.barrier()?;
-        }
-        self.segments
-            .remove(&dead)
-            .map_err(|error| Fault::Failed(format!("segments: {error}")))?;
-        if !self.tidied.is_empty() {
-            self.index.shrink()?;
-        }
-        self.index.write_back()?;
-        Ok(())
     }
 }
