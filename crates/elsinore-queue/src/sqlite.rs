@@ -155,10 +155,7 @@ impl SqliteStore {
             lazy: settings.sync_index_every,
         };
         let (sender, receiver) = channel();
-        let writer = std::thread::Builder::new()
-            .name("queue-writer".to_owned())
-            .spawn(move || writer.run(&receiver))
-            .map_err(|error| StoreError::Failed(format!("no thread to write: {error}")))?;
+        let writer = Shared::start(&shared, move || writer.run(&receiver))?;
         Ok(Self {
             work: Mutex::new(Some(sender)),
             writer: Mutex::new(Some(writer)),

@@ -3,22 +3,21 @@
 use super::commit::Effects;
 use super::index::Removed;
 use super::segments::Fault;
-use super::work::{Reply, Sweep, Work};
+use super::work::Sweep;
 use super::writer::Writer;
 use crate::admin::Deed;
 use rusqlite::params;
 
 impl Writer {
-    /// Does the next piece of a sweep; what follows it waits its turn.
+    /// Does the next piece of a sweep; the answer is whether there are more.
     ///
     /// # Errors
     /// [`Fault`].
     pub(super) fn change(
         &mut self,
-        mut sweep: Sweep,
-        reply: Reply<u64>,
+        sweep: &mut Sweep,
         effects: &mut Effects,
-    ) -> Result<(), Fault> {
+    ) -> Result<bool, Fault> {
         let piece = super::listing::piece(&self.index.sql, &sweep.filter, sweep.after)?;
         for (job, _) in &piece.jobs {
             match &sweep.deed {
@@ -55,15 +54,9 @@ impl Writer {
         sweep.done += piece.jobs.len() as u64;
         effects.wake = true;
         match piece.next {
-            Some(after) => {
-                sweep.after = after;
-                self.more.push_back(Work::Change(sweep, reply));
-            }
-            None => {
-                effects.durable = true;
-                effects.answer(reply, sweep.done);
-            }
+            Some(after) => sweep.after = after,
+            None => effects.durable = true,
         }
-        Ok(())
+        Ok(piece.next.is_some())
     }
 }

@@ -3,8 +3,9 @@
 
 use super::scan::Place;
 use super::segments::Fault;
-use super::work::Reply;
+use super::work::{Reply, Work};
 use super::writer::Writer;
+use crate::error::StoreError;
 use crate::id::MessageId;
 use std::time::Instant;
 
@@ -27,6 +28,11 @@ pub(super) struct Effects {
     pub(super) changed: Vec<(i64, Option<i64>)>,
     pub(super) durable: bool,
     pub(super) wake: bool,
+    /// What follows once this is committed. When it is not, whoever asked is told, and nothing goes
+    /// on behind a piece that was not done.
+    pub(super) more: Vec<Work>,
+    /// Who waits for the end of tidying up, all of whose pieces are done.
+    pub(super) tidied: Vec<Reply<()>>,
 }
 
 impl Effects {
@@ -37,11 +43,28 @@ impl Effects {
         self.moved.push((message, to));
     }
 
-    /// Answers once the batch is committed.
-    pub(super) fn answer<T: Send + 'static>(&mut self, reply: Reply<T>, value: T) {
-        self.answers.push(Box::new(move || {
-            let _gone = reply.send(Ok(value));
-        }));
+    /// Answers: with a value once the batch is committed, with a refusal or a fault at once.
+    ///
+    /// # Errors
+    /// The fault.
+    pub(super) fn answer<T: Send + 'static>(
+        &mut self,
+        reply: Reply<T>,
+        done: Result<Result<T, StoreError>, Fault>,
+    ) -> Result<(), Fault> {
+        match done {
+            Ok(Ok(value)) => self.answers.push(Box::new(move || {
+                let _gone = reply.send(Ok(value));
+            })),
+            Ok(Err(refused)) => {
+                let _gone = reply.send(Err(refused));
+            }
+            Err(fault) => {
+                let _gone = reply.send(Err(fault.clone().into()));
+                return Err(fault);
+            }
+        }
+        Ok(())
     }
 }
 
@@ -49,6 +72,9 @@ impl Writer {
     /// The batch is on disk: memory follows, then the answers go out.
     pub(super) fn committed(&mut self, effects: Effects) {
         self.segments.committed();
+        self.more.extend(effects.more);
+        self.tidied.extend(effects.tidied);
+        let wrote = !effects.kept.is_empty();
         for (segment, octets, single) in effects.kept {
             self.segments.keep(segment, octets, single);
         }
@@ -94,6 +120,9 @@ impl Writer {
         for answer in effects.answers {
             answer();
         }
+        if wrote {
+            self.shared.has_room_again();
+        }
         if effects.wake {
             self.shared.wake();
         }
@@ -118,7 +147,12 @@ impl Writer {
                     self.reach = self.index.reach()?;
                     // Numbers of files are never used twice.
                     self.reach.next_number = self.segments.next_number();
-                    Ok(())
+                    // So that what takes no room of its own, like the end of a job, finds some in the
+                    // log of the index. As far as it goes: the disk is full.
+                    match self.index.write_back().map_err(Fault::from) {
+                        Ok(_) | Err(Fault::Full(_)) => Ok(()),
+                        Err(failed) => Err(failed),
+                    }
                 }),
             Fault::Failed(_) => Err(fault.clone()),
         };

@@ -12,7 +12,7 @@ use crate::id::MessageId;
 use crate::job::Standing;
 use crate::message::{Envelope, Recipient};
 use crate::moment::Moment;
-use rusqlite::{Connection, OpenFlags, OptionalExtension as _, params};
+use rusqlite::{Connection, ErrorCode, OpenFlags, OptionalExtension as _, params};
 use std::path::Path;
 
 /// The newest version this program knows.
@@ -94,7 +94,6 @@ pub(super) fn job_number(num: i64, nth: u32) -> i64 {
 
 /// What an error of SQLite says about the store, outside of a batch.
 pub(super) fn fault(error: &rusqlite::Error) -> StoreError {
-    use rusqlite::ErrorCode;
     let text = format!("index: {error}");
     match error.sqlite_error_code() {
         Some(ErrorCode::DiskFull) => StoreError::Full(text),
@@ -176,21 +175,38 @@ impl Index {
     /// # Errors
     /// What SQLite says.
     pub(super) fn barrier(&self) -> rusqlite::Result<()> {
-        // A commit under FULL syncs the whole log up to itself; one that writes nothing would not.
-        self.sql.execute_batch("PRAGMA synchronous = FULL;")?;
-        self.run("UPDATE place SET starts = starts", [])?;
-        self.sql.execute_batch("PRAGMA synchronous = NORMAL;")
+        match self.sync_log() {
+            Err(error) if error.sqlite_error_code() == Some(ErrorCode::DiskFull) => {
+                // The log cannot grow. Written back whole, it is synced and the database too, which is
+                // what was wanted; and it begins anew with the next commit, which needs no room then.
+                if self.write_back()? {
+                    Ok(())
+                } else {
+                    Err(error)
+                }
+            }
+            done => done,
+        }
     }
 
-    /// Writes the log back into the database as far as readers let it.
+    fn sync_log(&self) -> rusqlite::Result<()> {
+        // A commit under FULL syncs the whole log up to itself; one that writes nothing would not.
+        self.sql.execute_batch("PRAGMA synchronous = FULL;")?;
+        let synced = self.run("UPDATE place SET starts = starts", []);
+        self.sql.execute_batch("PRAGMA synchronous = NORMAL;")?;
+        synced.map(drop)
+    }
+
+    /// Writes the log back into the database as far as readers let it, syncing both; the answer is
+    /// whether that was all of it.
     ///
     /// # Errors
     /// What SQLite says.
-    pub(super) fn write_back(&self) -> rusqlite::Result<i64> {
+    pub(super) fn write_back(&self) -> rusqlite::Result<bool> {
         self.sql
             .query_row("PRAGMA wal_checkpoint(PASSIVE)", [], |row| {
-                let (log, done): (i64, i64) = (row.get(1)?, row.get(2)?);
-                Ok(log - done)
+                let (busy, log, done): (i64, i64, i64) = (row.get(0)?, row.get(1)?, row.get(2)?);
+                Ok(busy == 0 && log == done)
             })
     }
 

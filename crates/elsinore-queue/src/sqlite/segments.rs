@@ -6,6 +6,7 @@ use super::segment::{
     RECORD_HEADER, RecordHeader, SEGMENT_HEADER, SINGLE_TAG, Tag, segment_header,
 };
 use crate::content::Content;
+use crate::error::StoreError;
 use std::collections::{BTreeMap, HashMap};
 use std::fs::{File, OpenOptions};
 use std::io::{self, Read as _, Seek as _, Write as _};
@@ -37,8 +38,17 @@ impl Fault {
         }
     }
 
-    fn of_sync(what: &Path, error: &io::Error) -> Self {
+    pub(super) fn of_sync(what: &Path, error: &io::Error) -> Self {
         Self::Failed(format!("fsync of {}: {error}", what.display()))
+    }
+}
+
+impl From<Fault> for StoreError {
+    fn from(fault: Fault) -> Self {
+        match fault {
+            Fault::Full(text) => Self::Full(text),
+            Fault::Failed(text) => Self::Failed(text),
+        }
     }
 }
 

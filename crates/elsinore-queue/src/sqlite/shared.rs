@@ -15,6 +15,7 @@ use std::io;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::thread::JoinHandle;
 use tokio::sync::watch;
 
 /// Connections for reading that are kept.
@@ -34,6 +35,20 @@ pub(super) struct Shared {
     failed: AtomicBool,
     why: Mutex<Option<StoreErrorText>>,
     wake: watch::Sender<u64>,
+}
+
+/// Says that the store has ended when the thread that keeps it going does, by a panic too. The reason
+/// that is known stays.
+struct End(Arc<Shared>);
+
+impl Drop for End {
+    fn drop(&mut self) {
+        self.0.fail(if std::thread::panicking() {
+            "its writer ended by a defect of this program".to_owned()
+        } else {
+            "its writer has ended".to_owned()
+        });
+    }
 }
 
 #[derive(Debug, Clone)]
@@ -84,13 +99,41 @@ impl Shared {
         }
     }
 
+    /// Something was kept again.
+    pub(super) fn has_room_again(&self) {
+        let mut known = self.why.lock().unwrap_or_else(PoisonError::into_inner);
+        if matches!(*known, Some(StoreErrorText::Full(_))) {
+            *known = None;
+        }
+    }
+
+    /// Runs what keeps the store going, in a thread of its own. However it ends, the store is then
+    /// known to have ended.
+    ///
+    /// # Errors
+    /// [`StoreError::Failed`] when there is no thread for it.
+    pub(super) fn start(
+        shared: &Arc<Self>,
+        work: impl FnOnce() + Send + 'static,
+    ) -> Result<JoinHandle<()>, StoreError> {
+        let end = End(Arc::clone(shared));
+        std::thread::Builder::new()
+            .name("queue-writer".to_owned())
+            .spawn(move || {
+                let _end = end;
+                work();
+            })
+            .map_err(|error| StoreError::Failed(format!("no thread to write: {error}")))
+    }
+
     /// Why something was not done.
     pub(super) fn why_not(&self) -> StoreError {
         let known = self.why.lock().unwrap_or_else(PoisonError::into_inner);
         match known.clone() {
             Some(StoreErrorText::Full(why)) => StoreError::Full(why),
             Some(StoreErrorText::Failed(why)) => StoreError::Failed(why),
-            None => StoreError::Failed("its writer has ended".to_owned()),
+            // Not done for want of room; by now another was kept.
+            None => StoreError::Full("there was none a moment ago".to_owned()),
         }
     }
 

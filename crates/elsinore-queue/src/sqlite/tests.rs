@@ -111,3 +111,38 @@ async fn a_message_is_kept_over_a_restart_and_gone_when_it_is_settled() {
     assert_eq!(store.next_due().await.expect("known"), Some(later));
     store.close().await.expect("closes");
 }
+
+/// What a thread that writes leaves behind when it ends by a panic, in a store whose disk was full once.
+#[tokio::test]
+async fn a_writer_that_panics_ends_the_store_for_everybody() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let store = SqliteStore::open(SqliteSettings {
+        reserve_octets: 0,
+        ..SqliteSettings::new(folder.path().join("queue"))
+    })
+    .expect("opens");
+    store.shared.full("the disk was full".to_owned());
+    assert!(store.health().is_ok());
+    let kept = store.enqueue(message("example.net", b"To be"));
+    kept.await.expect("has room again");
+    assert!(
+        !store.shared.why_not().to_string().contains("was full"),
+        "the disk is full no longer"
+    );
+    store.shared.full("the disk was full again".to_owned());
+    let panicking = Shared::start(&store.shared, || panic!("a defect, as the test wants it"))
+        .expect("a thread");
+    assert!(panicking.join().is_err());
+    for refused in [
+        store.health().err(),
+        store.room(1).err(),
+        store.enqueue(message("example.net", b"or not")).await.err(),
+        store.claim(claim("example.net", 1)).await.err(),
+        store.body(MessageId::draw(NOW)).await.err(),
+    ] {
+        match refused {
+            Some(StoreError::Failed(why)) => assert!(why.contains("defect"), "{why}"),
+            other => panic!("{other:?}"),
+        }
+    }
+}

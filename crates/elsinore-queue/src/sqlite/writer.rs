@@ -11,6 +11,7 @@ use super::shared::Shared;
 use super::work::{Arrival, Closing, Reply, Work, arrival};
 use crate::error::StoreError;
 use crate::job::Settled;
+use crate::moment::Moment;
 use crate::record::{Change, Kind, Record};
 use rusqlite::params;
 use std::collections::{BTreeSet, VecDeque};
@@ -134,13 +135,20 @@ impl Writer {
     fn batch(&mut self, batch: Vec<Work>) {
         let mut effects = Effects::default();
         self.segments.begin();
-        match self.write(batch, &mut effects) {
+        let mut batch = batch.into_iter();
+        match self.write(&mut batch, &mut effects) {
             Ok(()) => self.committed(effects),
+            // Whoever is not answered by now looks for the reason, so what is left of the batch goes
+            // when that is noted.
             Err(fault) => self.abandon(fault, &effects),
         }
     }
 
-    fn write(&mut self, batch: Vec<Work>, effects: &mut Effects) -> Result<(), Fault> {
+    fn write(
+        &mut self,
+        batch: &mut impl Iterator<Item = Work>,
+        effects: &mut Effects,
+    ) -> Result<(), Fault> {
         self.index.run("BEGIN IMMEDIATE", [])?;
         for one in batch {
             self.one(one, effects)?;
@@ -169,61 +177,90 @@ impl Writer {
     fn one(&mut self, work: Work, effects: &mut Effects) -> Result<(), Fault> {
         match work {
             Work::Enqueue(arrival, reply) => {
-                if self.index.number_of(arrival.id)?.is_some() {
-                    let _gone =
-                        reply.send(Err(StoreError::Refused("a message of this name exists")));
-                    return Ok(());
-                }
-                self.arrive(*arrival, effects)?;
-                effects.answer(reply, ());
+                let kept = self.keep(*arrival, effects);
+                effects.answer(reply, kept)
             }
             Work::Settle(closings, reply) => {
-                let mut names = std::collections::HashSet::new();
-                for (notice, _) in closings.iter().flat_map(|closing| &closing.notices) {
-                    if !names.insert(notice.id) || self.index.number_of(notice.id)?.is_some() {
-                        let _gone = reply.send(Err(StoreError::Refused(NAME_TAKEN)));
-                        return Ok(());
-                    }
-                }
-                let mut settled = Vec::with_capacity(closings.len());
-                for closing in closings {
-                    settled.push(self.settle(closing, effects)?);
-                }
-                effects.answer(reply, settled);
+                let settled = self.settle_all(closings, effects);
+                effects.answer(reply, settled)
             }
-            Work::Change(sweep, reply) => self.change(sweep, reply, effects)?,
+            Work::Change(mut sweep, reply) => match self.change(&mut sweep, effects) {
+                Ok(true) => {
+                    effects.more.push(Work::Change(sweep, reply));
+                    Ok(())
+                }
+                Ok(false) => effects.answer(reply, Ok(Ok(sweep.done))),
+                Err(fault) => effects.answer(reply, Err(fault)),
+            },
             Work::BringForward(latest, reply) => {
-                let changed = self
-                    .index
-                    .run("UPDATE job SET due = ?1 WHERE due > ?1", [latest.0])?;
-                effects
-                    .stale
-                    .extend(self.shared.desk().names().iter().map(ToString::to_string));
-                effects.wake = true;
-                effects.answer(reply, changed as u64);
+                let changed = self.bring_forward(latest, effects);
+                effects.answer(reply, changed.map(Ok))
             }
             Work::Record(changes, reply) => {
-                for change in &changes {
-                    self.record(change)?;
-                }
-                effects.answer(reply, ());
+                let written = changes.iter().try_for_each(|change| self.record(change));
+                effects.answer(reply, written.map(Ok))
             }
             Work::RecordFirst(kind, record, reply) => {
-                let written = self.record_first(kind, &record)?;
                 effects.durable = true;
-                effects.answer(reply, written);
+                let written = self.record_first(kind, &record);
+                effects.answer(reply, written.map(Ok))
             }
-            Work::Tidy(mut compaction, reply) => {
-                if self.compact(&mut compaction, effects)? {
-                    self.more.push_back(Work::Tidy(compaction, reply));
-                } else {
-                    self.tidied.push(reply);
+            Work::Tidy(mut compaction, reply) => match self.compact(&mut compaction, effects) {
+                Ok(true) => {
+                    effects.more.push(Work::Tidy(compaction, reply));
+                    Ok(())
                 }
-            }
+                Ok(false) => {
+                    effects.tidied.push(reply);
+                    Ok(())
+                }
+                Err(fault) => effects.answer(reply, Err(fault)),
+            },
             // Served before the batch.
-            Work::Claim(..) | Work::Close(_) => {}
+            Work::Claim(..) | Work::Close(_) => Ok(()),
         }
-        Ok(())
+    }
+
+    /// Writes a message, unless there is one of its name.
+    fn keep(
+        &mut self,
+        arrival: Arrival,
+        effects: &mut Effects,
+    ) -> Result<Result<(), StoreError>, Fault> {
+        if self.index.number_of(arrival.id)?.is_some() {
+            return Ok(Err(StoreError::Refused(NAME_TAKEN)));
+        }
+        self.arrive(arrival, effects).map(Ok)
+    }
+
+    /// Writes settlements, unless one of their notices cannot be written.
+    fn settle_all(
+        &mut self,
+        closings: Vec<Closing>,
+        effects: &mut Effects,
+    ) -> Result<Result<Vec<Settled>, StoreError>, Fault> {
+        let mut names = std::collections::HashSet::new();
+        for (notice, _) in closings.iter().flat_map(|closing| &closing.notices) {
+            if !names.insert(notice.id) || self.index.number_of(notice.id)?.is_some() {
+                return Ok(Err(StoreError::Refused(NAME_TAKEN)));
+            }
+        }
+        closings
+            .into_iter()
+            .map(|closing| self.settle(closing, effects))
+            .collect::<Result<_, Fault>>()
+            .map(Ok)
+    }
+
+    fn bring_forward(&self, latest: Moment, effects: &mut Effects) -> Result<u64, Fault> {
+        let changed = self
+            .index
+            .run("UPDATE job SET due = ?1 WHERE due > ?1", [latest.0])?;
+        effects
+            .stale
+            .extend(self.shared.desk().names().iter().map(ToString::to_string));
+        effects.wake = true;
+        Ok(changed as u64)
     }
 
     /// Writes a message and its jobs.
