@@ -5,6 +5,7 @@ pub mod clock;
 pub mod deliver;
 pub mod dialer;
 pub mod doctor;
+pub mod host_field;
 pub mod https;
 pub mod own_addresses;
 pub mod resolver;

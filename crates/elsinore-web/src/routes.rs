@@ -20,6 +20,7 @@ use axum::http::{HeaderMap, Method, StatusCode};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
+use elsinore_net::host_field;
 use std::net::{IpAddr, Ipv4Addr};
 use std::time::{Duration, Instant};
 
@@ -130,29 +131,15 @@ fn refusal(site: &Site, request: &Request) -> Option<Response> {
 /// Whether the name in `Host` is one of this page's. A page on loopback that answered to any name
 /// could be read by every web site whose name is made to point at 127.0.0.1 (DNS rebinding).
 fn is_ours(headers: &HeaderMap, settings: &Settings) -> bool {
-    let Some(host) = headers
-        .get(header::HOST)
-        .and_then(|host| host.to_str().ok())
-    else {
-        return false;
-    };
-    let host = host.to_ascii_lowercase();
-    if let Some(url) = &settings.url
-        && url.host() == host
-    {
-        return true;
-    }
     if settings.url.is_none() && !settings.listen.ip().is_loopback() {
-        return true;
+        return headers.contains_key(header::HOST);
     }
-    let name = match host.rsplit_once(':') {
-        Some((name, port)) if port.bytes().all(|octet| octet.is_ascii_digit()) => name,
-        _ => host.as_str(),
-    };
-    let address = name
-        .strip_prefix('[')
-        .and_then(|name| name.strip_suffix(']'));
-    name == "localhost" || address.unwrap_or(name).parse::<IpAddr>().is_ok()
+    let mut hosts = headers.get_all(header::HOST).iter();
+    let by_url = settings.url.as_ref().is_some_and(|url| {
+        let host = hosts.next().and_then(|host| host.to_str().ok());
+        hosts.next().is_none() && host.is_some_and(|host| host.eq_ignore_ascii_case(url.host()))
+    });
+    by_url || host_field::is_own(headers, &[])
 }
 
 /// Whether another site made the browser send this (Fetch Metadata; else RFC 6454 §7). Programs that are

@@ -7,8 +7,8 @@
 
 use axum::http::{HeaderMap, StatusCode, header};
 use elsinore_dane::name::DomainName;
+use elsinore_net::host_field;
 use std::fmt;
-use std::net::IpAddr;
 
 /// The fewest characters of a token.
 const SHORTEST_TOKEN: usize = 16;
@@ -85,7 +85,7 @@ impl Guard {
     pub fn let_in(&self, door: Door, headers: &HeaderMap) -> Result<(), Refused> {
         match door {
             Door::Owner => Ok(()),
-            Door::Tcp if self.knows_host(headers) => Ok(()),
+            Door::Tcp if host_field::is_own(headers, &self.hosts) => Ok(()),
             Door::Tcp => Err(Refused(
                 StatusCode::MISDIRECTED_REQUEST,
                 "the Host field is none of this server's names ([relay.admin] hosts)",
@@ -136,39 +136,6 @@ impl Guard {
             Err(Refused(StatusCode::UNAUTHORIZED, "this is not the token"))
         }
     }
-
-    fn knows_host(&self, headers: &HeaderMap) -> bool {
-        let mut hosts = headers.get_all(header::HOST).iter();
-        let (Some(host), None) = (hosts.next(), hosts.next()) else {
-            return false;
-        };
-        let Ok(host) = host.to_str() else {
-            return false;
-        };
-        let Some(name) = without_port(host) else {
-            return false;
-        };
-        let bare = (name
-            .strip_prefix('[')
-            .and_then(|rest| rest.strip_suffix(']')))
-        .unwrap_or(name);
-        bare.parse::<IpAddr>().is_ok()
-            || name.eq_ignore_ascii_case("localhost")
-            || DomainName::parse(name).is_ok_and(|name| self.hosts.contains(&name))
-    }
-}
-
-/// `host` of `host:port` (RFC 9110 §7.2); nothing when the port is none.
-fn without_port(host: &str) -> Option<&str> {
-    let is_port = |text: &str| text.parse::<u16>().is_ok();
-    match host.rsplit_once(':') {
-        Some((name, port)) if is_port(port) && (!name.contains(':') || name.ends_with(']')) => {
-            Some(name)
-        }
-        Some(_) if host.ends_with(']') => Some(host),
-        Some(_) => None,
-        None => Some(host),
-    }
 }
 
 #[cfg(test)]
@@ -194,21 +161,9 @@ mod tests {
     fn only_own_names_are_answered_over_tcp() {
         for (host, expected) in [
             ("127.0.0.1:2580", true),
-            ("127.0.0.1", true),
-            ("[::1]:2580", true),
-            ("[::1]", true),
-            ("localhost:2580", true),
-            ("LOCALHOST", true),
-            ("relay.example.org:2580", true),
-            ("Relay.Example.Org", true),
-            ("evil.example", false),
+            ("localhost", true),
+            ("Relay.Example.Org:2580", true),
             ("evil.example:2580", false),
-            ("localhost.evil.example", false),
-            ("127.0.0.1.evil.example", false),
-            ("relay.example.org.evil.example", false),
-            ("localhost:99999", false),
-            ("::1", false),
-            ("", false),
         ] {
             let headers = headers(&[("host", host)]);
             assert_eq!(
