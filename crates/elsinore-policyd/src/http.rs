@@ -1,18 +1,22 @@
 //! The lookup as JSON, for other MTAs and for people; health and metrics. On loopback.
 //!
 //! `GET /v1/lookup?domain=example.org` (any key that Postfix could ask for), `/healthz`, `/readyz`,
-//! `/metrics`.
+//! `/metrics`. Whoever calls us by a foreign name is refused: a page that a browser shows could
+//! otherwise learn by it where mail goes (DNS rebinding).
 
 use crate::desk::{Desk, Reply};
 use crate::lookup_key::LookupKey;
-use crate::server::{Running, Seat, stopped};
+use crate::server::{Running, Seats, stopped};
 use crate::settings::ConnectionLimits;
 use axum::Router;
-use axum::extract::{Query, State};
-use axum::http::header::{ALLOW, CACHE_CONTROL, CONTENT_TYPE};
-use axum::http::{Method, StatusCode};
+use axum::extract::{Query, Request, State};
+use axum::http::header::{ALLOW, CACHE_CONTROL, CONTENT_TYPE, X_CONTENT_TYPE_OPTIONS};
+use axum::http::{HeaderValue, Method, StatusCode};
+use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
+use elsinore_dane::name::DomainName;
+use elsinore_net::host_field;
 use hyper::server::conn::http1;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
@@ -21,6 +25,7 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::watch;
 
 /// Octets of the head of a request.
 const HEAD_OCTETS: usize = 16 * 1024;
@@ -32,24 +37,31 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 /// Says whether our own DNS works, or how it does not.
 pub type Readiness = Arc<dyn Fn() -> Result<(), String> + Send + Sync>;
 
+/// What answers by HTTP.
 #[derive(Clone)]
-struct Office {
-    desk: Desk,
-    readiness: Readiness,
+pub struct Office {
+    /// Answers.
+    pub desk: Desk,
+    /// Whether it can.
+    pub readiness: Readiness,
+    /// Names that requests may call us by, beside addresses and `localhost`.
+    pub hosts: watch::Receiver<Vec<DomainName>>,
+}
+
+impl std::fmt::Debug for Office {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Office").finish_non_exhaustive()
+    }
 }
 
 /// Serves until `running` says `false`.
 pub async fn serve(
-    desk: Desk,
-    readiness: Readiness,
+    office: Office,
     listener: TcpListener,
     limits: ConnectionLimits,
     running: Running,
 ) {
-    let office = Office {
-        desk: desk.clone(),
-        readiness,
-    };
+    let seats = Seats::new(&office.desk, limits.most);
     let router = Router::new()
         .route("/v1/lookup", get(lookup))
         .route("/healthz", get(async || "alive\n"))
@@ -58,6 +70,7 @@ pub async fn serve(
         .method_not_allowed_fallback(async |_: Method| {
             (StatusCode::METHOD_NOT_ALLOWED, [(ALLOW, "GET, HEAD")], "")
         })
+        .layer(middleware::from_fn_with_state(office.clone(), let_in))
         .with_state(office);
     loop {
         let accepted = tokio::select! {
@@ -68,7 +81,7 @@ pub async fn serve(
             tokio::time::sleep(ACCEPT_PAUSE).await;
             continue;
         };
-        let Some(seat) = Seat::take(&desk, limits.most) else {
+        let Some(seat) = seats.take() else {
             continue;
         };
         let (router, running) = (router.clone(), running.clone());
@@ -98,6 +111,23 @@ async fn connection(stream: TcpStream, router: Router, limits: ConnectionLimits,
     }
     connection.as_mut().graceful_shutdown();
     let _ = tokio::time::timeout(limits.transfer, connection).await;
+}
+
+/// Every request: is it meant for us.
+async fn let_in(State(office): State<Office>, request: Request, next: Next) -> Response {
+    let is_ours = host_field::is_own(request.headers(), &office.hosts.borrow());
+    let mut response = if is_ours {
+        next.run(request).await
+    } else {
+        office.desk.metrics().misdirected.inc();
+        let text = "the Host field is none of this server's names ([policyd] hosts)\n";
+        (StatusCode::MISDIRECTED_REQUEST, text).into_response()
+    };
+    let nosniff = HeaderValue::from_static("nosniff");
+    response
+        .headers_mut()
+        .insert(X_CONTENT_TYPE_OPTIONS, nosniff);
+    response
 }
 
 #[derive(Deserialize)]

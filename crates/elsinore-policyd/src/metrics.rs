@@ -19,8 +19,10 @@ pub struct Metrics {
     registry: Registry,
     /// Requests by socketmap.
     pub socketmap: Counter,
-    /// Requests by HTTP.
+    /// Lookups by HTTP.
     pub http: Counter,
+    /// Requests by HTTP under a name that is not ours.
+    pub misdirected: Counter,
     /// Requests answered from the cache.
     pub cached: Counter,
     /// Requests that waited for an answer to be found out.
@@ -34,7 +36,7 @@ pub struct Metrics {
     rows: Family<Labels, Counter>,
     ahead: Counter,
     took: Histogram,
-    /// Connections open now, socketmap and HTTP.
+    /// Connections open now, socketmap and HTTP together.
     pub connections: Gauge,
     /// Connections closed at once because too many were open.
     pub refused: Counter,
@@ -67,6 +69,7 @@ impl Metrics {
         };
         let socketmap = counter("socketmap_requests", "Requests by socketmap");
         let http = counter("http_requests", "Lookups by HTTP");
+        let misdirected = counter("misdirected", "Requests by HTTP under a foreign name");
         let cached = counter("cached", "Requests answered from the cache");
         let waited = counter(
             "waited",
@@ -103,6 +106,7 @@ impl Metrics {
             registry,
             socketmap,
             http,
+            misdirected,
             cached,
             waited,
             given_up,

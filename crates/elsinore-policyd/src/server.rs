@@ -6,9 +6,10 @@ mod connection;
 use crate::desk::Desk;
 use crate::settings::ConnectionLimits;
 use std::io;
+use std::sync::Arc;
 use std::time::Duration;
 use tokio::net::{TcpListener, UnixListener};
-use tokio::sync::watch;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 
 /// How long to wait when no connection can be accepted, as when all files are open.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
@@ -36,10 +37,11 @@ pub async fn serve(
     running: Running,
 ) {
     let (tell, told) = watch::channel(true);
+    let seats = Seats::new(&desk, limits.most);
     let mut accepting = tokio::task::JoinSet::new();
     for listener in listeners {
-        let (desk, told) = (desk.clone(), told.clone());
-        accepting.spawn(accept(desk, listener, limits, told));
+        let (desk, seats, told) = (desk.clone(), seats.clone(), told.clone());
+        accepting.spawn(accept(desk, listener, seats, limits, told));
     }
     drop(told);
     stopped(running).await;
@@ -55,7 +57,13 @@ pub async fn stopped(mut running: Running) {
     let _ = running.wait_for(|running| !*running).await;
 }
 
-async fn accept(desk: Desk, listener: Listener, limits: ConnectionLimits, running: Running) {
+async fn accept(
+    desk: Desk,
+    listener: Listener,
+    seats: Seats,
+    limits: ConnectionLimits,
+    running: Running,
+) {
     loop {
         let accepted = tokio::select! {
             () = stopped(running.clone()) => return,
@@ -65,7 +73,7 @@ async fn accept(desk: Desk, listener: Listener, limits: ConnectionLimits, runnin
             tokio::time::sleep(ACCEPT_PAUSE).await;
             continue;
         };
-        let Some(seat) = Seat::take(&desk, limits.most) else {
+        let Some(seat) = seats.take() else {
             continue;
         };
         let (desk, running) = (desk.clone(), running.clone());
@@ -98,25 +106,45 @@ impl Listener {
     }
 }
 
-/// A place among the connections.
-pub(crate) struct Seat(Desk);
+/// The places for connections of one server: Postfix must not find them taken by whoever talks HTTP.
+#[derive(Clone)]
+pub(crate) struct Seats {
+    desk: Desk,
+    free: Arc<Semaphore>,
+}
 
-impl Seat {
+impl Seats {
+    /// `most` places.
+    pub(crate) fn new(desk: &Desk, most: usize) -> Self {
+        Self {
+            desk: desk.clone(),
+            free: Arc::new(Semaphore::new(most.min(Semaphore::MAX_PERMITS))),
+        }
+    }
+
     /// A place, if one is free; else the refusal is counted.
-    pub(crate) fn take(desk: &Desk, most: usize) -> Option<Self> {
-        let metrics = desk.metrics();
-        let open = metrics.connections.inc();
-        let seat = Self(desk.clone());
-        if usize::try_from(open).unwrap_or(0) >= most {
+    pub(crate) fn take(&self) -> Option<Seat> {
+        let metrics = self.desk.metrics();
+        let Ok(permit) = Arc::clone(&self.free).try_acquire_owned() else {
             metrics.refused.inc();
             return None;
-        }
-        Some(seat)
+        };
+        metrics.connections.inc();
+        Some(Seat {
+            desk: self.desk.clone(),
+            _permit: permit,
+        })
     }
+}
+
+/// A place among the connections.
+pub(crate) struct Seat {
+    desk: Desk,
+    _permit: OwnedSemaphorePermit,
 }
 
 impl Drop for Seat {
     fn drop(&mut self) {
-        self.0.metrics().connections.dec();
+        self.desk.metrics().connections.dec();
     }
 }

@@ -1,5 +1,6 @@
 //! What the service is told once.
 
+use elsinore_dane::name::DomainName;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -13,6 +14,8 @@ pub struct Settings {
     pub socket: Option<PathBuf>,
     /// Address of the JSON lookup, of health and of metrics.
     pub http: Option<SocketAddr>,
+    /// Names that requests by HTTP may call it by, beside addresses and `localhost`.
+    pub hosts: Vec<DomainName>,
     /// Bounds on connections.
     pub connections: ConnectionLimits,
     /// Bounds on what is kept.
@@ -27,6 +30,7 @@ impl Default for Settings {
             listen: vec![SocketAddr::from(([127, 0, 0, 1], 8672))],
             socket: None,
             http: Some(SocketAddr::from(([127, 0, 0, 1], 8673))),
+            hosts: Vec::new(),
             connections: ConnectionLimits::default(),
             cache: CacheLimits::default(),
             work: WorkLimits::default(),

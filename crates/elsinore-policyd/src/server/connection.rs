@@ -8,7 +8,7 @@ use crate::settings::ConnectionLimits;
 use crate::socketmap::{Form, LONGEST_REQUEST, Received, receive};
 use std::sync::Arc;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout, timeout_at};
 
 /// Octets read at once, and so a bound on requests that wait; more than the longest request.
 const READ_OCTETS: usize = 16 * 1024;
@@ -38,6 +38,7 @@ where
         limits,
         input: vec![0; READ_OCTETS],
         filled: 0,
+        until: None,
         output: Vec::new(),
         steps: Vec::new(),
     };
@@ -59,6 +60,8 @@ struct Connection<'a, S> {
     limits: ConnectionLimits,
     input: Vec<u8>,
     filled: usize,
+    /// When the request that has begun must be there, however its octets trickle.
+    until: Option<Instant>,
     output: Vec<u8>,
     steps: Vec<Step>,
 }
@@ -66,13 +69,14 @@ struct Connection<'a, S> {
 impl<S: AsyncRead + AsyncWrite + Unpin> Connection<'_, S> {
     /// Reads some more; `false` at the end, whatever ended it.
     async fn read(&mut self) -> bool {
-        let patience = if self.filled == 0 {
-            self.limits.idle
+        let now = Instant::now();
+        let until = if self.filled == 0 {
+            now + self.limits.idle
         } else {
-            self.limits.transfer
+            *self.until.get_or_insert(now + self.limits.transfer)
         };
         let room = &mut self.input[self.filled..];
-        match timeout(patience, self.stream.read(room)).await {
+        match timeout_at(until, self.stream.read(room)).await {
             Ok(Ok(count)) if count > 0 => {
                 self.filled += count;
                 true
@@ -111,6 +115,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<'_, S> {
                     break;
                 }
             }
+        }
+        if begin > 0 {
+            self.until = None;
         }
         self.input.copy_within(begin..self.filled, 0);
         self.filled -= begin;
@@ -153,11 +160,55 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<'_, S> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::advice::{Advice, Adviser, Renewal};
+    use crate::settings::{CacheLimits, WorkLimits};
     use crate::socketmap::netstring;
+    use elsinore_dane::next_hop::NextHop;
+    use elsinore_net::clock::SystemClock;
+    use futures_util::future::BoxFuture;
+    use std::time::Duration;
+    use tokio::sync::watch;
 
     #[test]
     fn fixed_replies_are_netstrings() {
         assert_eq!(&*netstring("PERM there is no key in"), NO_KEY);
         assert_eq!(&*netstring("PERM this is no netstring"), BROKEN);
+    }
+
+    #[derive(Debug)]
+    struct Knows;
+
+    impl Adviser for Knows {
+        fn advise<'a>(&'a self, next_hop: &'a NextHop, _: Renewal) -> BoxFuture<'a, Advice> {
+            let mut advice = Advice::temporary(next_hop, "not now");
+            advice.holds = Duration::from_secs(3600);
+            Box::pin(async { advice })
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_request_has_its_time_however_it_trickles() {
+        let clock = Arc::new(SystemClock);
+        let (cache, work) = (CacheLimits::default(), WorkLimits::default());
+        let desk = Desk::open(Arc::new(Knows), clock, &cache, work).unwrap();
+        let limits = ConnectionLimits::default();
+        let request = b"17:QUERY example.org,";
+        for (pause, expected) in [(limits.transfer / 30, 3), (limits.transfer / 5, 0)] {
+            let (mut client, server) = tokio::io::duplex(1024);
+            let (_tell, running) = watch::channel(true);
+            let desk = desk.clone();
+            let served = tokio::spawn(async move { run(server, &desk, limits, running).await });
+            for octet in request.iter().cycle().take(3 * request.len()) {
+                if client.write_all(&[*octet]).await.is_err() {
+                    break;
+                }
+                tokio::time::sleep(pause).await;
+            }
+            let _ = client.shutdown().await;
+            let mut replies = String::new();
+            client.read_to_string(&mut replies).await.unwrap();
+            assert_eq!(replies.matches("TEMP").count(), expected, "{replies}");
+            served.await.unwrap();
+        }
     }
 }

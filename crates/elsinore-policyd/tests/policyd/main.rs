@@ -8,5 +8,6 @@
 mod combinations;
 mod document;
 mod house;
+mod http;
 mod protocol;
 mod rows;

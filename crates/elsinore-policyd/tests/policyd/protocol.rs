@@ -17,7 +17,7 @@ use tokio::sync::watch;
 
 /// Knows every destination; one takes a moment.
 #[derive(Debug)]
-struct Knows;
+pub(crate) struct Knows;
 
 impl Adviser for Knows {
     fn advise<'a>(&'a self, next_hop: &'a NextHop, _: Renewal) -> BoxFuture<'a, Advice> {
@@ -129,10 +129,32 @@ async fn garbage_gets_one_clear_reply_and_the_end() {
     const BROKEN: &str = "25:PERM this is no netstring,";
     const NO_KEY: &str = "23:PERM there is no key in,";
     let house = house(ConnectionLimits::default()).await;
+    const GONE: &str = "9:NOTFOUND ,";
     let huge = format!("99999:{}", "x".repeat(99_999));
+    let megabyte = format!("1000006:QUERY {},", "x".repeat(1_000_000));
+    // As long as Postfix may send, and longer than any key.
+    let longest = format!("10000:QUERY {},", "x".repeat(9994));
+    let too_long = format!("1206:QUERY {},", "x".repeat(1200));
+    let map = format!("267:{} example.org,", "m".repeat(255));
     for (octets, expected) in [
         ("GET / HTTP/1.1\r\n\r\n".to_owned(), BROKEN.to_owned()),
         (huge, BROKEN.to_owned()),
+        (megabyte, BROKEN.to_owned()),
+        (longest, BROKEN.to_owned()),
+        (too_long, GONE.to_owned()),
+        (map, MAY.to_owned()),
+        ("-1:,".to_owned(), BROKEN.to_owned()),
+        ("-17:QUERY example.org,".to_owned(), BROKEN.to_owned()),
+        ("+17:QUERY example.org,".to_owned(), BROKEN.to_owned()),
+        ("017:QUERY example.org,".to_owned(), BROKEN.to_owned()),
+        ("99999999999999999999:".to_owned(), BROKEN.to_owned()),
+        ("16:QUERY example.org,".to_owned(), BROKEN.to_owned()),
+        ("18:QUERY example.org,".to_owned(), String::new()),
+        ("17:QUERY exam\0le.org,".to_owned(), GONE.to_owned()),
+        ("17:QUERY example\r\n.o,".to_owned(), GONE.to_owned()),
+        ("17:QU\0RY example.org,".to_owned(), MAY.to_owned()),
+        ("19:no/such example.org,".to_owned(), MAY.to_owned()),
+        ("12: example.org,".to_owned(), MAY.to_owned()),
         ("\0\0\0\0\0\0\0".to_owned(), BROKEN.to_owned()),
         (
             "5:QUERY,17:QUERY example.org,".to_owned(),
@@ -162,11 +184,10 @@ async fn garbage_gets_one_clear_reply_and_the_end() {
 }
 
 #[tokio::test]
-async fn bounded_connections_slow_clients_and_the_end() {
+async fn bounded_connections_and_the_end() {
     let limits = ConnectionLimits {
         most: 2,
-        idle: Duration::from_millis(200),
-        transfer: Duration::from_millis(200),
+        ..ConnectionLimits::default()
     };
     let house = house(limits).await;
     let mut first = TcpStream::connect(house.at).await.unwrap();
@@ -178,11 +199,28 @@ async fn bounded_connections_slow_clients_and_the_end() {
     }
     let mut third = TcpStream::connect(house.at).await.unwrap();
     assert_eq!(third.read(&mut [0; 8]).await.unwrap_or(0), 0);
-    // One says half a request, one nothing: both are cut off.
-    first.write_all(b"17:QU").await.unwrap();
-    assert_eq!(first.read(&mut [0; 8]).await.unwrap_or(0), 0);
-    assert_eq!(second.read(&mut [0; 8]).await.unwrap_or(0), 0);
+    drop((first, second));
     house.running.send(false).unwrap();
     house.server.await.unwrap();
     assert!(TcpStream::connect(house.at).await.is_err());
+}
+
+/// One says half a request, one nothing; one asks and takes no reply: all are cut off.
+#[tokio::test]
+async fn slow_clients_are_cut_off() {
+    let limits = ConnectionLimits {
+        idle: Duration::from_millis(100),
+        transfer: Duration::from_millis(100),
+        ..ConnectionLimits::default()
+    };
+    let house = house(limits).await;
+    for begun in [&b""[..], b"1", b"17:QU", b"17:QUERY example.org"] {
+        let mut stream = TcpStream::connect(house.at).await.unwrap();
+        stream.write_all(begun).await.unwrap();
+        assert_eq!(stream.read(&mut [0; 8]).await.unwrap_or(0), 0, "{begun:?}");
+    }
+    let mut stream = TcpStream::connect(house.at).await.unwrap();
+    let request = b"17:QUERY example.org,".repeat(1000);
+    // Without end, were it not for the time that a reply may take.
+    while stream.write_all(&request).await.is_ok() {}
 }

@@ -11,6 +11,7 @@ use crate::network::{self, block_on};
 use crate::output::{self, printable};
 use anyhow::Result;
 use clap::Args;
+use elsinore_dane::name::DomainName;
 use elsinore_policyd::advice::{Adviser as _, Renewal};
 use elsinore_policyd::desk::Desk;
 use elsinore_policyd::lookup_key::LookupKey;
@@ -151,9 +152,15 @@ async fn serve(
             .health()
     });
     let mut tasks = tokio::task::JoinSet::new();
+    let (call_by, hosts) = watch::channel(service.hosts.clone());
     if let Some(listener) = sockets.http {
-        let (desk, running, limits) = (desk.clone(), running.clone(), service.connections);
-        tasks.spawn(http::serve(desk, readiness, listener, limits, running));
+        let office = http::Office {
+            desk: desk.clone(),
+            readiness,
+            hosts,
+        };
+        let (running, limits) = (running.clone(), service.connections);
+        tasks.spawn(http::serve(office, listener, limits, running));
     }
     let socketmap = server::serve(
         desk.clone(),
@@ -179,8 +186,9 @@ async fn serve(
                 Wish::Reload => {
                     service::tell(Stage::Reloading, "reading the configuration");
                     let said = match reload(global) {
-                        Ok((new, mark)) => {
+                        Ok((new, mark, hosts)) => {
                             desk.ask_of(Arc::new(new.adviser.clone()), &mark);
+                            call_by.send_replace(hosts);
                             *engine.lock().unwrap_or_else(PoisonError::into_inner) = new;
                             "the new configuration is in force".to_owned()
                         }
@@ -203,8 +211,10 @@ async fn serve(
     Ok(ExitCode::SUCCESS)
 }
 
-/// The engine of the configuration as it is now, and its mark; where it listens stays what it was.
-fn reload(global: &GlobalArguments) -> Result<(Engine, String)> {
+/// The engine of the configuration as it is now, its mark, and the names of the HTTP server. Sockets
+/// and bounds stay what they were.
+fn reload(global: &GlobalArguments) -> Result<(Engine, String, Vec<DomainName>)> {
     let settings = Settings::resolve(global)?;
-    Ok((Engine::start(&settings)?, engine::mark(&settings)?))
+    let (engine, mark) = (Engine::start(&settings)?, engine::mark(&settings)?);
+    Ok((engine, mark, settings.policyd.service.hosts))
 }

@@ -321,9 +321,11 @@ pub(crate) struct PolicydSection {
     pub(crate) socket_mode: Option<Parsed<FileMode>>,
     /// Address of lookup, health and metrics; `off` for none.
     pub(crate) http: Option<Parsed<HttpPlace>>,
+    /// Names that requests by HTTP may call it by, beside addresses and `localhost`.
+    pub(crate) hosts: Vec<Parsed<DomainName>>,
     /// Whether an address that is not loopback is meant.
     pub(crate) public: Option<bool>,
-    /// Connections served at a time.
+    /// Connections served at a time, socketmap and HTTP apart.
     pub(crate) connections: Option<Count>,
     /// Destinations looked up at a time.
     pub(crate) lookups: Option<Count>,

@@ -2,6 +2,7 @@
 
 use super::file::{Count, Megabytes, Parsed, PolicydSection};
 use super::relay::section::FileMode;
+use super::resolved::unwrap_all;
 use elsinore_policyd::settings::{CacheLimits, ConnectionLimits, Settings, WorkLimits};
 use std::net::{AddrParseError, SocketAddr};
 use std::path::Path;
@@ -51,6 +52,7 @@ pub(super) fn resolve(section: PolicydSection, folder: &Path) -> PolicydSettings
             http: section
                 .http
                 .map_or(usual.http, |Parsed(HttpPlace(place))| place),
+            hosts: unwrap_all(section.hosts),
             connections: ConnectionLimits {
                 most: many(section.connections, usual.connections.most),
                 ..usual.connections

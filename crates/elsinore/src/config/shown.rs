@@ -224,6 +224,7 @@ fn policyd(rows: &mut Rows<'_>, policyd: &PolicydSettings) {
         Some(address) => rows.text("http", address),
         None => rows.text("http", "off"),
     }
+    rows.list("hosts", &service.hosts);
     rows.flag("public", policyd.public);
     rows.number("connections", service.connections.most);
     rows.number("lookups", service.work.at_once);
