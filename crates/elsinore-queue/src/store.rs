@@ -86,8 +86,8 @@ pub trait QueueStore: fmt::Debug + Send + Sync + 'static {
     /// [`waiting`](Self::waiting) now and then must be enough.
     fn wakeups(&self) -> watch::Receiver<u64>;
 
-    /// Lets no job be due later than `latest`: for a clock that was set back. The answer is the
-    /// number of jobs changed.
+    /// Lets no job be due later than `latest`, held and leased ones included: for a clock that was set
+    /// back. The answer is the number of jobs changed.
     ///
     /// # Errors
     /// [`StoreError`].

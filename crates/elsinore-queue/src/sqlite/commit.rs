@@ -26,6 +26,8 @@ pub(super) struct Effects {
     pub(super) stale: Vec<String>,
     pub(super) removed: Vec<(i64, String)>,
     pub(super) changed: Vec<(i64, Option<i64>)>,
+    /// No job on lease is due later once its lease ends.
+    pub(super) latest: Option<i64>,
     pub(super) durable: bool,
     pub(super) wake: bool,
     /// What follows once this is committed. When it is not, whoever asked is told, and nothing goes
@@ -95,6 +97,9 @@ impl Writer {
             }
             for (job, due) in effects.changed {
                 desk.changed(job, due);
+            }
+            if let Some(latest) = effects.latest {
+                desk.bring_forward(latest);
             }
             for (job, rest) in effects.ended {
                 let Some(destination) = desk.destination(job) else {

@@ -216,6 +216,13 @@ impl Desk {
         }
     }
 
+    /// Lets no job on lease be due later than `latest` once its lease ends.
+    pub(super) fn bring_forward(&mut self, latest: i64) {
+        for lease in self.leases.values_mut() {
+            lease.due = lease.due.map(|due| due.min(latest));
+        }
+    }
+
     /// The lease, when it is still held.
     pub(super) fn held(&mut self, lease: Lease, now: Instant) -> Option<&mut OnLease> {
         self.sweep(now);

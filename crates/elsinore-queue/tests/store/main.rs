@@ -73,6 +73,7 @@ conformance! {
         waiting_destinations_come_in_order_page_by_page
         next_due_sees_what_is_free
         a_clock_set_back_is_mended_by_bringing_forward
+        what_is_brought_forward_while_leased_is_due_then
         wakeups_come_when_something_may_be_due
     }
     settling {

@@ -3,11 +3,12 @@
 use crate::place::Place;
 use crate::sample::{
     LONG, NOW, Store, again, at, claim, claim_at, claim_of, claim_one, done, job, keep, message,
-    settle, until, with_jobs,
+    only, settle, until, with_jobs,
 };
 use elsinore_queue::admin::{Deed, Filter};
 use elsinore_queue::job::{DueDestination, Settlement};
 use elsinore_queue::moment::Moment;
+use std::time::Duration;
 use tokio::sync::watch;
 
 /// Keeps a message for `destination` that is due so many seconds from now.
@@ -184,6 +185,44 @@ pub(crate) async fn a_clock_set_back_is_mended_by_bringing_forward(place: &dyn P
     assert_eq!(jobs.len(), 3);
     for leased in &jobs {
         settle(&store, done(leased.lease)).await;
+    }
+}
+
+pub(crate) async fn what_is_brought_forward_while_leased_is_due_then(place: &dyn Place) {
+    let store = place.open().await;
+    let (now, latest) = (at(-5000), at(-4000));
+    let forward = async || {
+        store.bring_forward(latest).await.expect("an answer");
+    };
+    let retry = async || {
+        let deed = Deed::Retry(latest);
+        store
+            .change(Filter::default(), deed)
+            .await
+            .expect("an answer");
+    };
+    // By whom, and whether the lease ends by itself or is given back.
+    for (by_hand, ends) in [(false, false), (false, true), (true, false), (true, true)] {
+        keep_due(&store, "example.org", 0).await;
+        let soon = Duration::from_millis(200);
+        let lease_for = if ends { soon } else { LONG };
+        let jobs = store.claim(claim_of(&["example.org"], NOW, lease_for));
+        let leased = only(jobs.await.expect("an answer"));
+        if by_hand {
+            retry().await;
+        } else {
+            forward().await;
+        }
+        if !ends {
+            store.hand_back(vec![leased.lease]).await.expect("back");
+        }
+        assert!(claim_at(&store, &["example.org"], now).await.is_empty());
+        let again = until("it is due", async || {
+            claim_at(&store, &["example.org"], latest).await.pop()
+        });
+        let again = again.await;
+        assert_eq!(again.message.id, leased.message.id, "{by_hand} {ends}");
+        settle(&store, done(again.lease)).await;
     }
 }
 
