@@ -259,6 +259,8 @@ impl Writer {
         effects
             .stale
             .extend(self.shared.desk().names().iter().map(ToString::to_string));
+        let before = effects.latest.unwrap_or(i64::MAX);
+        effects.latest = Some(before.min(latest.0));
         effects.wake = true;
         Ok(changed as u64)
     }
