@@ -75,7 +75,7 @@ pub struct Stats {
     pub messages: u64,
     /// Jobs.
     pub jobs: u64,
-    /// Jobs due now or earlier, leased ones included.
+    /// Jobs due now or earlier, leased ones included, held ones not.
     pub due: u64,
     /// Jobs that are held.
     pub held: u64,

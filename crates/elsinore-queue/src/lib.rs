@@ -11,6 +11,7 @@
 //! and so make a duplicate, as RFC 5321 §6.1 allows.
 
 pub mod admin;
+mod complaint;
 pub mod content;
 pub mod error;
 pub mod id;

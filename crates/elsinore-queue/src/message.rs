@@ -41,6 +41,20 @@ pub struct Envelope {
     pub origin: String,
 }
 
+impl Envelope {
+    /// What stands in the place of one that cannot be read.
+    pub(crate) fn unreadable() -> Self {
+        Self {
+            reverse_path: String::new(),
+            ret: None,
+            envelope_id: None,
+            tls: TlsWish::Unspecified,
+            smtp_utf8: false,
+            origin: "unreadable".to_owned(),
+        }
+    }
+}
+
 /// One recipient with its DSN parameters, in the form they have on the wire.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Recipient {

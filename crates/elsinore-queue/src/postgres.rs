@@ -226,6 +226,10 @@ impl QueueStore for PostgresStore {
         self.link.health()
     }
 
+    fn complaints(&self) -> Vec<String> {
+        self.link.complaints.take()
+    }
+
     fn tidy(&self) -> Answer<'_, ()> {
         // Dead rows are autovacuum's, by settings of the tables. What is left to us is the folder.
         Box::pin(content::prepare_folder(self.spool_folder.clone()))

@@ -24,6 +24,7 @@ mod index;
 mod listing;
 mod replay;
 mod room;
+mod rows;
 mod scan;
 mod segment;
 mod segments;
@@ -37,6 +38,7 @@ pub use replay::Recovery;
 pub use survey::{SegmentStretch, survey_segment};
 
 use crate::admin::{Deed, Filter, JobView, Page, Stats};
+use crate::complaint;
 use crate::content::{Body, Content};
 use crate::error::StoreError;
 use crate::id::{JobId, MessageId};
@@ -464,6 +466,10 @@ impl QueueStore for SqliteStore {
         self.shared.health()
     }
 
+    fn complaints(&self) -> Vec<String> {
+        self.shared.complaints.take()
+    }
+
     fn tidy(&self) -> Answer<'_, ()> {
         Box::pin(self.ask(|reply| Work::Tidy(compact::Compaction::default(), reply)))
     }
@@ -476,7 +482,7 @@ impl QueueStore for SqliteStore {
     }
 }
 
-fn view(desk: &desk::Desk, job: index::JobRow, message: index::MessageRow) -> JobView {
+fn view(desk: &desk::Desk, job: rows::JobRow, message: rows::MessageRow) -> JobView {
     JobView {
         job: JobId(job.job),
         message: MessageHead {
@@ -490,7 +496,7 @@ fn view(desk: &desk::Desk, job: index::JobRow, message: index::MessageRow) -> Jo
         due: Moment(job.due),
         leased: desk.is_leased(job.job),
         standing: job.standing,
-        held: job.held,
+        held: (job.held).or_else(|| job.damage.or(message.damage).map(complaint::unreadable)),
     }
 }
 

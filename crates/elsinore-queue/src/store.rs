@@ -43,7 +43,9 @@ pub trait QueueStore: fmt::Debug + Send + Sync + 'static {
         at_most: usize,
     ) -> Answer<'_, Vec<DueDestination>>;
 
-    /// Leases jobs that are due, each to nobody else until the lease ends.
+    /// Leases jobs that are due, each to nobody else until the lease ends. A job whose entry cannot be
+    /// read is held for the administrator, with the reason, and is none of them: it shows up in
+    /// [`complaints`](Self::complaints).
     ///
     /// # Errors
     /// [`StoreError`].
@@ -167,6 +169,12 @@ pub trait QueueStore: fmt::Debug + Send + Sync + 'static {
     /// # Errors
     /// Why it does not.
     fn health(&self) -> Result<(), StoreError>;
+
+    /// What the store found wrong with single jobs, and did about it, since it was last asked: one line
+    /// each, oldest first, at most a hundred. For the log. Does not block.
+    fn complaints(&self) -> Vec<String> {
+        Vec::new()
+    }
 
     /// Tidies up for as long as it takes: compaction and the like. Called now and then.
     ///

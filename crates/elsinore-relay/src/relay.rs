@@ -217,6 +217,7 @@ impl Relay {
         let _orders = orders;
         let watching = watch_own_dns(own_dns, Arc::clone(&journal), status);
         let refreshing = keep_policies_fresh(couriers, Arc::clone(&journal));
+        let listening = tell_complaints(Arc::clone(&store), Arc::clone(&journal));
         let tidying = keep_tidy(store, Arc::clone(&journal));
         let following = follow_root_keys(rollover, journal);
         tokio::select! {
@@ -225,6 +226,7 @@ impl Relay {
             () = following => Ok(()),
             () = refreshing => Ok(()),
             () = tidying => Ok(()),
+            () = listening => Ok(()),
         }
     }
 }
@@ -241,6 +243,23 @@ async fn keep_tidy(store: Arc<dyn QueueStore>, journal: Arc<dyn Journal>) {
                 severity: Severity::Warning,
                 part: "store",
                 text: format!("tidying up: {error}"),
+            });
+        }
+    }
+}
+
+/// How often the store is asked what it found wrong.
+const ASK_EVERY: Duration = Duration::from_secs(5);
+
+/// Tells what the store found wrong with single jobs; never ends.
+async fn tell_complaints(store: Arc<dyn QueueStore>, journal: Arc<dyn Journal>) {
+    loop {
+        tokio::time::sleep(ASK_EVERY).await;
+        for text in store.complaints() {
+            journal.note(&Event::Notice {
+                severity: Severity::Error,
+                part: "store",
+                text,
             });
         }
     }

@@ -1,6 +1,7 @@
 //! Which jobs are due, and who may work on them.
 
 use super::link::{Link, Trouble, USUAL, Work};
+use crate::complaint::unreadable;
 use crate::error::StoreError;
 use crate::id::{JobId, MessageId};
 use crate::job::{Claim, DueDestination, Lease, Leased, Settled};
@@ -139,10 +140,29 @@ pub(super) async fn claim(link: &Link, claim: Claim) -> Result<Vec<Leased>, Stor
     }
     let wanted = Arc::new(wanted);
     let (now, lease_for) = (claim.now, millis(claim.lease_for));
-    link.run(USUAL, move |client| {
-        take(client, Arc::clone(&wanted), now, lease_for)
-    })
-    .await
+    let (leased, damaged) = link
+        .run(USUAL, move |client| {
+            take(client, Arc::clone(&wanted), now, lease_for)
+        })
+        .await?;
+    for Damaged {
+        lease,
+        destination,
+        why,
+    } in damaged
+    {
+        link.complaints.held(lease.job.0, &destination, &why);
+    }
+    Ok(leased)
+}
+
+/// A job that was leased and cannot be read.
+#[derive(Debug)]
+struct Damaged {
+    lease: Lease,
+    destination: String,
+    /// Why it is held.
+    why: String,
 }
 
 fn take(
@@ -150,7 +170,7 @@ fn take(
     wanted: Arc<Vec<(String, i64)>>,
     now: Moment,
     lease_for: i64,
-) -> Work<'_, Vec<Leased>> {
+) -> Work<'_, (Vec<Leased>, Vec<Damaged>)> {
     Box::pin(async move {
         let names: Vec<&str> = wanted.iter().map(|(name, _)| &**name).collect();
         let most: Vec<i64> = wanted.iter().map(|(_, most)| *most).collect();
@@ -158,16 +178,49 @@ fn take(
         let rows = client
             .query(&statement, &[&names, &most, &now.0, &lease_for])
             .await?;
-        rows.iter().map(leased).collect()
+        let mut all = Vec::with_capacity(rows.len());
+        let mut damaged = Vec::new();
+        for row in &rows {
+            match leased(row) {
+                Ok(job) => all.push(job),
+                Err(Trouble::Store(StoreError::Damaged(why))) => damaged.push(Damaged {
+                    lease: lease(row)?,
+                    destination: row.try_get(2)?,
+                    why: unreadable(why),
+                }),
+                Err(trouble) => return Err(trouble),
+            }
+        }
+        hold(client, &damaged).await?;
+        Ok((all, damaged))
+    })
+}
+
+/// Holds jobs that cannot be read: one of them must not keep the others from being claimed.
+async fn hold(client: &Object, damaged: &[Damaged]) -> Result<(), Trouble> {
+    const SQL: &str = "UPDATE job SET held = damaged.why, lease_until = NULL
+        FROM unnest($1::bigint[], $2::bigint[], $3::text[]) AS damaged (id, epoch, why)
+        WHERE job.id = damaged.id AND job.epoch = damaged.epoch";
+    if damaged.is_empty() {
+        return Ok(());
+    }
+    let leases: Vec<Lease> = damaged.iter().map(|job| job.lease).collect();
+    let (ids, epochs) = columns(&leases);
+    let whys: Vec<&str> = damaged.iter().map(|job| job.why.as_str()).collect();
+    client.execute(SQL, &[&ids, &epochs, &whys]).await?;
+    Ok(())
+}
+
+fn lease(row: &Row) -> Result<Lease, Trouble> {
+    Ok(Lease {
+        job: JobId(row.try_get(0)?),
+        epoch: row.try_get(1)?,
     })
 }
 
 fn leased(row: &Row) -> Result<Leased, Trouble> {
     Ok(Leased {
-        lease: Lease {
-            job: JobId(row.try_get(0)?),
-            epoch: row.try_get(1)?,
-        },
+        lease: lease(row)?,
         destination: row.try_get(2)?,
         recipients: parsed(row.try_get(3)?)?,
         standing: parsed(row.try_get(4)?)?,
@@ -185,7 +238,8 @@ pub(super) fn head(row: &Row, first: usize) -> Result<MessageHead, Trouble> {
     })
 }
 
-fn message_id(octets: &[u8]) -> Result<MessageId, StoreError> {
+/// The name of a message in its column.
+pub(super) fn message_id(octets: &[u8]) -> Result<MessageId, StoreError> {
     let octets = <[u8; 10]>::try_from(octets)
         .map_err(|_| StoreError::Damaged("the name of a message has no ten octets".to_owned()))?;
     Ok(MessageId::from_octets(octets))

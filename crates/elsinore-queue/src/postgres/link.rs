@@ -1,6 +1,7 @@
 //! Connections to the server: how they are made, how long anything may take, and what errors mean.
 
 use super::PostgresSettings;
+use crate::complaint::Complaints;
 use crate::error::StoreError;
 use deadpool_postgres::{Manager, ManagerConfig, Object, Pool, RecyclingMethod};
 use futures_util::future::BoxFuture;
@@ -99,6 +100,8 @@ pub(super) struct Link {
     tls: MakeTlsConnector,
     /// Why the server cannot be used, as far as is known.
     trouble: Mutex<Option<String>>,
+    /// What is wrong with single jobs.
+    pub(super) complaints: Complaints,
     /// Told when something went wrong, so that the watcher looks at once.
     doubt: Notify,
 }
@@ -131,6 +134,7 @@ impl Link {
             config,
             tls,
             trouble: Mutex::new(None),
+            complaints: Complaints::default(),
             doubt: Notify::new(),
         })
     }

@@ -1,12 +1,14 @@
 //! What an administrator sees and does.
 
-use super::lease::{free, head, parsed};
+use super::lease::{free, head, message_id, parsed};
 use super::link::{Link, Trouble, USUAL, Work};
 use super::settle::{Going, Removal};
 use super::write::plain;
 use crate::admin::{Deed, DestinationStats, Filter, JobView, Page, Stats};
+use crate::complaint::unreadable;
 use crate::error::StoreError;
-use crate::id::JobId;
+use crate::id::{JobId, MessageId};
+use crate::message::{Envelope, MessageHead};
 use crate::moment::Moment;
 use deadpool_postgres::Object;
 use std::sync::Arc;
@@ -133,16 +135,49 @@ fn page(
 }
 
 fn view(row: &Row) -> Result<JobView, Trouble> {
+    // What cannot be read is left empty and shown as held, as it will be when it is due.
+    let mut damage = None;
+    let recipients = or_damage(parsed(row.try_get(2)?), &mut damage)?;
+    let standing = or_damage(parsed(row.try_get(4)?), &mut damage)?;
+    let message = match head(row, 7) {
+        Err(Trouble::Store(StoreError::Damaged(why))) => {
+            damage.get_or_insert(why);
+            MessageHead {
+                id: message_id(row.try_get(7)?).unwrap_or_else(|_| MessageId::from_octets([0; 10])),
+                arrived: Moment(row.try_get(8)?),
+                octets: 0,
+                envelope: Envelope::unreadable(),
+            }
+        }
+        head => head?,
+    };
     Ok(JobView {
         job: JobId(row.try_get(0)?),
         destination: row.try_get(1)?,
-        recipients: parsed(row.try_get(2)?)?,
+        recipients: recipients.unwrap_or_default(),
         due: Moment(row.try_get(3)?),
-        standing: parsed(row.try_get(4)?)?,
-        held: row.try_get(5)?,
+        standing: standing.unwrap_or_default(),
+        held: row
+            .try_get::<_, Option<String>>(5)?
+            .or_else(|| damage.map(unreadable)),
         leased: row.try_get(6)?,
-        message: head(row, 7)?,
+        message,
     })
+}
+
+/// What was read; nothing, and why, when it is damaged.
+fn or_damage<T>(
+    read: Result<T, StoreError>,
+    damage: &mut Option<String>,
+) -> Result<Option<T>, StoreError> {
+    match read {
+        Ok(value) => Ok(Some(value)),
+        Err(StoreError::Damaged(why)) => {
+            damage.get_or_insert(why);
+            Ok(None)
+        }
+        Err(error) => Err(error),
+    }
 }
 
 /// Does something to all that match, some thousand jobs at a time.
@@ -226,7 +261,7 @@ fn count(client: &mut Object, now: Moment) -> Work<'_, Stats> {
     const MESSAGES: &str =
         "SELECT count(*), coalesce(sum(octets), 0)::bigint, min(arrived) FROM message";
     const JOBS: &str = concat!(
-        "SELECT count(*), count(*) FILTER (WHERE due <= $1),
+        "SELECT count(*), count(*) FILTER (WHERE due <= $1 AND held IS NULL),
             count(*) FILTER (WHERE held IS NOT NULL), count(*) FILTER (WHERE NOT ",
         free!(),
         ") FROM job"

@@ -1,8 +1,10 @@
 //! Claims: due jobs of the destinations that are asked for, leased in memory.
 
 use super::desk::OnLease;
-use super::index::{JOB_COLUMNS, MESSAGE_COLUMNS, fault, job_row, message_row};
+use super::index::fault;
+use super::rows::{JOB_COLUMNS, MESSAGE_COLUMNS, job_row, message_row};
 use super::writer::Writer;
+use crate::complaint::unreadable;
 use crate::error::StoreError;
 use crate::id::JobId;
 use crate::job::{Claim, Lease, Leased};
@@ -17,15 +19,38 @@ impl Writer {
     ///
     /// # Errors
     /// [`StoreError`].
-    pub(super) fn claim(&self, claim: &Claim) -> Result<Vec<Leased>, StoreError> {
+    pub(super) fn claim(&mut self, claim: &Claim) -> Result<Vec<Leased>, StoreError> {
         if self.shared.has_failed() {
             return Err(self.shared.why_not());
         }
         let mut leased = Vec::new();
         let until = Instant::now() + claim.lease_for;
+        let mut damaged = Vec::new();
         for (destination, at_most) in &claim.from {
-            self.claim_from(claim, destination, *at_most, until, &mut leased)
-                .map_err(|error| fault(&error))?;
+            self.claim_from(
+                claim,
+                destination,
+                *at_most,
+                until,
+                &mut leased,
+                &mut damaged,
+            )
+            .map_err(|error| fault(&error))?;
+        }
+        for (job, destination, why) in damaged {
+            let why = unreadable(why);
+            let held = self
+                .index
+                .run("UPDATE job SET held = ?2 WHERE job = ?1", params![job, why]);
+            match held.map_err(|error| fault(&error)) {
+                Ok(_) => {
+                    self.lazy_since.get_or_insert_with(Instant::now);
+                    self.shared.complaints.held(job, &destination, &why);
+                }
+                // Another time: nobody gets it before it can be read.
+                Err(StoreError::Full(_)) => {}
+                Err(error) => return Err(error),
+            }
         }
         Ok(leased)
     }
@@ -37,6 +62,7 @@ impl Writer {
         at_most: usize,
         until: Instant,
         leased: &mut Vec<Leased>,
+        damaged: &mut Vec<(i64, String, String)>,
     ) -> rusqlite::Result<()> {
         let mut desk = self.shared.desk();
         desk.sweep(Instant::now());
@@ -63,9 +89,13 @@ impl Writer {
                 left = Some(due);
                 break;
             }
-            taken += 1;
             let job = job_row(row, 0)?;
             let message = message_row(row, 6)?;
+            if let Some(why) = job.damage.or(message.damage) {
+                damaged.push((job.job, job.destination, why));
+                continue;
+            }
+            taken += 1;
             let epoch = desk.lease(
                 job.job,
                 OnLease::new(until, due, Arc::clone(&name), message.id, message.place),

@@ -6,7 +6,8 @@
 //! A damaged record is never copied: its segment stays, for `elsinore queue fsck`.
 
 use super::commit::Effects;
-use super::index::{JOB_COLUMNS, NTH_BITS, job_number, job_row};
+use super::index::{NTH_BITS, job_number};
+use super::rows::{JOB_COLUMNS, job_row};
 use super::scan::{Found, Place, Scan};
 use super::segment::{Head, KeptJob, RecordHeader};
 use super::segments::Fault;
@@ -125,8 +126,13 @@ impl Writer {
         let mut body = vec![0; usize::try_from(place.octets).unwrap_or(0)];
         file.read_exact_at(&mut body, place.body)
             .map_err(|error| Fault::Failed(format!("segment {:016x}: {error}", place.segment)))?;
+        let Some(jobs) = self.jobs(num)? else {
+            // The record is the only place where what cannot be read of the index still stands.
+            self.damaged.insert(place.segment);
+            return Ok(());
+        };
         let head = Head {
-            jobs: self.jobs(num)?,
+            jobs,
             settles: None,
             copy: true,
             ..head
@@ -141,8 +147,8 @@ impl Writer {
         Ok(())
     }
 
-    /// The jobs of a message as they are now.
-    fn jobs(&self, num: i64) -> rusqlite::Result<Vec<KeptJob>> {
+    /// The jobs of a message as they are now; nothing when one of them cannot be read.
+    fn jobs(&self, num: i64) -> rusqlite::Result<Option<Vec<KeptJob>>> {
         self.index
             .sql
             .prepare_cached(&format!(
@@ -150,14 +156,14 @@ impl Writer {
             ))?
             .query_map([job_number(num, 0), job_number(num + 1, 0)], |row| {
                 let job = job_row(row, 0)?;
-                Ok(KeptJob {
+                Ok(job.damage.is_none().then(|| KeptJob {
                     nth: u32::try_from(job.job & ((1 << NTH_BITS) - 1)).unwrap_or(u32::MAX),
                     destination: job.destination,
                     recipients: job.recipients,
                     due: Moment(job.due),
                     held: job.held,
                     standing: job.standing,
-                })
+                }))
             })?
             .collect()
     }

@@ -10,7 +10,6 @@ use super::segment::{KeptJob, is_new};
 use crate::error::StoreError;
 use crate::id::MessageId;
 use crate::job::Standing;
-use crate::message::{Envelope, Recipient};
 use crate::moment::Moment;
 use rusqlite::{Connection, ErrorCode, OpenFlags, OptionalExtension as _, params};
 use std::path::Path;
@@ -59,26 +58,6 @@ pub(super) struct Reach {
     pub(super) next_message: i64,
     /// How often the store was opened.
     pub(super) starts: i64,
-}
-
-/// A job's row.
-#[derive(Debug)]
-pub(super) struct JobRow {
-    pub(super) job: i64,
-    pub(super) destination: String,
-    pub(super) due: i64,
-    pub(super) held: Option<String>,
-    pub(super) recipients: Vec<Recipient>,
-    pub(super) standing: Standing,
-}
-
-/// The message of a job.
-#[derive(Debug)]
-pub(super) struct MessageRow {
-    pub(super) id: MessageId,
-    pub(super) arrived: Moment,
-    pub(super) envelope: Envelope,
-    pub(super) place: Place,
 }
 
 /// The index, writable.
@@ -445,61 +424,6 @@ pub(super) fn place(row: &rusqlite::Row<'_>, from: usize) -> rusqlite::Result<Pl
         body: number(row.get(from + 3)?),
         octets: number(row.get(from + 4)?),
         crc: row.get(from + 5)?,
-    })
-}
-
-/// The columns that [`message_row`] reads.
-pub(super) const MESSAGE_COLUMNS: &str =
-    "m.id, m.arrived, m.envelope, m.segment, m.start, m.length, m.body, m.octets, m.crc";
-
-/// A message in a row, from column `from` on.
-///
-/// # Errors
-/// What SQLite says.
-pub(super) fn message_row(row: &rusqlite::Row<'_>, from: usize) -> rusqlite::Result<MessageRow> {
-    Ok(MessageRow {
-        id: MessageId::from_octets(row.get(from)?),
-        arrived: Moment(row.get(from + 1)?),
-        envelope: json(row, from + 2)?,
-        place: place(row, from + 3)?,
-    })
-}
-
-/// The columns that [`job_row`] reads.
-pub(super) const JOB_COLUMNS: &str =
-    "j.job, j.destination, j.due, j.held, j.recipients, j.standing";
-
-/// A job in a row, from column `from` on.
-///
-/// # Errors
-/// What SQLite says.
-pub(super) fn job_row(row: &rusqlite::Row<'_>, from: usize) -> rusqlite::Result<JobRow> {
-    let standing = if row.get_ref(from + 5)? == rusqlite::types::ValueRef::Null {
-        Standing::default()
-    } else {
-        json(row, from + 5)?
-    };
-    Ok(JobRow {
-        job: row.get(from)?,
-        destination: row.get(from + 1)?,
-        due: row.get(from + 2)?,
-        held: row.get(from + 3)?,
-        recipients: json(row, from + 4)?,
-        standing,
-    })
-}
-
-fn json<T: serde::de::DeserializeOwned>(
-    row: &rusqlite::Row<'_>,
-    column: usize,
-) -> rusqlite::Result<T> {
-    let text = row.get_ref(column)?.as_str()?;
-    serde_json::from_str(text).map_err(|error| {
-        rusqlite::Error::FromSqlConversionFailure(
-            column,
-            rusqlite::types::Type::Text,
-            Box::new(error),
-        )
     })
 }
 

@@ -1,9 +1,7 @@
 //! What an administrator asks, and the records, read beside the writer.
 
-use super::index::{
-    JOB_COLUMNS, JobRow, MESSAGE_COLUMNS, MessageRow, NTH_BITS, job_number, job_row, message_row,
-    number,
-};
+use super::index::{NTH_BITS, job_number, number};
+use super::rows::{JOB_COLUMNS, JobRow, MESSAGE_COLUMNS, MessageRow, job_row, message_row};
 use crate::admin::{DestinationStats, Filter, Stats};
 use crate::job::Standing;
 use crate::moment::Moment;
@@ -120,7 +118,7 @@ fn rows(
 fn matches(filter: &Filter, job: &JobRow, message: &MessageRow) -> bool {
     let sender = filter.sender.as_deref().is_none_or(|wanted| {
         let wanted = if wanted == "<>" { "" } else { wanted };
-        address_is(&message.envelope.reverse_path, wanted)
+        message.damage.is_none() && address_is(&message.envelope.reverse_path, wanted)
     });
     let recipient = filter.recipient.as_deref().is_none_or(|wanted| {
         job.recipients
@@ -161,7 +159,7 @@ pub(super) fn stats(sql: &Connection, now: Moment) -> rusqlite::Result<Stats> {
         |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)),
     )?;
     let (jobs, due, held): (i64, i64, i64) = sql.query_row(
-        "SELECT count(*), coalesce(sum(due <= ?1), 0),
+        "SELECT count(*), coalesce(sum(due <= ?1 AND held IS NULL), 0),
                 coalesce(sum(held IS NOT NULL), 0) FROM job",
         [now.0],
         |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)),

@@ -6,6 +6,7 @@ use super::index::{fault, number};
 use super::room::Room;
 use super::scan::Place;
 use super::segments::Files;
+use crate::complaint::Complaints;
 use crate::content::{Body, BodyInFile, BodyInMemory, BodyReader};
 use crate::error::StoreError;
 use crate::id::MessageId;
@@ -29,6 +30,8 @@ pub(super) struct Shared {
     pub(super) database: PathBuf,
     pub(super) files: Arc<Files>,
     pub(super) room: Room,
+    /// What is wrong with single jobs.
+    pub(super) complaints: Complaints,
     desk: Mutex<Desk>,
     readers: Mutex<Vec<Connection>>,
     fresh: Mutex<Fresh>,
@@ -63,6 +66,7 @@ impl Shared {
             database,
             files,
             room,
+            complaints: Complaints::default(),
             desk: Mutex::new(desk),
             readers: Mutex::default(),
             fresh: Mutex::default(),

@@ -18,6 +18,7 @@ mod sample;
 mod several;
 mod suite;
 mod tls;
+mod unreadable;
 
 /// One test for each promise and store.
 macro_rules! conformance {

@@ -24,6 +24,12 @@ pub(crate) fn sqlite() -> Sqlite {
     }
 }
 
+impl Sqlite {
+    pub(crate) fn folder(&self) -> &std::path::Path {
+        self.folder.path()
+    }
+}
+
 impl Place for Sqlite {
     fn open(&self) -> BoxFuture<'_, Store> {
         let settings = SqliteSettings {

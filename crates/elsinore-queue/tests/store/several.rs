@@ -191,7 +191,7 @@ async fn relays_that_start_at_once_make_the_tables_once() {
 }
 
 /// Runs SQL beside the store.
-async fn sql(place: &Postgres, statements: &str) {
+pub(crate) async fn sql(place: &Postgres, statements: &str) {
     try_sql(place, statements).await.expect("runs");
 }
 

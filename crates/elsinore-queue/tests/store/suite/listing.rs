@@ -341,7 +341,8 @@ pub(crate) async fn stats_count(place: &dyn Place) {
         })
         .collect();
     assert_eq!(stats.destinations, expected);
-    assert_eq!(store.stats(at(500)).await.expect("stats").due, 327);
+    // What is held is not due, however long it waits.
+    assert_eq!(store.stats(at(500)).await.expect("stats").due, 326);
     for job in leased {
         settle(&store, done(job.lease)).await;
     }
