@@ -4,6 +4,7 @@ use super::certificate;
 use super::delivery::{self, Delivery};
 use super::terms::Terms;
 use crate::event::{Event, Journal};
+use elsinore_queue::error::StoreError;
 use elsinore_queue::store::QueueStore;
 use elsinore_smtp::server::{Action, Phase, Refusal, ServerSession};
 use std::net::IpAddr;
@@ -16,6 +17,10 @@ use tokio_rustls::TlsAcceptor;
 
 /// Octets that are read at once.
 const READ: usize = 32 * 1024;
+/// How long a client has to take note of the end.
+const LINGER: Duration = Duration::from_secs(2);
+/// Octets that are thrown away meanwhile.
+const MAX_UNREAD: usize = 1024 * 1024;
 
 /// When sessions inside a transaction must have ended; nothing while the relay runs.
 pub(super) type Stopped = watch::Receiver<Option<Instant>>;
@@ -93,10 +98,7 @@ impl Visit {
             visit: self,
         };
         match conversation.converse(&mut stream).await {
-            Ending::Over => {
-                // A client that has gone is no trouble.
-                let _ = timeout(terms.settings.times.reply, stream.shutdown()).await;
-            }
+            Ending::Over => leave(&mut stream).await,
             Ending::StartTls => {
                 let Some(tls) = &terms.tls else { return };
                 let acceptor = TlsAcceptor::from(Arc::clone(tls));
@@ -108,10 +110,32 @@ impl Visit {
                 conversation.tls = Some(certificate::described(stream.get_ref().1));
                 conversation.session.tls_established();
                 conversation.converse(&mut stream).await;
-                let _ = timeout(terms.settings.times.reply, stream.shutdown()).await;
+                leave(&mut stream).await;
             }
         }
     }
+}
+
+/// Ends a connection so that the last reply arrives: where octets are left unread, the system cuts the
+/// connection off, and what the client has not read by then may be lost. A client that has gone is no
+/// trouble.
+async fn leave<S>(stream: &mut S)
+where
+    S: AsyncRead + AsyncWrite + Unpin,
+{
+    let _ = timeout(LINGER, async {
+        stream.shutdown().await?;
+        let mut buffer = vec![0; 4096];
+        let mut left = MAX_UNREAD;
+        while left > 0 {
+            match stream.read(&mut buffer).await? {
+                0 => break,
+                length => left = left.saturating_sub(length),
+            }
+        }
+        std::io::Result::Ok(())
+    })
+    .await;
 }
 
 impl Conversation {
@@ -224,10 +248,18 @@ impl Conversation {
         }
     }
 
-    fn mail(&mut self) {
+    /// Whether there is room for the message, by the size that was declared. What does not stay in memory
+    /// is written twice, into a file of its own and from there into the store.
+    fn room(&self) -> Result<(), StoreError> {
         let sender = self.session.sender();
         let size = sender.and_then(|sender| sender.size).unwrap_or(0);
-        match self.visit.store.room(size) {
+        let in_memory = self.visit.terms.settings.in_memory as u64;
+        let times = if size > in_memory { 2 } else { 1 };
+        self.visit.store.room(size.saturating_mul(times))
+    }
+
+    fn mail(&mut self) {
+        match self.room() {
             Ok(()) => self.session.accept(),
             Err(error) => {
                 let refusal = delivery::unkept(&error, &*self.visit.journal);
@@ -254,10 +286,9 @@ impl Conversation {
 
     fn content(&mut self) {
         let sender = self.session.sender();
-        let size = sender.and_then(|sender| sender.size).unwrap_or(0);
         let smtp_utf8 = sender.is_some_and(|sender| sender.smtp_utf8);
         let visit = &self.visit;
-        if let Err(error) = visit.store.room(size) {
+        if let Err(error) = self.room() {
             let refusal = delivery::unkept(&error, &*visit.journal);
             return self.session.refuse(refusal);
         }

@@ -1,4 +1,4 @@
-//! What clients cannot have: more than their share, messages that go in circles, memory.
+//! What clients cannot have: more than their share, messages that go in circles.
 
 use crate::house::{House, settings};
 use crate::store::Mood;
@@ -248,55 +248,6 @@ async fn what_is_not_kept_is_not_acknowledged() {
     let reply = client.ask("\r\n.").await;
     assert!(reply.starts_with("451 4.3.0"), "{reply}");
     assert!(house.store.kept().is_empty());
-}
-
-fn resident(field: &str) -> u64 {
-    let status = std::fs::read_to_string("/proc/self/status").unwrap();
-    let line = status.lines().find(|line| line.starts_with(field)).unwrap();
-    line.split_whitespace().nth(1).unwrap().parse().unwrap()
-}
-
-/// 100 megabytes by DATA, 100 by BDAT: in a file, not in memory.
-#[tokio::test]
-async fn a_large_message_takes_no_memory() {
-    const LINES: usize = 1_400_000;
-    let mut settings = settings();
-    settings.limits.message_octets = 200 * 1000 * 1000;
-    let house = House::open(settings).await;
-    let mut client = house.connect().await;
-    client.greet().await;
-    let line = [b"y".repeat(70).as_slice(), b"\r\n"].concat();
-    let block = line.repeat(1000);
-    let before = resident("VmRSS");
-    client.begin(&["b@a.example"]).await;
-    for _ in 0..LINES / 1000 {
-        client.write(&block).await;
-    }
-    assert!(client.ask(".").await.starts_with("250 2.0.0"));
-    assert!(client.ask("MAIL FROM:<>").await.starts_with("250"));
-    assert!(client.ask("RCPT TO:<b@a.example>").await.starts_with("250"));
-    for _ in 0..LINES / 1000 {
-        let piece = format!("BDAT {}\r\n", block.len());
-        client.write(&[piece.as_bytes(), &block].concat()).await;
-        assert_eq!(client.reply().await, "250 2.0.0 go on");
-    }
-    assert!(
-        client
-            .ask("BDAT 0 LAST")
-            .await
-            .starts_with("250 2.0.0 queued")
-    );
-    let kept = house.store.kept();
-    let octets = (LINES * 72) as u64;
-    assert!(octets > 100_000_000);
-    for message in &kept {
-        assert!(message.in_file && message.octets > octets && message.octets < octets + 500);
-    }
-    assert_eq!(kept.len(), 2);
-    // The other tests of this process take some too.
-    let taken = resident("VmHWM").saturating_sub(before);
-    assert!(taken < 60_000, "{taken} kB");
-    assert_eq!(house.store.spooled(), 0);
 }
 
 #[tokio::test]

@@ -1,6 +1,7 @@
 //! A relay's front door on loopback, and clients that come to it.
 
 use crate::store::MemoryStore;
+use elsinore_queue::store::QueueStore;
 use elsinore_relay::accept::{AcceptSettings, Listeners, serve};
 use elsinore_relay::event::{Event, Journal};
 use elsinore_smtp::command::GreetingName;
@@ -26,8 +27,8 @@ impl Journal for Diary {
     }
 }
 
-pub(crate) struct House {
-    pub(crate) store: Arc<MemoryStore>,
+pub(crate) struct House<S = MemoryStore> {
+    pub(crate) store: Arc<S>,
     pub(crate) diary: Arc<Diary>,
     pub(crate) settings: watch::Sender<Arc<AcceptSettings>>,
     pub(crate) address: SocketAddr,
@@ -46,12 +47,18 @@ pub(crate) fn settings() -> AcceptSettings {
 }
 
 impl House {
-    pub(crate) async fn open(mut settings: AcceptSettings) -> Self {
+    pub(crate) async fn open(settings: AcceptSettings) -> Self {
+        Self::on(MemoryStore::new(), settings).await
+    }
+}
+
+impl<S: QueueStore + 'static> House<S> {
+    /// On a store of one's own.
+    pub(crate) async fn on(store: Arc<S>, mut settings: AcceptSettings) -> Self {
         let folder = tempfile::tempdir().unwrap();
         settings.socket = Some(folder.path().join("smtp.sock"));
         let listeners = Listeners::bind(&settings).unwrap();
         let address = listeners.addresses()[0];
-        let store = MemoryStore::new();
         let diary = Arc::new(Diary::default());
         let (sender, receiver) = watch::channel(Arc::new(settings));
         let (stop, stopped) = oneshot::channel::<()>();
