@@ -51,8 +51,8 @@ pub(crate) fn check(arguments: &[&str]) -> Result<()> {
 ///
 /// # Errors
 /// When it cannot be built or run.
-pub(crate) fn policyd() -> Result<()> {
-    policyd::run()
+pub(crate) fn policyd(arguments: &[&str]) -> Result<()> {
+    policyd::run(arguments)
 }
 
 /// Runs the benchmark of the relay.

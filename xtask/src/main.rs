@@ -30,7 +30,8 @@ cargo xtask TASK
   bench dns [--domains N] [--in-flight N] [--rounds N] [--only PART]
                      the resolver beside unbound and libunbound (root, Debian packages)
   bench web          CPU of a page view of a stored report
-  bench policyd      cached answers per second and core, beside a peer
+  bench policyd [--seconds N] [--profile NAME]
+                     cached answers per second and core, beside a peer
   bench check [--domains N] [--sessions N] [--profile NAME]
                      round trips of a cold check; 1,000 domains in one command
   bench relay [--messages N] [--folder F] [--only NAME] [--sizes N,N] [--connections N,N]
@@ -58,7 +59,7 @@ fn main() -> Result<()> {
         ["bench"] => bench::run(),
         ["bench", "dns", arguments @ ..] => bench::dns(arguments),
         ["bench", "web"] => bench::web(),
-        ["bench", "policyd"] => bench::policyd(),
+        ["bench", "policyd", arguments @ ..] => bench::policyd(arguments),
         ["bench", "check", arguments @ ..] => bench::check(arguments),
         ["bench", "relay", arguments @ ..] => bench::relay(arguments),
         ["replay-rpl", paths @ ..] if !paths.is_empty() => replay::run(paths),

@@ -1,8 +1,12 @@
 //! Cached answers per second: asks a socketmap server at an address over several connections, and
 //! says how many answers came, and what the server's process and this one took of the processors.
-//! `cargo xtask bench policyd` runs it against `elsinore policyd` and others.
+//! Every answer is held against the beginning that it must have. `cargo xtask bench policyd` runs it
+//! against `elsinore policyd` and others.
 //!
-//!     policyd_bench ADDRESS:PORT PID SECONDS CONNECTIONS PIPELINED DOMAIN…
+//!     policyd_bench ADDRESS:PORT PID SECONDS CONNECTIONS PIPELINED DOMAIN=REPLY…
+//!
+//! Prints answers per second, microseconds of the server's processor time per answer, answers per
+//! second and core of the server, cores of the server, cores of this program.
 
 use std::io::{Read, Write};
 use std::net::TcpStream;
@@ -17,25 +21,24 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let mut next = || {
         arguments
             .next()
-            .ok_or("ADDRESS:PORT PID SECONDS CONNECTIONS PIPELINED DOMAIN…")
+            .ok_or("ADDRESS:PORT PID SECONDS CONNECTIONS PIPELINED DOMAIN=REPLY…")
     };
     let (at, pid) = (next()?, next()?);
     let seconds: f64 = next()?.parse()?;
     let (connections, pipelined): (usize, usize) = (next()?.parse()?, next()?.parse()?);
-    let domains: Vec<String> = arguments.collect();
-    let requests: Vec<Vec<u8>> = domains
-        .iter()
-        .map(|domain| {
-            let content = format!("QUERY {domain}");
-            format!("{}:{content},", content.len()).into_bytes()
-        })
-        .collect();
+    let mut requests = Vec::new();
+    for argument in arguments {
+        let (domain, reply) = argument.split_once('=').ok_or("no DOMAIN=REPLY")?;
+        let content = format!("QUERY {domain}");
+        let request = format!("{}:{content},", content.len()).into_bytes();
+        requests.push((request, reply.as_bytes().to_vec()));
+    }
     if requests.is_empty() {
         return Err("no domain".into());
     }
     // Everything is in the cache before the clock runs.
-    for request in &requests {
-        ask(&mut TcpStream::connect(&at)?, request, 1)?;
+    for (request, reply) in &requests {
+        ask(&mut TcpStream::connect(&at)?, request, &[reply])?;
     }
     let (count, stop) = (AtomicU64::new(0), AtomicBool::new(false));
     let before = (processor_time(&pid)?, processor_time("self")?);
@@ -48,14 +51,17 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
                 let mut stream = TcpStream::connect(at)?;
                 stream.set_nodelay(true)?;
                 let mut place = worker;
-                let mut batch = Vec::new();
+                let (mut batch, mut replies) = (Vec::new(), Vec::new());
                 while !stop.load(Ordering::Relaxed) {
                     batch.clear();
+                    replies.clear();
                     for _ in 0..pipelined {
-                        batch.extend_from_slice(&requests[place % requests.len()]);
+                        let (request, reply) = &requests[place % requests.len()];
+                        batch.extend_from_slice(request);
+                        replies.push(&**reply);
                         place += 1;
                     }
-                    ask(&mut stream, &batch, pipelined)?;
+                    ask(&mut stream, &batch, &replies)?;
                     count.fetch_add(pipelined as u64, Ordering::Relaxed);
                 }
                 Ok(())
@@ -76,8 +82,9 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let client = processor_time("self")? - before.1;
     let answers = count.load(Ordering::Relaxed) as f64;
     println!(
-        "{:.0}\t{:.0}\t{:.2}\t{:.2}",
+        "{:.0}\t{:.2}\t{:.0}\t{:.2}\t{:.2}",
         answers / wall,
+        server / answers * 1e6,
         answers / server,
         server / wall,
         client / wall
@@ -85,11 +92,12 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     Ok(())
 }
 
-/// Sends `request`, which holds `count` of them, and reads as many replies.
-fn ask(stream: &mut TcpStream, request: &[u8], count: usize) -> std::io::Result<()> {
+/// Sends `request`, which holds as many as there are `replies`, and reads those: each begins as it
+/// must.
+fn ask(stream: &mut TcpStream, request: &[u8], replies: &[&[u8]]) -> std::io::Result<()> {
     stream.write_all(request)?;
     let (mut buffer, mut filled, mut heard) = ([0_u8; 65_536], 0, 0);
-    while heard < count {
+    while heard < replies.len() {
         let read = stream.read(&mut buffer[filled..])?;
         if read == 0 {
             return Err(std::io::ErrorKind::UnexpectedEof.into());
@@ -109,7 +117,10 @@ fn ask(stream: &mut TcpStream, request: &[u8], count: usize) -> std::io::Result<
                 break;
             }
             let content = &buffer[begin + colon + 1..end - 1];
-            if content.starts_with(b"TEMP") || content.starts_with(b"PERM") {
+            if !replies
+                .get(heard)
+                .is_some_and(|reply| content.starts_with(reply))
+            {
                 return Err(std::io::Error::other(String::from_utf8_lossy(content)));
             }
             heard += 1;
