@@ -122,7 +122,9 @@ impl Default for AcceptSettings {
             tls: None,
             limits: AcceptLimits::default(),
             times: AcceptTimes::default(),
-            undeclared_eight_bit: UndeclaredEightBit::Refused,
+            // Exim and many programs that send mail never say BODY=8BITMIME; a refusal would bounce what
+            // we can carry, or convert where the next server cannot.
+            undeclared_eight_bit: UndeclaredEightBit::Taken,
             in_memory: 128 * 1024,
         }
     }
