@@ -32,7 +32,16 @@ const NEEDED: &[(&str, &str)] = &[
     ("python3-dkim", "verifies DKIM signatures"),
     ("python3-nacl", "Ed25519 for python3-dkim"),
     ("iproute2", "network namespaces of lab up --real"),
+    ("libdb5.3", "for Exim, which is fetched and not installed"),
+    ("libgnutls-dane0", "for Exim"),
+    ("libidn12", "for Exim"),
+    ("libnsl2", "for Exim"),
+    ("libpcre2-8-0", "for Exim"),
 ];
+
+/// Packages that cannot be installed beside the others: Exim and Postfix are both the machine's mail
+/// system. They are unpacked into a folder, and run from there.
+const UNPACKED: &[&str] = &["exim4-base", "exim4-daemon-light"];
 
 /// Where Debian asks whether a freshly installed daemon may start.
 const POLICY: &str = "/usr/sbin/policy-rc.d";
@@ -42,7 +51,41 @@ const POLICY: &str = "/usr/sbin/policy-rc.d";
 /// # Errors
 /// When apt cannot install them.
 pub(crate) fn install_missing() -> Result<()> {
-    install(NEEDED)
+    install(NEEDED)?;
+    unpack()
+}
+
+/// Puts what belongs to [`UNPACKED`] into `target/tools/exim`.
+fn unpack() -> Result<()> {
+    let folder = crate::root().join("target/tools/exim");
+    if folder.join("usr/sbin/exim4").exists() {
+        return Ok(());
+    }
+    if !crate::step::exists("dpkg-deb", "--version") {
+        left_out("Exim", "not a Debian system");
+        return Ok(());
+    }
+    eprintln!("xtask: fetching {}", UNPACKED.join(" "));
+    let packages = crate::root().join("target/tools/exim-packages");
+    std::fs::create_dir_all(&packages).context("target/tools")?;
+    let download = || {
+        let mut apt = Command::new("apt-get");
+        apt.arg("download").args(UNPACKED).current_dir(&packages);
+        let status = apt.stdout(std::process::Stdio::null()).status();
+        status.is_ok_and(|status| status.success())
+    };
+    if !download() {
+        // The lists of this machine may be old, or not there yet.
+        apt(am_root()?, &["update", "-qq"])?;
+        if !download() {
+            bail!("apt-get download {} failed", UNPACKED.join(" "));
+        }
+    }
+    for package in std::fs::read_dir(&packages).context("target/tools")? {
+        let package = package?.path();
+        command(Command::new("dpkg-deb").arg("-x").args([&package, &folder]))?;
+    }
+    std::fs::remove_dir_all(&packages).context("target/tools")
 }
 
 /// Installs those of `needed` (package, and what it is for) that are missing.

@@ -9,6 +9,7 @@
 mod case;
 mod daemon;
 mod elsinore;
+mod exim;
 mod finger;
 mod foreign;
 mod internet;

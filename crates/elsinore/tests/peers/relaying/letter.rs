@@ -3,10 +3,13 @@
 use std::fmt::Write as _;
 
 /// The fields that systems on the way may put before a message.
-const TRACE: [&str; 4] = [
+const TRACE: [&str; 7] = [
     "Return-Path:",
+    "Return-path:",
     "X-Original-To:",
     "Delivered-To:",
+    "Envelope-to:",
+    "Delivery-date:",
     "Received:",
 ];
 
