@@ -26,6 +26,7 @@ mod evidence;
 mod inquiry;
 mod mismatch;
 mod pool;
+mod recall;
 mod refresh;
 
 pub use crate::session::{Heard, PhaseTimes, SessionResult, TlsRecord};
@@ -38,6 +39,7 @@ pub use evidence::obligation_word;
 pub use inconclusive::{Inconclusive, InconclusiveReason};
 pub use pool::ConnectionCounters;
 pub use prober::{Look, PlanSighting, Prober, RouteSighting};
+pub use recall::Recall;
 pub use refresh::Refreshed;
 pub use report::{
     Attempt, Decided, MatchedTlsa, ObligationWord, Outcome, RecipientReport, ReplyText, SaidBy,

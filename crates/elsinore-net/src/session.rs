@@ -8,7 +8,7 @@ pub use dialogue::Heard;
 pub(crate) use dialogue::walk;
 pub use idle::IdleConnection;
 
-use crate::deliver::{Spool, SpoolReader};
+use crate::deliver::{Recall, Spool, SpoolReader};
 use crate::dialer::ByteStream;
 use crate::tls::judge::Proofs;
 use crate::tls::{
@@ -117,6 +117,8 @@ pub struct SessionSettings<'a> {
     pub timeouts: &'a Timeouts,
     /// When everything must be over, except for the reply to a final dot already sent.
     pub deadline: Instant,
+    /// What may end it earlier, the reply to a final dot included.
+    pub recall: &'a Recall,
 }
 
 /// The message, positioned where the dialogue left off.
@@ -228,17 +230,17 @@ async fn go_on(
                     open.write_all(&octets).await?;
                     open.flush().await
                 };
-                let written = timed(&mut times, phase, timeout_at(until, write)).await;
+                let written = timed(&mut times, phase, wait(settings, until, write)).await;
                 match written {
-                    Ok(Ok(())) => {}
-                    Ok(Err(_)) => {
+                    Some(Ok(())) => {}
+                    Some(Err(_)) => {
                         let words = last_words(open, &mut buffer).await;
                         session.received(&words);
                         session.connection_lost();
                         ear.octets(&words);
                         ear.event(Heard::Lost);
                     }
-                    Err(_) => {
+                    None => {
                         session.timed_out();
                         ear.event(Heard::TimedOut);
                     }
@@ -250,17 +252,17 @@ async fn go_on(
                     continue;
                 };
                 let until = limit(settings, phase, &mut end_deadline);
-                let read = timeout_at(until, open.read(&mut buffer));
+                let read = wait(settings, until, open.read(&mut buffer));
                 match timed(&mut times, phase, read).await {
-                    Ok(Ok(0) | Err(_)) => {
+                    Some(Ok(0) | Err(_)) => {
                         session.connection_lost();
                         ear.event(Heard::Lost);
                     }
-                    Ok(Ok(length)) => {
+                    Some(Ok(length)) => {
                         session.received(&buffer[..length]);
                         ear.octets(&buffer[..length]);
                     }
-                    Err(_) => {
+                    None => {
                         session.timed_out();
                         ear.event(Heard::TimedOut);
                     }
@@ -272,9 +274,14 @@ async fn go_on(
                     continue;
                 };
                 let until = limit(settings, Phase::Handshake, &mut end_deadline);
-                let shaken = timeout_at(until, shake(settings, plain, is_probe));
+                let shaken = wait(settings, until, shake(settings, plain, is_probe));
                 let shaken = timed(&mut times, Phase::Handshake, shaken).await;
-                match shaken.unwrap_or_else(|_| Err(timed_out(settings.backend))) {
+                if shaken.is_none() && settings.recall.is_called() {
+                    // Nothing that a report about TLS should speak of.
+                    session.connection_lost();
+                    continue;
+                }
+                match shaken.unwrap_or_else(|| Err(timed_out(settings.backend))) {
                     Ok(Shaken::Accepted(established)) => {
                         ear.event(Heard::Handshake(established.handshake.clone()));
                         tls = Some(TlsRecord {
@@ -338,6 +345,19 @@ async fn go_on(
                 return Driven { result, idle: None };
             }
         }
+    }
+}
+
+/// Waits for `work` until `until`, or until the delivery is called back.
+async fn wait<T>(
+    settings: &SessionSettings<'_>,
+    until: Instant,
+    work: impl Future<Output = T>,
+) -> Option<T> {
+    tokio::select! {
+        biased;
+        done = timeout_at(until, work) => done.ok(),
+        () = settings.recall.called() => None,
     }
 }
 

@@ -3,6 +3,7 @@
 use super::Sender;
 use super::envelope::Spool;
 use super::pool::{Key, Pooled};
+use super::recall::Recall;
 use super::sounding::backend;
 use crate::session::{Driven, SessionResult, SessionSettings, drive};
 use crate::tls::{MinProtocol, SignatureOffer, TlsDemand};
@@ -48,6 +49,8 @@ pub(super) struct Manner<'a> {
     pub(super) spool: &'a Arc<dyn Spool>,
     /// When everything must be over.
     pub(super) deadline: Instant,
+    /// What may end it earlier.
+    pub(super) recall: &'a Recall,
 }
 
 /// What the server of `plan` must prove, with the names that go with it.
@@ -80,6 +83,7 @@ pub(super) async fn contact(
         demand: demand_of(plan, manner.offer),
         timeouts: &timeouts.smtp,
         deadline: manner.deadline,
+        recall: manner.recall,
     };
     let pool = &sender.pool;
     let key = match &task {
@@ -112,7 +116,18 @@ pub(super) async fn contact(
     }
     let begun = Instant::now();
     let until = (begun + timeouts.connect).min(manner.deadline);
-    let (kind, text) = match timeout_at(until, sender.dialer.connect(peer)).await {
+    let connected = tokio::select! {
+        biased;
+        connected = timeout_at(until, sender.dialer.connect(peer)) => connected,
+        () = manner.recall.called() => {
+            return Err(NoConnection {
+                kind: io::ErrorKind::Interrupted,
+                text: "called back".to_owned(),
+                after: begun.elapsed(),
+            });
+        }
+    };
+    let (kind, text) = match connected {
         Ok(Ok(stream)) => {
             let took = begun.elapsed();
             let name = sender.config.greeting_name.clone();

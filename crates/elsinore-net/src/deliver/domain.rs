@@ -136,7 +136,9 @@ impl<'a> DomainRun<'a> {
         let mut inquiry =
             Inquiry::new(self.sender, self.next_hop.clone(), self.policy.clone()).await;
         let mut pass = self.pass(&mut inquiry).await;
-        inquiry.settle(GRACE).await;
+        if !self.message.recall.is_called() {
+            inquiry.settle(GRACE).await;
+        }
         self.findings.extend(inquiry.findings());
         self.account = inquiry.account();
         let enforced = inquiry
@@ -145,6 +147,7 @@ impl<'a> DomainRun<'a> {
             .map(|policy| policy.id.clone());
         if let Some(id) = enforced
             && !self.is_done()
+            && !self.is_over()
             && self.failed_for_sts()
             && let Some(again) = self.ask_again(&id).await
         {
@@ -160,7 +163,7 @@ impl<'a> DomainRun<'a> {
             return Blame::Unknown;
         };
         let waits = matches!(pass, Pass::Tried | Pass::Ended(Outcome::Deferred, _));
-        if self.is_done() || !waits || !self.lookups_failed() {
+        if self.is_done() || !waits || !self.lookups_failed() || self.message.recall.is_called() {
             return Blame::Unknown;
         }
         triage.blame().await
@@ -177,6 +180,11 @@ impl<'a> DomainRun<'a> {
                     | Rule::ZoneStatusUnknown
             )
         })
+    }
+
+    /// Whether nothing new is begun.
+    fn is_over(&self) -> bool {
+        Instant::now() >= self.deadline || self.message.recall.is_called()
     }
 
     fn is_done(&self) -> bool {
@@ -238,7 +246,12 @@ impl<'a> DomainRun<'a> {
     async fn pass(&mut self, inquiry: &mut Inquiry<'_>) -> Pass {
         for index in 0.. {
             let until = self.discovery_deadline();
-            let plan = match inquiry.next_host(index, until).await {
+            let next = tokio::select! {
+                biased;
+                next = inquiry.next_host(index, until) => next,
+                () = self.message.recall.called() => NextHost::TimedOut,
+            };
+            let plan = match next {
                 NextHost::Plan(plan) => plan,
                 NextHost::None => break,
                 NextHost::Refused(verdict, refusal) => return ended(verdict, &refusal),
@@ -264,6 +277,9 @@ impl<'a> DomainRun<'a> {
             }
             let weaker = inquiry.weaker(index);
             if self.host(inquiry, &plan, weaker).await == Flow::Done {
+                break;
+            }
+            if self.message.recall.is_called() {
                 break;
             }
             if Instant::now() >= self.deadline {
@@ -309,7 +325,7 @@ impl<'a> DomainRun<'a> {
         findings.extend(weaker);
         let account = TlsAccount::of_plan(plan, &inquiry.overheard().sets);
         for address in &plan.addresses {
-            if Instant::now() >= self.deadline || !self.course.address() {
+            if self.is_over() || !self.course.address() {
                 return Flow::GoOn;
             }
             let begun = (findings.clone(), account.clone());
@@ -372,7 +388,7 @@ impl<'a> DomainRun<'a> {
                 (None, Some(failure)) => evidence::refused_line(plan, address, failure),
                 (None, None) => None,
             };
-            let more = if Instant::now() < self.deadline && !self.is_done() {
+            let more = if !self.is_over() && !self.is_done() {
                 More::Allowed
             } else {
                 More::Over

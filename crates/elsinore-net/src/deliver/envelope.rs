@@ -1,5 +1,6 @@
 //! What is sent: the envelope (RFC 5321 §2.3.1) and the message behind it.
 
+use super::recall::Recall;
 use elsinore_smtp::address::ReversePath;
 use elsinore_smtp::client::Recipient;
 use elsinore_smtp::command::{EnvelopeId, Return};
@@ -98,6 +99,8 @@ pub struct Message {
     pub spool: Arc<dyn Spool>,
     /// What the message needs of a server, and what is added to it.
     pub survey: Arc<Survey>,
+    /// By which its delivery is called back.
+    pub recall: Recall,
 }
 
 /// Why a message cannot be sent.
@@ -132,6 +135,10 @@ impl Message {
             }
         }
         let survey = Arc::new(surveyor.finish()?);
-        Ok(Self { spool, survey })
+        Ok(Self {
+            spool,
+            survey,
+            recall: Recall::default(),
+        })
     }
 }

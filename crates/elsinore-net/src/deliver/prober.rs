@@ -7,6 +7,7 @@ use super::climb::Climb;
 use super::contact::{Manner, contact, demand_of};
 use super::envelope::{Spool, SpooledBytes};
 use super::inquiry::{Inquiry, NextHost, Verdict};
+use super::recall::Recall;
 use super::sounding::{self, Assessor, Sounding};
 use crate::clock::Clock;
 use crate::dialer::Dialer;
@@ -282,11 +283,13 @@ impl Prober {
         let mut plan = plan.clone();
         plan.sni = look.sni.cloned();
         let peer = SocketAddr::new(address, plan.port);
+        let recall = Recall::default();
         let manner = Manner {
             rung: look.rung,
             offer: look.offer,
             spool: &self.nothing,
             deadline: Instant::now() + self.sender.config.timeouts.domain,
+            recall: &recall,
         };
         let result = contact(&self.sender, &plan, peer, Task::Probe, manner).await;
         let (opened, times) = match result {

@@ -131,6 +131,8 @@ pub(crate) enum Patience {
     HangsUpBehindMailAfter(usize),
     /// It does not answer the final dot of the next one.
     SilentAtDotAfter(usize),
+    /// Nor does it hang up then.
+    HangsAtDotAfter(usize),
 }
 
 /// What a server does.
@@ -336,6 +338,9 @@ async fn play(
                 {
                     return Ok(());
                 }
+                if matches!(script.patience, Patience::HangsAtDotAfter(most) if messages > most) {
+                    return std::future::pending().await;
+                }
                 script.end.to_owned()
             }
         } else if upper.starts_with("QUIT") {
@@ -524,6 +529,17 @@ impl Running {
     }
 
     pub(crate) async fn send_with(&self, recipients: &[&str], tls: TlsWish) -> SendReport {
+        self.send_until(recipients, tls, std::future::pending())
+            .await
+    }
+
+    /// The same, called back when `until` resolves.
+    pub(crate) async fn send_until(
+        &self,
+        recipients: &[&str],
+        tls: TlsWish,
+        until: impl Future<Output = ()>,
+    ) -> SendReport {
         let reverse_path = ReversePath::Mailbox(Mailbox::parse("from@client.example").unwrap());
         let completion = Completion {
             now: pki::NOW,
@@ -544,7 +560,17 @@ impl Running {
             ret: None,
             envelope_id: None,
         };
-        self.sender.send(&envelope, &message).await
+        let sending = self.sender.send(&envelope, &message);
+        let calling = async {
+            until.await;
+            message.recall.call();
+        };
+        tokio::pin!(sending, calling);
+        tokio::select! {
+            report = &mut sending => return report,
+            () = calling => {}
+        }
+        sending.await
     }
 
     /// The TLSA records of a host from now on; none are absent without protection.

@@ -1,8 +1,10 @@
 //! What each recipient is told, and that nobody gets a message twice.
 
-use crate::fixture::{Script, World, has};
+use crate::fixture::{Patience, Script, World, has};
 use elsinore_dane::rule::Rule;
-use elsinore_net::deliver::{Outcome, SaidBy};
+use elsinore_net::deliver::{Decided, Outcome, SaidBy, TlsWish};
+use std::time::Duration;
+use tokio::time::Instant;
 
 fn two_hosts(first: Script) -> World {
     World::new()
@@ -116,4 +118,52 @@ async fn several_domains_are_served_side_by_side() {
     assert_eq!(running.dots(), ["a@third.example", "d@third.example"]);
     // One after the other they would take ten minutes.
     assert_eq!(begun.elapsed().as_secs() / 60, 5);
+}
+
+#[tokio::test(start_paused = true)]
+async fn called_back_it_ends_at_once_and_every_answer_counts() {
+    use Decided::{Answer, NothingLeft};
+    use Outcome::{Deferred, Delivered};
+    let open = (Deferred, NothingLeft);
+    let unknown = (Deferred, Answer);
+    let done = (Delivered, Answer);
+    // One recipient in a transaction; the first server answers MAIL, or the dot, of the second no more.
+    for (patience, greeting, told, dots) in [
+        (Patience::HangsAtDotAfter(1), true, [done, unknown, open], 2),
+        (Patience::SilentAfter(1), true, [done, open, open], 1),
+        (Patience::HangsAtDotAfter(0), true, [unknown, open, open], 1),
+        (Patience::SilentAfter(0), true, [open, open, open], 0),
+        (Patience::Endless, false, [open, open, open], 0),
+        (Patience::Endless, true, [done, done, done], 3),
+    ] {
+        let script = Script {
+            patience,
+            greeting: if greeting {
+                "220 mx.example ESMTP\r\n"
+            } else {
+                ""
+            },
+            ..Script::default()
+        };
+        let world = two_hosts(script);
+        let running = world.adjust(|config| config.limits.recipients = 1).build();
+        let begun = Instant::now();
+        let minute = tokio::time::sleep(Duration::from_secs(60));
+        let recipients = ["a@example", "b@example", "c@example"];
+        let report = running
+            .send_until(&recipients, TlsWish::AsAnnounced, minute)
+            .await;
+        let found: Vec<_> = (report.recipients.iter())
+            .map(|recipient| (recipient.outcome, recipient.decided))
+            .collect();
+        assert_eq!(found, told, "{dots} dots");
+        assert_eq!(running.dots().len(), dots);
+        assert_eq!(
+            running.connections(),
+            ["192.0.2.1"],
+            "no other host is begun with"
+        );
+        let took = begun.elapsed();
+        assert!(took <= Duration::from_secs(63), "{took:?}");
+    }
 }

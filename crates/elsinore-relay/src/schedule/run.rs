@@ -13,7 +13,7 @@ use super::settings::ScheduleSettings;
 use super::settle::{Finished, Pen};
 use super::step::{Step, StepWatch};
 use super::verdict::Circumstances;
-use super::work::{Courier, End, HandedOut, Tools};
+use super::work::{Courier, End, Reins, Tools};
 use crate::clock::WallClock;
 use crate::event::{Event, Journal, Severity};
 use crate::notice::NoticeSettings;
@@ -88,17 +88,19 @@ struct Held {
 #[derive(Debug)]
 enum Stage {
     Waiting,
-    Working(HandedOut, AbortHandle),
+    Working(Reins, AbortHandle),
     Ended,
 }
 
 /// Until when work may go on after the relay was told to stop.
 #[derive(Debug, Clone, Copy)]
 struct Drain {
-    /// Sessions that have not sent a whole message are cut here.
+    /// Deliveries that have not sent a whole message are called back here.
     sessions: Instant,
-    /// Sessions that may have are cut here.
+    /// Deliveries that may have are called back here.
     answers: Instant,
+    /// What does not come back is cut here.
+    cut: Instant,
     /// Nothing is waited for any more.
     end: Instant,
 }
@@ -320,7 +322,7 @@ impl Schedule {
             times.extend(self.gather_until);
         }
         match self.drain {
-            Some(drain) => times.extend([drain.sessions, drain.answers, drain.end]),
+            Some(drain) => times.extend([drain.sessions, drain.answers, drain.cut, drain.end]),
             None => {
                 if self.supplying.is_none() {
                     times.push(self.sweep.next());

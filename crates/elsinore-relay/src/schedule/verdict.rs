@@ -183,6 +183,45 @@ impl Circumstances<'_> {
     }
 }
 
+/// What the sender is told of a recipient whose message went out and whose answer was not waited for.
+pub(super) const MAY_HAVE_COME: &str = "the relay was stopped after the message had been sent and before \
+    the reply came: it may have been delivered";
+
+/// What a delivery came to that was called back.
+#[derive(Debug)]
+pub(super) enum CalledBack {
+    /// Nobody has an answer, and no final dot was sent.
+    Untouched,
+    /// Somebody has; of the others the reports say that they did not have their turn.
+    Answered(Vec<RecipientReport>),
+}
+
+/// Puts the reports of a delivery that was called back in order.
+pub(super) fn called_back(job: &Leased, reports: Vec<RecipientReport>) -> CalledBack {
+    let is_open = |report: &RecipientReport| {
+        report.outcome == Outcome::Deferred && report.decided == Decided::NothingLeft
+    };
+    if reports.iter().all(is_open) {
+        return CalledBack::Untouched;
+    }
+    let told = |(mut report, recipient): (RecipientReport, &Recipient)| {
+        let by_us = report.reply.as_ref().map(|reply| reply.said_by) == Some(SaidBy::Elsinore);
+        if is_open(&report) {
+            let text = "the relay was stopped before the recipient had its turn".to_owned();
+            ours(&recipient.address, Outcome::Deferred, (451, "4.3.0", text))
+        } else {
+            if report.outcome == Outcome::Deferred && by_us {
+                let text = MAY_HAVE_COME.to_owned();
+                let may = ours(&recipient.address, Outcome::Deferred, (451, "4.3.0", text));
+                report.reply = may.reply;
+            }
+            report
+        }
+    };
+    let reports = reports.into_iter().zip(&job.recipients).map(told);
+    CalledBack::Answered(reports.collect())
+}
+
 /// What kept the job from being done; the first recipient that waits decides, but for trouble of ours.
 pub(super) fn trouble(reports: &[RecipientReport]) -> Option<Trouble> {
     let mut waiting = reports

@@ -2,10 +2,9 @@
 
 use super::achieved::Achieved;
 use super::verdict::ours;
-use elsinore_net::deliver::Refreshed;
 use elsinore_net::deliver::{
-    Envelope, Message, Outcome, RecipientReport, SendReport, Sender, Spool, SpoolReader,
-    SpooledBytes, TlsWish, UnsendableMessage,
+    Envelope, Message, Outcome, Recall, RecipientReport, Refreshed, SendReport, Sender, Spool,
+    SpoolReader, SpooledBytes, TlsWish, UnsendableMessage,
 };
 use elsinore_net::sts::CacheError;
 use elsinore_queue::content::{Body, BodyReader};
@@ -106,15 +105,24 @@ impl HandedOut {
     }
 }
 
+/// What is kept of work under way.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Reins {
+    /// Whether the final dot may have been sent.
+    pub(super) handed_out: HandedOut,
+    /// Ends it with what is known.
+    pub(super) recall: Recall,
+}
+
 /// Tries `job` once.
-pub(super) async fn work(tools: Tools, job: Arc<Leased>, handed_out: HandedOut) -> End {
+pub(super) async fn work(tools: Tools, job: Arc<Leased>, reins: Reins) -> End {
     let begun = Instant::now();
     let (envelope, mut places) = envelope(&job);
     let mut asks_for_nothing = false;
     let report = if envelope.recipients.is_empty() {
         None
     } else {
-        let message = match message(&tools, &job, &envelope.reverse_path, handed_out).await {
+        let message = match message(&tools, &job, &envelope.reverse_path, reins).await {
             Ok(message) => message,
             Err(Unusable::NotNow(why)) => return End::NotNow(why),
             Err(Unusable::Unreadable(why)) => return End::Unreadable(why),
@@ -244,7 +252,7 @@ async fn message(
     tools: &Tools,
     job: &Leased,
     sender: &ReversePath,
-    handed_out: HandedOut,
+    reins: Reins,
 ) -> Result<Message, Unusable> {
     let head = &job.message;
     let body = tools.store.body(head.id).await?;
@@ -270,8 +278,12 @@ async fn message(
         };
         let surveyed = Message::survey(Arc::clone(&inner), completion)?;
         Ok(Message {
-            spool: Arc::new(Observed { inner, handed_out }),
-            survey: surveyed.survey,
+            spool: Arc::new(Observed {
+                inner,
+                handed_out: reins.handed_out,
+            }),
+            recall: reins.recall,
+            ..surveyed
         })
     };
     if is_small {

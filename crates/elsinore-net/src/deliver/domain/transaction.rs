@@ -23,6 +23,7 @@ impl DomainRun<'_> {
             offer: SignatureOffer::Any,
             spool: &self.message.spool,
             deadline: self.deadline,
+            recall: &self.message.recall,
         };
         let task = Task::Deliver(Arc::new(self.transaction()));
         contact(self.sender, climb.plan(), peer, task, manner).await

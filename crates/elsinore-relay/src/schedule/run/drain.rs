@@ -8,6 +8,8 @@ use elsinore_queue::job::Lease;
 use std::time::Duration;
 use tokio::time::{Instant, timeout};
 
+/// How long a delivery that is called back may take to come.
+const COMING_BACK: Duration = Duration::from_secs(2);
 /// How long the last writes may take after the last session.
 const LAST_WRITES: Duration = Duration::from_secs(5);
 
@@ -15,11 +17,13 @@ impl Schedule {
     /// Nothing new from here on. Jobs that have not begun are handed back at once.
     pub(super) async fn stop(&mut self, now: Instant) {
         let drain = self.settings.drain;
+        let sessions = now + drain.mul_f64(0.6);
         self.drain = Some(Drain {
             // Sessions that wait for the reply to a final dot are given more time: what is cut there
             // may be delivered twice.
-            sessions: now + drain.mul_f64(0.6),
-            answers: now + drain,
+            sessions,
+            answers: (now + drain.saturating_sub(COMING_BACK)).max(sessions),
+            cut: now + drain,
             end: now + drain + LAST_WRITES,
         });
         // What was asked for is either not claimed, or handed back when it comes.
@@ -39,16 +43,19 @@ impl Schedule {
         self.hand_back().await;
     }
 
-    /// Cuts the sessions whose time is over.
+    /// Calls back the deliveries whose time is over, and cuts those that do not come.
     pub(super) fn cut(&self, drain: Drain, now: Instant) {
         for held in self.held.values() {
-            if let Stage::Working(handed_out, task) = &held.stage {
-                let until = if handed_out.is_set() {
+            if let Stage::Working(reins, task) = &held.stage {
+                let until = if reins.handed_out.is_set() {
                     drain.answers
                 } else {
                     drain.sessions
                 };
-                if now >= until {
+                if now >= until && !reins.recall.is_called() {
+                    reins.recall.call();
+                }
+                if now >= drain.cut {
                     task.abort();
                 }
             }

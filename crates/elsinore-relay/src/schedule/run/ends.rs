@@ -4,7 +4,9 @@ use super::{GATHER, GATHERED, Schedule, Stage, WRITTEN_AT_ONCE};
 use crate::event::{Event, Severity};
 use crate::schedule::backoff::Trouble;
 use crate::schedule::settle::Finished;
-use crate::schedule::verdict::{Shown, Verdict, ours, shown};
+use crate::schedule::verdict::{
+    CalledBack, MAY_HAVE_COME, Shown, Verdict, called_back, ours, shown,
+};
 use crate::schedule::work::End;
 use elsinore_net::deliver::{Outcome, RecipientReport};
 use elsinore_queue::job::{Lease, Leased};
@@ -28,18 +30,53 @@ impl Schedule {
         let job = Arc::clone(&held.job);
         let stage = std::mem::replace(&mut held.stage, Stage::Ended);
         match end {
-            Ok(end) => self.take_end(job, end, now),
+            Ok(end) => self.came_back(job, end, &stage, now),
             Err(error) if error.is_panic() => {
                 let text = format!("{} for {}: {error}", job.message.id, job.destination);
                 self.note(Severity::Error, "relay", text);
                 let why = "the attempt ended in an error of this program".to_owned();
-                self.take_end(job, End::NotNow(why), now);
+                self.take_end(job, End::NotNow(why), None, now);
             }
             Err(_) => self.was_cut(job, stage, now),
         }
     }
 
-    fn take_end(&mut self, job: Arc<Leased>, end: End, now: Instant) {
+    /// What a delivery came to that may have been called back because the relay stops: recipients that
+    /// have an answer are settled with it. Where none has, it is as if the job had not been tried.
+    fn came_back(&mut self, job: Arc<Leased>, end: End, stage: &Stage, now: Instant) {
+        let is_called = match stage {
+            Stage::Working(reins, _) => reins.recall.is_called(),
+            Stage::Waiting | Stage::Ended => false,
+        };
+        match end {
+            End::Tried {
+                reports,
+                report,
+                achieved,
+                took,
+            } if is_called => match called_back(&job, reports) {
+                CalledBack::Untouched => {
+                    self.held.remove(&job.lease);
+                    self.unused.push(job.lease);
+                }
+                CalledBack::Answered(reports) => {
+                    let end = End::Tried {
+                        reports,
+                        report,
+                        achieved,
+                        took,
+                    };
+                    self.take_end(job, end, Some(Trouble::Ours), now);
+                }
+            },
+            end @ (End::Tried { .. } | End::NotNow(_) | End::Unreadable(_)) => {
+                self.take_end(job, end, None, now);
+            }
+        }
+    }
+
+    /// `known` is what kept the job from being done, where the reports do not say it.
+    fn take_end(&mut self, job: Arc<Leased>, end: End, known: Option<Trouble>, now: Instant) {
         let mut achieved = None;
         let (reports, shown, last, trouble) = match end {
             End::Tried {
@@ -61,7 +98,7 @@ impl Schedule {
                 let last = reports
                     .iter()
                     .position(|report| report.outcome == Outcome::Deferred);
-                (reports, shown, last, None)
+                (reports, shown, last, known)
             }
             End::NotNow(why) => (
                 about_all(&job, &why),
@@ -118,14 +155,12 @@ impl Schedule {
         self.finish(finished, now);
     }
 
-    /// A session was cut because the relay stops. If all of the message was handed out, the final dot
-    /// may have been sent: the job waits, and says that a second copy may come.
+    /// A delivery was cut that did not come back when it was called. If all of the message was handed
+    /// out, the final dot may have been sent: the job waits, and says that a second copy may come.
     fn was_cut(&mut self, job: Arc<Leased>, stage: Stage, now: Instant) {
         match stage {
-            Stage::Working(handed_out, _) if handed_out.is_set() => {
-                let why = "the relay was stopped after the message had been sent and before the reply \
-                           came: it may have been delivered";
-                self.take_end(job, End::NotNow(why.to_owned()), now);
+            Stage::Working(reins, _) if reins.handed_out.is_set() => {
+                self.take_end(job, End::NotNow(MAY_HAVE_COME.to_owned()), None, now);
             }
             Stage::Waiting | Stage::Working(..) | Stage::Ended => {
                 self.held.remove(&job.lease);

@@ -4,7 +4,7 @@ use super::{Held, Schedule, Stage};
 use crate::schedule::destinations::Turn;
 use crate::schedule::settle::Finished;
 use crate::schedule::verdict::Shown;
-use crate::schedule::work::{HandedOut, work};
+use crate::schedule::work::{Reins, work};
 use elsinore_queue::error::StoreError;
 use elsinore_queue::job::{Claim, DueDestination, Leased};
 use elsinore_queue::moment::Moment;
@@ -110,7 +110,7 @@ impl Schedule {
 
     fn begin_job(&mut self, job: &Arc<Leased>, now: Instant) {
         let margin = self.settings.lease / 10;
-        let (tools, handed_out) = (self.tools(), HandedOut::default());
+        let (tools, reins) = (self.tools(), Reins::default());
         let Some(held) = self.held.get_mut(&job.lease) else {
             return;
         };
@@ -125,9 +125,9 @@ impl Schedule {
         }
         let task = self
             .working
-            .spawn(work(tools, Arc::clone(job), handed_out.clone()));
+            .spawn(work(tools, Arc::clone(job), reins.clone()));
         self.tasks.insert(task.id(), job.lease);
-        held.stage = Stage::Working(handed_out, task);
+        held.stage = Stage::Working(reins, task);
     }
 
     /// Asks the store for more, if there is room.

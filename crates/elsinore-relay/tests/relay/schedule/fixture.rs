@@ -104,6 +104,9 @@ pub(crate) enum Act {
     NoDns(Rule),
     /// Has the whole message and never answers.
     HangsAfterDot,
+    /// Takes the message for the first recipient, has it for the second, and says nothing more until the
+    /// delivery is called back.
+    TakesOne,
     /// Never says anything.
     Hangs,
     /// An error of the program.
@@ -274,6 +277,34 @@ impl Courier for Scripted {
                 Act::HangsAfterDot => {
                     message.spool.reached_end();
                     std::future::pending().await
+                }
+                Act::TakesOne => {
+                    message.spool.reached_end();
+                    while !message.recall.is_called() {
+                        sleep(Duration::from_millis(100)).await;
+                    }
+                    let outcomes = [
+                        (Outcome::Delivered, Decided::Answer),
+                        (Outcome::Deferred, Decided::Answer),
+                    ];
+                    let rest = std::iter::repeat((Outcome::Deferred, Decided::NothingLeft));
+                    let outcomes = outcomes.into_iter().chain(rest);
+                    let reports = recipients.iter().zip(outcomes);
+                    self.end(&destination);
+                    return SendReport {
+                        recipients: reports
+                            .map(|(recipient, (outcome, decided))| RecipientReport {
+                                reply: (outcome == Outcome::Deferred).then(|| ReplyText {
+                                    code: 450,
+                                    enhanced: None,
+                                    text: "no answer".to_owned(),
+                                    said_by: SaidBy::Elsinore,
+                                }),
+                                ..answer(recipient, outcome, decided)
+                            })
+                            .collect(),
+                        finished: UnixTime(0),
+                    };
                 }
                 Act::Hangs => std::future::pending().await,
                 Act::Panics => panic!("as the script says"),

@@ -2,6 +2,7 @@
 
 use super::fixture::{Act, BEGIN, World};
 use super::shelf::Shelf;
+use elsinore_relay::event::Event;
 use elsinore_relay::schedule::ScheduleSettings;
 use std::time::Duration;
 
@@ -85,6 +86,43 @@ async fn a_session_that_waits_for_the_last_reply_has_longer_and_then_the_job_wai
         standings[0].1 >= BEGIN.plus(Duration::from_secs(60)),
         "not at once again"
     );
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_has_an_answer_when_the_relay_stops_is_settled() {
+    let store = Shelf::new();
+    let world = World::start(&store, settings());
+    world.courier.act("one.example", Act::TakesOne);
+    let recipients = ["a@one.example", "b@one.example", "c@one.example"];
+    world.enqueue("", &recipients).await;
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    let told = world.diary.clone();
+    let took = world.stop().await;
+    assert!(took <= DRAIN, "{took:?}");
+    assert_eq!(store.leased(), 0);
+    let standings = store.standings();
+    assert_eq!(
+        standings[0].2.attempts, 0,
+        "it is no fault of the destination"
+    );
+    let said = told.pick(|_, event| match event {
+        Event::Recipient {
+            recipient, reply, ..
+        } => Some((recipient.clone(), reply.clone().unwrap_or_default())),
+        _ => None,
+    });
+    let words = ["", "may have been delivered", "had its turn"];
+    for ((recipient, reply), words) in said.iter().zip(words) {
+        assert!(reply.contains(words), "{recipient}: {reply}");
+    }
+    assert_eq!(said.len(), 3);
+    // The next one serves those who are left, and nobody twice that it need not.
+    let world = World::start(&store, settings());
+    world.done_within(Duration::from_secs(300)).await;
+    let attempts = world.courier.attempts.lock().expect("no panic").clone();
+    let served: Vec<_> = attempts.into_iter().map(|one| one.recipients).collect();
+    assert_eq!(served, [["b@one.example", "c@one.example"]]);
+    world.stop().await;
 }
 
 #[tokio::test(start_paused = true)]
