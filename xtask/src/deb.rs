@@ -1,5 +1,8 @@
 //! The Debian package: built by cargo-deb, its units judged by systemd-analyze, installed into a
-//! folder, tried, purged. Nothing is installed on this machine and no daemon is started.
+//! folder, tried, purged; then installed and run under a systemd of its own. Nothing is installed on
+//! this machine, and no daemon is started outside that container.
+
+mod booted;
 
 use crate::step::{command, exists, skipped};
 use anyhow::{Context, Result, ensure};
@@ -94,7 +97,7 @@ pub(crate) fn test() -> Result<()> {
     for file in FILES {
         ensure!(!root.join(file).exists(), "{file} is left after a purge");
     }
-    Ok(())
+    booted::test(&package)
 }
 
 /// The installed program, with the installed configuration.

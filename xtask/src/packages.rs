@@ -32,6 +32,7 @@ const NEEDED: &[(&str, &str)] = &[
     ("python3-dkim", "verifies DKIM signatures"),
     ("python3-nacl", "Ed25519 for python3-dkim"),
     ("iproute2", "network namespaces of lab up --real"),
+    ("systemd-container", "boots a systemd to test the units"),
     ("libdb5.3", "for Exim, which is fetched and not installed"),
     ("libgnutls-dane0", "for Exim"),
     ("libidn12", "for Exim"),
