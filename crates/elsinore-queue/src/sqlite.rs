@@ -8,11 +8,13 @@
 //! FOLDER/segments/NUMBER.msg       one large message
 //! FOLDER/incoming/                 large messages on their way in
 //! FOLDER/quarantine/               octets that are no record any more
+//! FOLDER/failed                    a write or an fsync failed; the next start is careful
 //! ```
 //!
 //! A message is kept when its record in the segment is synced: one fsync for all that arrive together.
 //! The index is synced every second; after a loss of power its end is made again from the segments.
 
+mod afresh;
 mod change;
 mod claim;
 mod commit;
@@ -121,6 +123,15 @@ impl SqliteStore {
                 )));
             }
         }
+        for folder in [&folder, &segments] {
+            afresh::sweep(folder);
+        }
+        let mark = afresh::mark(&database);
+        let log = folder.join("index.sqlite-wal");
+        for file in [Some(&log), mark.exists().then_some(&database)] {
+            let Some(file) = file else { continue };
+            afresh::write_afresh(file, 0).map_err(|error| room::of_folder(file, &error))?;
+        }
         let index = index::Index::open(&database)?;
         for folder in [&segments, &spool, &quarantine] {
             make(folder)?;
@@ -128,6 +139,12 @@ impl SqliteStore {
         sync_folder(&folder)?;
         sweep_spool(&spool);
         let (recovery, reach, live) = replay::replay(&index, &segments, &quarantine)?;
+        match std::fs::remove_file(&mark) {
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+                return Err(room::of_folder(&mark, &error));
+            }
+            _ => {}
+        }
         let files = Arc::new(segments::Files::new(segments.clone()));
         let desk = load(&index, reach.starts).map_err(|error| index::fault(&error))?;
         let shared = Arc::new(Shared::new(
@@ -272,7 +289,11 @@ impl QueueStore for SqliteStore {
                 Content::Memory(_) => work::prepare(message, &self.spool)?,
                 Content::File { .. } => {
                     let spool = self.spool.clone();
-                    blocking(move || work::prepare(message, &spool)).await?
+                    let prepared = blocking(move || work::prepare(message, &spool)).await;
+                    if let Err(StoreError::Failed(why)) = &prepared {
+                        self.shared.fail(why.clone());
+                    }
+                    prepared?
                 }
             };
             self.ask(|reply| Work::Enqueue(Box::new(arrival), reply))

@@ -4,6 +4,7 @@
 //! appended later and is whole is taken in. A message whose settlement the index does not know any more
 //! is delivered once more (RFC 5321 §6.1).
 
+use super::afresh::write_afresh;
 use super::index::{Index, Reach, fault, job_number, number};
 use super::room::of_folder as failed;
 use super::scan::{Found, Place, Scan, read_single};
@@ -68,6 +69,10 @@ pub(super) fn replay(
             replay.shared(*number, from, &shared_path(segments, *number))?;
         }
     }
+    // The names of the files too, before the index relies on them.
+    File::open(segments)
+        .and_then(|folder| folder.sync_all())
+        .map_err(|error| failed(segments, &error))?;
     let last = files.keys().next_back().copied().unwrap_or(0);
     replay.reach.next_number = known.next_number.max(last + 1);
     replay.reach.starts += 1;
@@ -113,6 +118,7 @@ impl Replay<'_> {
             }
             Err(error) => return Err(failed(path, &error)),
         }
+        write_afresh(path, from).map_err(|error| failed(path, &error))?;
         self.reach.segment = number;
         self.reach.octets = length;
         Ok(())

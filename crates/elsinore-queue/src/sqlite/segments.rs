@@ -38,7 +38,7 @@ impl Fault {
         }
     }
 
-    pub(super) fn of_sync(what: &Path, error: &io::Error) -> Self {
+    fn of_sync(what: &Path, error: &io::Error) -> Self {
         Self::Failed(format!("fsync of {}: {error}", what.display()))
     }
 }
@@ -487,17 +487,20 @@ impl Current {
 /// record header. Blocks.
 ///
 /// # Errors
-/// What the file system says.
+/// [`Fault`]; after a failed fsync always [`Fault::Failed`].
 pub(super) fn finish_single(
     file: &mut tempfile::NamedTempFile,
     header: &RecordHeader,
     head: &[u8],
-) -> io::Result<()> {
+) -> Result<(), Fault> {
+    let path = file.path().to_owned();
     let file = file.as_file_mut();
-    file.seek(io::SeekFrom::Start(header.body_octets))?;
     let mut end = Vec::with_capacity(head.len() + RECORD_HEADER);
     end.extend_from_slice(head);
     end.extend_from_slice(&header.write(SINGLE_TAG));
-    file.write_all(&end)?;
+    file.seek(io::SeekFrom::Start(header.body_octets))
+        .and_then(|_| file.write_all(&end))
+        .map_err(|error| Fault::of_write(&path, &error))?;
     file.sync_all()
+        .map_err(|error| Fault::of_sync(&path, &error))
 }

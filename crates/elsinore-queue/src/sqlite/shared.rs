@@ -1,5 +1,6 @@
 //! What the writer and its callers share.
 
+use super::afresh;
 use super::desk::Desk;
 use super::fresh::Fresh;
 use super::index::{fault, number};
@@ -46,7 +47,7 @@ struct End(Arc<Shared>);
 
 impl Drop for End {
     fn drop(&mut self) {
-        self.0.fail(if std::thread::panicking() {
+        self.0.end(if std::thread::panicking() {
             "its writer ended by a defect of this program".to_owned()
         } else {
             "its writer has ended".to_owned()
@@ -86,8 +87,18 @@ impl Shared {
         self.failed.load(Ordering::Acquire)
     }
 
-    /// Ends the store; the first reason stays.
+    /// Ends the store because what is on disk is unknown; the first reason stays. The next start is
+    /// told to trust nothing that is in the kernel's memory. That the mark is there itself, perhaps, is
+    /// enough: it lasts as long as what it warns of.
     pub(super) fn fail(&self, why: String) {
+        if !self.has_failed() {
+            let _unmarked = std::fs::write(afresh::mark(&self.database), format!("{why}\n"));
+        }
+        self.end(why);
+    }
+
+    /// Ends the store; the first reason stays.
+    pub(super) fn end(&self, why: String) {
         let mut known = self.why.lock().unwrap_or_else(PoisonError::into_inner);
         if !matches!(*known, Some(StoreErrorText::Failed(_))) {
             *known = Some(StoreErrorText::Failed(why));

@@ -93,7 +93,8 @@ impl Work {
 /// storage; any other file is copied later. To be called where blocking is allowed then.
 ///
 /// # Errors
-/// [`StoreError::Refused`] for a message that no store keeps; [`StoreError::Content`].
+/// [`StoreError::Refused`] for a message that no store keeps; [`StoreError::Content`];
+/// [`StoreError::Full`]; [`StoreError::Failed`], after which nothing may be written any more.
 pub(super) fn prepare(message: NewMessage, spool: &Path) -> Result<Arrival, StoreError> {
     check(&message)?;
     let crc = checksum(&message.content)?;

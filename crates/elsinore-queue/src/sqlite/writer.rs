@@ -84,7 +84,7 @@ impl Writer {
             self.settle_down(true);
         }
         let failed = self.shared.health();
-        self.shared.fail("it was closed".to_owned());
+        self.shared.end("it was closed".to_owned());
         // The lock goes before the answer does, so that the folder can be opened again at once.
         let Self { index, lock, .. } = self;
         drop(index);

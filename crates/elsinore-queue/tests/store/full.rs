@@ -24,7 +24,7 @@ fn open(folder: &Path) -> SqliteStore {
 }
 
 /// Fills a file system to its last block.
-fn fill(path: &Path) {
+pub(crate) fn fill(path: &Path) {
     use std::io::Write as _;
     let mut file = std::fs::File::create(path).expect("made");
     for octets in [1 << 20, 1 << 16, 4096, 1] {

@@ -7,6 +7,7 @@
 
 use elsinore_queue::admin::Filter;
 use elsinore_queue::content::{Body, Content, Incoming};
+use elsinore_queue::error::StoreError;
 use elsinore_queue::id::MessageId;
 use elsinore_queue::job::{Claim, Leased, Rest, Settled, Settlement};
 use elsinore_queue::message::{Envelope, NewJob, NewMessage, Recipient, TlsWish};
@@ -156,6 +157,9 @@ async fn work(folder: PathBuf) {
             let mut numbers = Numbers(seed.fetch_add(7919, Ordering::Relaxed) | 1);
             loop {
                 if waiting.load(Ordering::Relaxed) > BACKLOG {
+                    if store.health().is_err() {
+                        return;
+                    }
                     tokio::task::yield_now().await;
                     continue;
                 }
@@ -180,8 +184,24 @@ async fn work(folder: PathBuf) {
             while deliver(&store, &waiting, &mut numbers).await.is_some() {}
         });
     }
-    tasks.spawn(async move { while store.tidy().await.is_ok() {} });
+    let tidying = Arc::clone(&store);
+    tasks.spawn(async move { while tidying.tidy().await.is_ok() {} });
     while tasks.join_next().await.is_some() {}
+    // It has failed, or the disk is full. That must not change by asking again.
+    if let Err(error) = store.health() {
+        let message = message(&std::env::temp_dir(), &["late.example"]);
+        let claim = Claim {
+            now: NOW,
+            lease_for: Duration::from_secs(600),
+            from: vec![("d1.example".to_owned(), 1)],
+        };
+        let refused = store.enqueue(message).await.is_err()
+            && store.claim(claim).await.is_err()
+            && store.settle(Vec::new()).await.is_err()
+            && store.tidy().await.is_err()
+            && store.room(1).is_err();
+        say(&format!("F {refused} {error}"));
+    }
 }
 
 /// Claims and settles a few jobs; nothing when the store has failed.
@@ -317,6 +337,22 @@ impl Load {
         }
     }
 
+    /// Listens until the child has ended of itself, for a minute at most; the answer is everything it
+    /// was promised, and why it ended.
+    pub(crate) fn end(mut self) -> (Vec<String>, String) {
+        let end = Instant::now() + Duration::from_secs(60);
+        let why = loop {
+            let left = end.saturating_duration_since(Instant::now());
+            let line = self.lines.recv_timeout(left).expect("the child ends");
+            if let Some(why) = line.strip_prefix("F ") {
+                break why.to_owned();
+            }
+            self.heard.push(line);
+        };
+        self.child.wait().expect("ended");
+        (std::mem::take(&mut self.heard), why)
+    }
+
     /// Takes what was said so far, without waiting.
     pub(crate) fn hear(&mut self) {
         self.heard.extend(self.lines.try_iter());
@@ -383,11 +419,24 @@ impl Promises {
     /// Opens the store and compares; the answer is what is in it. `exact` says that no settlement
     /// that was answered may be repeated.
     pub(crate) fn hold(&self, folder: &Path, exact: bool) -> BTreeSet<(String, String)> {
+        self.hold_if_open(folder, exact)
+            .expect("opens after the crash")
+    }
+
+    /// The same of a store that may not open.
+    ///
+    /// # Errors
+    /// Why it does not.
+    pub(crate) fn hold_if_open(
+        &self,
+        folder: &Path,
+        exact: bool,
+    ) -> Result<BTreeSet<(String, String)>, StoreError> {
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()
             .build()
             .expect("a runtime");
-        let store = SqliteStore::open(settings(folder)).expect("opens after the crash");
+        let store = SqliteStore::open(settings(folder))?;
         assert_eq!(store.recovery().lost, 0, "{:?}", store.recovery());
         let found = runtime.block_on(everything(&store));
         for job in &self.kept {
@@ -404,7 +453,7 @@ impl Promises {
             assert!(!done || told, "the notice {notice} of {job:?} is lost");
             assert_ne!(told, found.contains(job), "{notice} and {job:?} together");
         }
-        found
+        Ok(found)
     }
 }
 

@@ -9,6 +9,7 @@ mod corpus;
 mod crash;
 mod cut;
 mod damage;
+mod fsync;
 mod full;
 mod load;
 mod outage;

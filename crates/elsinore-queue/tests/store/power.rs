@@ -12,26 +12,70 @@ use std::process::Command;
 
 /// A file system in a file.
 pub(crate) struct Volume {
-    folder: tempfile::TempDir,
+    /// The file, where there is one.
+    image: PathBuf,
     mount: PathBuf,
+    /// The volume that the file is in, when it is in one of its own; unmounted after this one.
+    beneath: Option<Box<Volume>>,
+    _folder: Option<tempfile::TempDir>,
 }
 
 impl Volume {
     /// Makes and mounts one of `mebibytes`; nothing where that is not possible, after saying so.
     pub(crate) fn new(mebibytes: u64) -> Option<Self> {
         let folder = tempfile::tempdir().expect("a folder");
-        let image = folder.path().join("image");
-        let mount = folder.path().join("mount");
-        std::fs::create_dir(&mount).expect("a folder");
-        let file = std::fs::File::create(&image).expect("an image");
+        let (image, mount) = (folder.path().join("image"), folder.path().join("mount"));
+        Self {
+            image,
+            mount,
+            beneath: None,
+            _folder: Some(folder),
+        }
+        .made(mebibytes, &[])
+    }
+
+    /// Makes and mounts one of `mebibytes` that has room beneath it only for what was written, as thin
+    /// provisioning has it: see [`fill_beneath`](Self::fill_beneath).
+    pub(crate) fn thin(mebibytes: u64) -> Option<Self> {
+        let beneath = Self::in_memory(mebibytes + 8)?;
+        let folder = tempfile::tempdir().expect("a folder");
+        let image = beneath.path().join("image");
+        // Room for its journal and tables: what fails is to be the files' octets.
+        let all = vec![0; 1 << 20];
+        let mut file = std::fs::File::create(&image).expect("an image");
+        for _ in 0..mebibytes {
+            std::io::Write::write_all(&mut file, &all).expect("written");
+        }
+        let volume = Self {
+            image,
+            mount: folder.path().to_path_buf(),
+            beneath: Some(Box::new(beneath)),
+            _folder: Some(folder),
+        };
+        volume.made(
+            mebibytes,
+            &[
+                "-b",
+                "4096",
+                "-E",
+                "nodiscard,lazy_itable_init=0",
+                "-J",
+                "size=8",
+            ],
+        )
+    }
+
+    fn made(self, mebibytes: u64, options: &[&str]) -> Option<Self> {
+        std::fs::create_dir_all(&self.mount).expect("a folder");
+        let file = std::fs::File::create(&self.image).expect("an image");
         file.set_len(mebibytes << 20).expect("its length");
         let made = Command::new("mkfs.ext4")
             .args(["-q", "-F"])
-            .arg(&image)
+            .args(options)
+            .arg(&self.image)
             .status();
-        let volume = Self { folder, mount };
-        if made.is_ok_and(|status| status.success()) && volume.mount() {
-            return Some(volume);
+        if made.is_ok_and(|status| status.success()) && self.mount() {
+            return Some(self);
         }
         assert!(
             std::env::var_os("ELSINORE_NO_SKIPS").is_none(),
@@ -51,7 +95,12 @@ impl Volume {
             .arg(&mount)
             .status();
         if mounted.is_ok_and(|status| status.success()) {
-            return Some(Self { folder, mount });
+            return Some(Self {
+                image: PathBuf::new(),
+                mount,
+                beneath: None,
+                _folder: Some(folder),
+            });
         }
         assert!(
             std::env::var_os("ELSINORE_NO_SKIPS").is_none(),
@@ -68,10 +117,27 @@ impl Volume {
     fn mount(&self) -> bool {
         Command::new("mount")
             .args(["-o", "loop,noatime"])
-            .arg(self.folder.path().join("image"))
+            .arg(&self.image)
             .arg(&self.mount)
             .status()
             .is_ok_and(|status| status.success())
+            && (self.beneath.is_none() || self.write_page_by_page())
+    }
+
+    /// The loop driver takes a write of which only the first part was done for done: it gets pages one
+    /// by one.
+    fn write_page_by_page(&self) -> bool {
+        let found = Command::new("findmnt")
+            .args(["-n", "-o", "SOURCE"])
+            .arg(&self.mount)
+            .output()
+            .expect("findmnt");
+        let device = String::from_utf8(found.stdout).expect("a path");
+        let name = Path::new(device.trim()).file_name().expect("a name");
+        let most = Path::new("/sys/block")
+            .join(name)
+            .join("queue/max_sectors_kb");
+        std::fs::write(most, "4").is_ok()
     }
 
     /// Mounts it with other options.
@@ -81,6 +147,36 @@ impl Volume {
             .arg(&self.mount)
             .status()
             .is_ok_and(|status| status.success())
+    }
+
+    /// From now on nothing more can be written beneath than replaces what is there, or again. What
+    /// does not is taken all the same, and fails when it is synced.
+    pub(crate) fn fill_beneath(&self, is_full: bool) {
+        let beneath = self.beneath.as_ref().expect("a thin volume");
+        let ballast = beneath.path().join("ballast");
+        if !is_full {
+            return std::fs::remove_file(ballast).expect("removed");
+        }
+        let trimmed = Command::new("fstrim").arg(&self.mount).status();
+        assert!(trimmed.is_ok_and(|status| status.success()), "fstrim");
+        crate::full::fill(&ballast);
+    }
+
+    /// Takes it off, has it checked, and mounts it again, so that what is in the kernel's memory alone
+    /// is forgotten.
+    pub(crate) fn again(&self) {
+        assert!(self.unmount(), "still in use");
+        // Which blocks are free may be among what was not written.
+        let checked = Command::new("e2fsck")
+            .args(["-f", "-y"])
+            .arg(&self.image)
+            .output()
+            .expect("e2fsck");
+        assert!(
+            checked.status.code().is_some_and(|code| code < 4),
+            "{checked:?}"
+        );
+        assert!(self.mount(), "mounted again");
     }
 
     fn unmount(&self) -> bool {
