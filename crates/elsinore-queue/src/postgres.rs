@@ -88,6 +88,7 @@ pub struct PostgresStore {
     link: Arc<Link>,
     writers: Writers,
     wakeups: Wakeups,
+    unclear: settle::Unclear,
     spool_folder: PathBuf,
 }
 
@@ -111,6 +112,7 @@ impl PostgresStore {
             link,
             writers,
             wakeups,
+            unclear: settle::Unclear::default(),
             spool_folder,
         })
     }
@@ -139,7 +141,16 @@ impl QueueStore for PostgresStore {
     }
 
     fn settle(&self, settlements: Vec<Settlement>) -> Answer<'_, Vec<Settled>> {
-        Box::pin(settle::settle(&self.link, self.wakeups.bell(), settlements))
+        Box::pin(settle::settle(
+            &self.link,
+            self.wakeups.bell(),
+            &self.unclear,
+            settlements,
+        ))
+    }
+
+    fn settled(&self, leases: Vec<Lease>) -> Answer<'_, Vec<Option<Settled>>> {
+        Box::pin(self.unclear.settled(&self.link, leases))
     }
 
     fn hand_back(&self, leases: Vec<Lease>) -> Answer<'_, ()> {

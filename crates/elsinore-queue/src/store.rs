@@ -66,6 +66,18 @@ pub trait QueueStore: fmt::Debug + Send + Sync + 'static {
     /// [`StoreError`].
     fn settle(&self, settlements: Vec<Settlement>) -> Answer<'_, Vec<Settled>>;
 
+    /// What became of settlements that [`settle`](Self::settle) of this very store answered with
+    /// [`StoreError::Unavailable`]: whether they were written is unknown then. Nothing: they were not,
+    /// and are to be settled again; `Done`: they were, with their notices. To be asked before that, or
+    /// a settlement that was written looks like a lease that was lost. Each is answered once.
+    ///
+    /// # Errors
+    /// [`StoreError`]; in particular that it is still unknown.
+    fn settled(&self, leases: Vec<Lease>) -> Answer<'_, Vec<Option<Settled>>> {
+        // A store that is never unavailable has nothing to tell.
+        Box::pin(async move { Ok(vec![None; leases.len()]) })
+    }
+
     /// Gives leases back unused: the jobs are due as before.
     ///
     /// # Errors

@@ -2,12 +2,10 @@
 
 use crate::pki;
 use crate::server::rustls_config;
-use elsinore_dane::answer::{
-    Answer, Denial, DenialKind, Last, Question, RecordData, RecordType, RrSet,
-};
+use crate::table::{Table, answer};
+use elsinore_dane::answer::{Answer, Question, RecordData, RecordType};
 use elsinore_dane::name::DomainName;
 use elsinore_dane::rule::Rule;
-use elsinore_dane::security::{Authority, Status};
 use elsinore_dane::time::UnixTime;
 use elsinore_dane::tlsa::TlsaRecord;
 use elsinore_net::clock::Clock;
@@ -15,7 +13,6 @@ use elsinore_net::deliver::{
     Envelope, Message, Prober, SendReport, Sender, SenderConfig, SpooledBytes, TlsWish,
 };
 use elsinore_net::dialer::{ByteStream, Datagrams, Dialer};
-use elsinore_net::resolver::{Freshness, SecureResolver};
 use elsinore_net::tls::webpki::WebPkiRoots;
 use elsinore_smtp::address::{Mailbox, ReversePath};
 use elsinore_smtp::client::Recipient;
@@ -35,14 +32,6 @@ use tokio::io::{
     AsyncBufReadExt, AsyncRead, AsyncWrite, AsyncWriteExt, BufReader, DuplexStream, duplex,
 };
 
-/// DNS as a table; what is not in it is shown absent, without protection.
-#[derive(Debug, Default)]
-struct Table {
-    known: Mutex<HashMap<Question, Answer>>,
-    /// What is answered instead when the cache is passed over.
-    fresh: HashMap<Question, Answer>,
-}
-
 /// A clock that is moved by hand.
 #[derive(Debug)]
 struct HandClock(AtomicI64);
@@ -50,50 +39,6 @@ struct HandClock(AtomicI64);
 impl Clock for HandClock {
     fn now(&self) -> UnixTime {
         UnixTime(self.0.load(Ordering::Relaxed))
-    }
-}
-
-/// An answer protected by DNSSEC, or shown not to be.
-fn answer(owner: &str, record_type: RecordType, records: Vec<RecordData>, signed: bool) -> Answer {
-    let question = Question::new(name(owner), record_type);
-    Answer {
-        question: question.clone(),
-        chain: Vec::new(),
-        last: Last::Data(RrSet {
-            owner: question.name,
-            records,
-            status: if signed {
-                Status::assertion(Authority::Fixture, "fixture")
-            } else {
-                Status::insecure("fixture")
-            },
-            ttl: 300,
-        }),
-        oddities: Vec::new(),
-    }
-}
-
-impl SecureResolver for Table {
-    fn lookup<'a>(&'a self, question: &'a Question, freshness: Freshness) -> BoxFuture<'a, Answer> {
-        let known = self.known.lock().unwrap();
-        let newer = match freshness {
-            Freshness::Fresh => self.fresh.get(question),
-            Freshness::Cached => None,
-        };
-        let answer = newer
-            .or_else(|| known.get(question))
-            .cloned()
-            .unwrap_or_else(|| Answer {
-                question: question.clone(),
-                chain: Vec::new(),
-                last: Last::Denied(Denial {
-                    kind: DenialKind::NoData,
-                    status: Status::insecure("fixture"),
-                    ttl: 60,
-                }),
-                oddities: Vec::new(),
-            });
-        Box::pin(async move { answer })
     }
 }
 

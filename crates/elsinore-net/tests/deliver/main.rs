@@ -27,3 +27,4 @@ mod reuse;
 )]
 mod server;
 mod sts;
+mod table;

@@ -92,7 +92,7 @@ async fn several_domains_are_served_side_by_side() {
         .mx_of("third.example", &[(10, "mx3.example")])
         .host("mx3.example", "192.0.2.3", Some(Script::default()))
         .build();
-    let begun = tokio::time::Instant::now();
+    let begun = Instant::now();
     let report = running
         .send(&[
             "a@third.example",

@@ -1,5 +1,9 @@
 //! What became of jobs: one transaction for a batch, each settlement under its lease or not at all.
 
+mod unclear;
+
+pub(super) use unclear::Unclear;
+
 use super::link::{Link, Trouble, USUAL, Work};
 use super::wake::Bell;
 use super::write::{Rows, addresses, insert_all, json, plain};
@@ -10,6 +14,7 @@ use deadpool_postgres::{Object, Transaction};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
+use unclear::Commit;
 
 /// A settlement in the form of its rows.
 #[derive(Debug)]
@@ -48,6 +53,7 @@ impl RestRow {
 pub(super) async fn settle(
     link: &Link,
     bell: &Bell,
+    unclear: &Unclear,
     settlements: Vec<Settlement>,
 ) -> Result<Vec<Settled>, StoreError> {
     let mut all = Vec::with_capacity(settlements.len());
@@ -71,17 +77,35 @@ pub(super) async fn settle(
         return Ok(Vec::new());
     }
     let all = Arc::new(all);
-    let answers = link
-        .run(within, move |client| write(client, Arc::clone(&all)))
-        .await?;
+    let commit = Commit::default();
+    let written = {
+        let (all, commit) = (Arc::clone(&all), commit.clone());
+        link.run(within, move |client| {
+            write(client, Arc::clone(&all), commit.clone())
+        })
+        .await
+    };
+    let answers = match written {
+        Ok(answers) => answers,
+        Err(error) => {
+            if let (StoreError::Unavailable(_), Some((transaction, answers))) =
+                (&error, commit.take())
+            {
+                let leases = all.iter().map(|closing| closing.lease);
+                unclear.keep(transaction, leases.zip(answers));
+            }
+            return Err(error);
+        }
+    };
     if notices {
         bell.ring();
     }
     Ok(answers)
 }
 
-fn write(client: &mut Object, all: Arc<Vec<Closing>>) -> Work<'_, Vec<Settled>> {
+fn write(client: &mut Object, all: Arc<Vec<Closing>>, commit: Commit) -> Work<'_, Vec<Settled>> {
     Box::pin(async move {
+        commit.take();
         let transaction = client.transaction().await?;
         if all.iter().all(|closing| closing.notices.is_empty()) {
             // What a crash of the server undoes is done again when the lease ends: a duplicate, as
@@ -113,6 +137,13 @@ fn write(client: &mut Object, all: Arc<Vec<Closing>>) -> Work<'_, Vec<Settled>> 
         }
         done.carry_out(&transaction).await?;
         put_back(&transaction, &rests).await?;
+        let number = transaction
+            .query_one("SELECT txid_current_if_assigned()", &[])
+            .await?;
+        // Nothing was written without a number.
+        if let Some(number) = number.try_get::<_, Option<i64>>(0)? {
+            commit.is_asked_for(number, answers.clone());
+        }
         transaction.commit().await?;
         Ok(answers)
     })

@@ -253,6 +253,19 @@ async fn cut_settlements(way: Way, most: i64) {
             Err(StoreError::Unavailable(_)) => refused += 1,
             Err(error) => panic!("after {allowed} octets: {error}"),
         }
+        let unclear = answer.is_err();
+        let asked = || async {
+            let lease = leased.lease;
+            ways.through.settled(vec![lease]).await.ok()
+        };
+        if unclear {
+            ways.proxy.allow_all();
+        }
+        let known = if unclear {
+            until("it is known what became of it", asked).await[0]
+        } else {
+            None
+        };
         // Settling it anew waits for what is still under way, and tells which of the two it was.
         let second = settle(&ways.direct, done(leased.lease)).await;
         let notices = claim(&ways.direct, &["sender.example"]).await;
@@ -263,6 +276,11 @@ async fn cut_settlements(way: Way, most: i64) {
         );
         if answer.is_ok() {
             assert_eq!(second, Settled::Lost);
+        } else {
+            let written = (second == Settled::Lost).then_some(Settled::Done);
+            assert_eq!(known, written, "after {allowed} octets");
+            let again = ways.through.settled(vec![leased.lease]).await;
+            assert_eq!(again.expect("an answer"), [None], "it is told once");
         }
         let mut rest = notices;
         if second == Settled::Lost && !ending {
@@ -276,6 +294,45 @@ async fn cut_settlements(way: Way, most: i64) {
     }
     assert!(refused > 0, "nothing was cut");
     assert!(written > 0, "the last ones were not cut");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_settlement_whose_commit_was_not_answered_is_found_out() {
+    let Some(ways) = ways().await else { return };
+    let settle_after = async |allowed: i64| {
+        // On a new connection, so that the octets are the same each time.
+        ways.proxy.allow(Way::Back, 0);
+        ways.through.stats(NOW).await.expect_err("cut");
+        ways.mend().await;
+        keep(&ways.direct, message(&["example.org"])).await;
+        let leased = claim_one(&ways.direct, "example.org").await;
+        ways.proxy.allow(Way::Back, allowed);
+        let answer = ways.through.settle(vec![done(leased.lease)]).await;
+        (leased.lease, answer)
+    };
+    let plenty = 1_000_000;
+    let (_, answer) = settle_after(plenty).await;
+    assert_eq!(answer.expect("settled"), [Settled::Done]);
+    let all = plenty - ways.proxy.left[Way::Back as usize].load(Ordering::SeqCst);
+    let mut found = 0;
+    for short in 1..=24 {
+        let (lease, answer) = settle_after(all - short).await;
+        if answer.is_ok() {
+            // Something else passed while the octets were counted.
+            continue;
+        }
+        ways.mend().await;
+        let known = until("it is known what became of it", async || {
+            ways.through.settled(vec![lease]).await.ok()
+        });
+        let known = known.await[0];
+        let second = settle(&ways.direct, done(lease)).await;
+        let written = (second == Settled::Lost).then_some(Settled::Done);
+        assert_eq!(known, written, "{short} octets short");
+        found += usize::from(known.is_some());
+    }
+    assert!(found >= 5, "{found} answers to COMMIT were cut");
+    assert!(all_jobs(&ways.direct).await.is_empty());
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

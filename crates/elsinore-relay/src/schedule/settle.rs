@@ -55,6 +55,9 @@ struct Telling {
     held: Option<String>,
 }
 
+/// What is said of a settlement when it was written: the notice with its kind, and the rest.
+type Said = (Option<(MessageId, &'static str)>, Telling);
+
 impl Pen {
     /// Writes what became of `batch`, for as long as it takes; the answer names the leases that need no
     /// longer be thought of.
@@ -63,28 +66,89 @@ impl Pen {
     /// [`StoreError::Failed`]: the store takes nothing any more.
     pub(super) async fn write(self, batch: Vec<Finished>) -> Result<Vec<Lease>, StoreError> {
         let jobs = batch.iter().map(|finished| finished.job.lease).collect();
-        let mut pause = FIRST_PAUSE;
-        let mut told = false;
-        loop {
-            match self.attempt(&batch).await {
-                Ok(()) => break,
-                Err(error @ StoreError::Failed(_)) => return Err(error),
-                Err(error) if is_lasting(&error) => {
-                    self.one_by_one(&batch).await?;
-                    break;
-                }
-                Err(error) => {
-                    if !told {
-                        self.complain(format!("the ends of {} jobs wait: {error}", batch.len()));
-                        told = true;
-                    }
-                    sleep(pause).await;
-                    pause = (pause * 2).min(LONGEST_PAUSE);
+        let mut open = batch.clone();
+        if self.persist(&mut open).await?.is_err() {
+            // One settlement that the store refuses must not keep the others from being written. Its
+            // own lease runs out, and the job is tried again.
+            for finished in open {
+                let mut alone = vec![finished.clone()];
+                if let Err(error) = self.persist(&mut alone).await? {
+                    self.complain(format!(
+                        "the end of {} for {} cannot be written: {error}",
+                        finished.job.message.id, finished.job.destination
+                    ));
                 }
             }
         }
         self.compare(&batch).await;
         Ok(jobs)
+    }
+
+    /// Writes what is `open`, for as long as it takes; what is left there was refused for good, for the
+    /// reason that is answered.
+    ///
+    /// # Errors
+    /// [`StoreError::Failed`].
+    async fn persist(
+        &self,
+        open: &mut Vec<Finished>,
+    ) -> Result<Result<(), StoreError>, StoreError> {
+        let mut pause = FIRST_PAUSE;
+        let mut is_told = false;
+        let mut sent = Vec::new();
+        loop {
+            let refused = match self.attempt(open, &mut sent).await {
+                Ok(()) => return Ok(Ok(())),
+                Err(error) => error,
+            };
+            if matches!(refused, StoreError::Failed(_)) {
+                return Err(refused);
+            }
+            if is_lasting(&refused) {
+                return Ok(Err(refused));
+            }
+            if !is_told {
+                self.complain(format!("the ends of {} jobs wait: {refused}", open.len()));
+                is_told = true;
+            }
+            loop {
+                sleep(pause).await;
+                pause = (pause * 2).min(LONGEST_PAUSE);
+                match self.find_settled(open, &mut sent).await {
+                    Ok(()) => break,
+                    Err(error @ StoreError::Failed(_)) => return Err(error),
+                    Err(_) => {}
+                }
+            }
+            if open.is_empty() {
+                return Ok(Ok(()));
+            }
+        }
+    }
+
+    /// Takes out of `open` what was written though the answer did not come. `sent` is what would have
+    /// been said of each.
+    ///
+    /// # Errors
+    /// The store's: it is not known yet.
+    async fn find_settled(
+        &self,
+        open: &mut Vec<Finished>,
+        sent: &mut Vec<Said>,
+    ) -> Result<(), StoreError> {
+        if sent.is_empty() {
+            return Ok(());
+        }
+        let leases = open.iter().map(|finished| finished.job.lease).collect();
+        let known = self.store.settled(leases).await?;
+        let all = std::mem::take(open).into_iter().zip(sent.drain(..));
+        for ((finished, (kind, telling)), settled) in all.zip(known) {
+            match settled {
+                Some(settled) => self.say(&finished, kind, telling, settled),
+                None => open.push(finished),
+            }
+        }
+        Ok(())
     }
 
     /// Compares what was achieved with what was before. Mail does not depend on it: what cannot be
@@ -107,7 +171,9 @@ impl Pen {
         }
     }
 
-    async fn attempt(&self, batch: &[Finished]) -> Result<(), StoreError> {
+    /// Settles `batch` once; `sent` is then what is said of each when it was written.
+    async fn attempt(&self, batch: &[Finished], sent: &mut Vec<Said>) -> Result<(), StoreError> {
+        sent.clear();
         let mut settlements = Vec::with_capacity(batch.len());
         let mut tellings = Vec::with_capacity(batch.len());
         for finished in batch {
@@ -129,32 +195,11 @@ impl Pen {
             });
             tellings.push((kind, telling));
         }
+        *sent = tellings;
         let answers = self.store.settle(settlements).await?;
-        for ((finished, (kind, telling)), settled) in batch.iter().zip(tellings).zip(answers) {
+        for ((finished, (kind, telling)), settled) in batch.iter().zip(sent.drain(..)).zip(answers)
+        {
             self.say(finished, kind, telling, settled);
-        }
-        Ok(())
-    }
-
-    /// One settlement that the store refuses must not keep the others from being written. Its own lease
-    /// runs out, and the job is tried again.
-    async fn one_by_one(&self, batch: &[Finished]) -> Result<(), StoreError> {
-        for finished in batch {
-            loop {
-                match self.attempt(std::slice::from_ref(finished)).await {
-                    Ok(()) => break,
-                    Err(error) if is_lasting(&error) => {
-                        self.complain(format!(
-                            "the end of {} for {} cannot be written: {error}",
-                            finished.job.message.id, finished.job.destination
-                        ));
-                        break;
-                    }
-                    Err(error @ StoreError::Failed(_)) => return Err(error),
-                    // What passes must not cost the others their ends: they would be sent again.
-                    Err(_) => sleep(FIRST_PAUSE).await,
-                }
-            }
         }
         Ok(())
     }

@@ -1,3 +1,5 @@
+//! Lifetimes, attempt by attempt.
+
 use super::*;
 use crate::schedule::settings::RetrySettings;
 use elsinore_queue::id::{JobId, MessageId};

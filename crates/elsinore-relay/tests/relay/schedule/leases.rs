@@ -83,6 +83,35 @@ async fn a_store_that_refuses_for_a_while_is_asked_again() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_settlement_whose_answer_is_lost_is_no_lost_lease() {
+    for (name, act, left) in [
+        ("done", Act::Refuses(Duration::from_millis(50)), 0),
+        (
+            "to be tried again",
+            Act::Waits(Duration::from_millis(50)),
+            1,
+        ),
+    ] {
+        let world = World::start(&Shelf::new(), ScheduleSettings::default());
+        world.courier.act("no.example", act);
+        world.store.leave_unanswered(1);
+        world
+            .enqueue("anna@sender.example", &["bob@no.example"])
+            .await;
+        tokio::time::sleep(Duration::from_secs(60)).await;
+        assert_eq!(lost(&world), 0, "{name}");
+        assert_eq!(world.store.jobs(), left, "{name}");
+        let told = world.courier.tried("sender.example").len();
+        assert_eq!(told, 1 - left, "{name}: told once");
+        let noticed = world
+            .diary
+            .pick(|_, event| matches!(event, Event::Notified { .. }).then_some(()));
+        assert_eq!(noticed.len(), 1 - left, "{name}");
+        world.stop().await;
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_settlement_that_is_refused_holds_up_no_other() {
     let world = World::start(&Shelf::new(), ScheduleSettings::default());
     // The group is refused, then the first of its members by itself.

@@ -39,6 +39,10 @@ struct Shelves {
     next: i64,
     /// Errors that are answered before anything else, to settlements.
     refusals: Vec<StoreError>,
+    /// So many settlements are written without an answer.
+    unanswered: usize,
+    /// What those came to.
+    unclear: HashMap<Lease, Settled>,
     /// Calls by name.
     calls: HashMap<&'static str, usize>,
     /// Largest group of settlements.
@@ -101,6 +105,11 @@ impl Shelf {
     /// The next settlements are refused like this.
     pub(crate) fn refuse(&self, errors: Vec<StoreError>) {
         self.shelves().refusals = errors;
+    }
+
+    /// The next settlements are written, and the answer does not come.
+    pub(crate) fn leave_unanswered(&self, count: usize) {
+        self.shelves().unanswered = count;
     }
 
     pub(crate) fn calls(&self, name: &'static str) -> usize {
@@ -294,6 +303,7 @@ impl QueueStore for Shelf {
         }
         shelves.largest_group = shelves.largest_group.max(settlements.len());
         let mut answers = Vec::new();
+        let leases: Vec<Lease> = settlements.iter().map(|one| one.lease).collect();
         for settlement in settlements {
             let lease = settlement.lease;
             if !shelves.holds(lease, now) {
@@ -323,9 +333,24 @@ impl QueueStore for Shelf {
             shelves.settled += 1;
             answers.push(Settled::Done);
         }
+        if shelves.unanswered > 0 {
+            shelves.unanswered -= 1;
+            shelves.unclear.extend(leases.into_iter().zip(answers));
+            drop(shelves);
+            self.wake();
+            return ready(Err(StoreError::Unavailable("cut off".to_owned())));
+        }
         drop(shelves);
         self.wake();
         ready(Ok(answers))
+    }
+
+    fn settled(&self, leases: Vec<Lease>) -> Answer<'_, Vec<Option<Settled>>> {
+        let mut shelves = self.shelves();
+        let known = leases.iter().map(|lease| shelves.unclear.remove(lease));
+        let known = known.collect();
+        drop(shelves);
+        ready(Ok(known))
     }
 
     fn hand_back(&self, leases: Vec<Lease>) -> Answer<'_, ()> {
