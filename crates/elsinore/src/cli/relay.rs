@@ -2,7 +2,9 @@
 //! its parts are put together from the configuration.
 
 mod prepared;
+mod reports;
 mod running;
+mod sockets;
 
 pub(crate) use prepared::checked;
 

@@ -2,6 +2,8 @@
 
 use super::form;
 use super::prepared::{Prepared, prepare};
+use super::reports::{Counted, count, report, reporter};
+use super::sockets::{Sockets, VERSION, summary};
 use crate::cli::GlobalArguments;
 use crate::config::Settings;
 use crate::exit::Refusal;
@@ -15,11 +17,10 @@ use elsinore_net::doctor::watch::{WatchSettings, Watched};
 use elsinore_net::own_addresses::reachable_at;
 use elsinore_net::resolver::SecureResolver;
 use elsinore_queue::store::QueueStore;
-use elsinore_relay::accept::{self, AcceptSettings, Listeners};
+use elsinore_relay::accept::{self, AcceptSettings};
 use elsinore_relay::admin::Admin;
 use elsinore_relay::admin::guard::Guard;
 use elsinore_relay::admin::health::Health;
-use elsinore_relay::admin::serve::{Doors, owners_socket};
 use elsinore_relay::clock::SystemClock;
 use elsinore_relay::event::{Event, Journal, Journals, Severity};
 use elsinore_relay::log::Log;
@@ -29,18 +30,14 @@ use elsinore_relay::policies::RecordedPolicies;
 use elsinore_relay::relay::{OwnDns, Relay, RelayParts, RelayStatus, Rollover, Validates};
 use elsinore_relay::schedule::{Courier, ScheduleSettings};
 use elsinore_relay::service::{self, Inherited, Pulse, Signals, Stage, Wish};
-use elsinore_tlsrpt::dispatch::{News, Reporter, World};
 use elsinore_tlsrpt::ledger::Ledger;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::net::{TcpListener, UnixListener};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
-/// The version of the program.
-const VERSION: &str = env!("CARGO_PKG_VERSION");
 /// How long it holds what was found out about our own DNS.
 const BLAME_HOLDS: Duration = Duration::from_secs(60);
 /// How often policies are fetched again that will soon have run out (RFC 8461 §3.3).
@@ -130,9 +127,9 @@ struct Running {
 }
 
 /// What a sender is made of beside its settings.
-struct Network {
-    resolver: Arc<dyn SecureResolver>,
-    dialer: Arc<dyn Dialer>,
+pub(super) struct Network {
+    pub(super) resolver: Arc<dyn SecureResolver>,
+    pub(super) dialer: Arc<dyn Dialer>,
     triage: Arc<Triage>,
     store: Arc<dyn QueueStore>,
 }
@@ -388,79 +385,6 @@ impl Running {
     }
 }
 
-/// The sockets of a relay.
-struct Sockets {
-    mail: Listeners,
-    admin: Doors,
-}
-
-impl Sockets {
-    fn open(settings: &Settings, inherited: Inherited) -> Result<Self> {
-        let unusable =
-            |error: std::io::Error| Refusal::unavailable(format!("sockets handed in: {error}"));
-        let admin = &settings.relay.admin;
-        let owner = match &admin.socket {
-            Some(path) => {
-                if let Some(folder) = path.parent() {
-                    std::fs::create_dir_all(folder)
-                        .with_context(|| format!("state_dir {}", folder.display()))?;
-                }
-                Some(owners_socket(path).map_err(|error| {
-                    Refusal::unavailable(format!("cannot listen on {}: {error}", path.display()))
-                })?)
-            }
-            None => None,
-        };
-        let tcp = |sockets: Vec<std::net::TcpListener>| {
-            let sockets = sockets.into_iter().map(TcpListener::from_std);
-            sockets.collect::<Result<Vec<_>, _>>().map_err(unusable)
-        };
-        let mail = if inherited.has_mail() {
-            let unix = inherited.mail_unix.into_iter().map(UnixListener::from_std);
-            let unix = unix.collect::<Result<Vec<_>, _>>().map_err(unusable)?;
-            Listeners::handed_in(tcp(inherited.mail)?, unix)
-        } else {
-            Listeners::bind(&settings.relay.accept)
-                .map_err(|error| Refusal::unavailable(format!("[relay] {error}")))?
-        };
-        let mut doors = tcp(inherited.admin)?;
-        if let Some(at) = admin.listen.filter(|_| doors.is_empty()) {
-            let cannot = |error| {
-                Refusal::unavailable(format!("[relay.admin] cannot listen on {at}: {error}"))
-            };
-            let socket = std::net::TcpListener::bind(at).map_err(cannot)?;
-            socket.set_nonblocking(true).map_err(cannot)?;
-            doors.push(TcpListener::from_std(socket).map_err(cannot)?);
-        }
-        Ok(Self {
-            mail,
-            admin: Doors { owner, tcp: doors },
-        })
-    }
-}
-
-/// One line for whoever starts it.
-fn summary(mail: &[SocketAddr], settings: &Settings, admin: &Doors) -> String {
-    let mut places: Vec<String> = mail.iter().map(ToString::to_string).collect();
-    if let Some(socket) = &settings.relay.accept.socket {
-        places.push(socket.display().to_string());
-    }
-    let mut text = format!(
-        "{} {} listens on {}",
-        settings.relay.accept.host,
-        VERSION,
-        places.join(", ")
-    );
-    let doors: Vec<String> = (admin.tcp.iter())
-        .filter_map(|door| door.local_addr().ok())
-        .map(|at| at.to_string())
-        .collect();
-    if !doors.is_empty() {
-        text.push_str(&format!("; admin on {}", doors.join(", ")));
-    }
-    text
-}
-
 /// What of the new configuration waits for the next start.
 fn needs_a_start(old: &Settings, new: &Settings) -> Vec<&'static str> {
     let text = |value: &dyn std::fmt::Debug| format!("{value:?}");
@@ -486,7 +410,7 @@ fn needs_a_start(old: &Settings, new: &Settings) -> Vec<&'static str> {
 }
 
 /// Resolves when `stop` says so, or nobody can say it any more.
-async fn until(mut stop: watch::Receiver<bool>) {
+pub(super) async fn until(mut stop: watch::Receiver<bool>) {
     let _ = stop.wait_for(|stop| *stop).await;
 }
 
@@ -523,58 +447,4 @@ async fn watch_over(status: Arc<RelayStatus>, health: Arc<Health>, store: Arc<dy
     };
     let lives = || store.health().is_ok() && pulse.age() < STUCK_AFTER;
     tokio::join!(look, service::feed_watchdog(lives));
-}
-
-/// Counts sessions for reports about TLS.
-#[derive(Debug)]
-struct Counted(Arc<Ledger>);
-
-impl Journal for Counted {
-    fn note(&self, event: &Event) {
-        if let Event::Tried {
-            message, report, ..
-        } = event
-            && message.envelope.origin != elsinore_tlsrpt::ORIGIN
-        {
-            self.0.note(report);
-        }
-    }
-}
-
-async fn count(ledger: Arc<Ledger>, log: Arc<Log>, stop: watch::Receiver<bool>) {
-    let tell = |text: String| log.say(Severity::Warning, "tlsrpt", text);
-    ledger.run(until(stop), tell).await;
-}
-
-fn reporter(
-    settings: &Settings,
-    sender: &SenderConfig,
-    store: &Arc<dyn QueueStore>,
-    world: &Network,
-) -> Result<Option<Reporter>> {
-    if !settings.relay.tlsrpt.enabled {
-        return Ok(None);
-    }
-    let world = World {
-        resolver: Arc::clone(&world.resolver),
-        dialer: Arc::clone(&world.dialer),
-        clock: network::clock(),
-        roots: sender.roots.clone(),
-        networks: sender.policy.networks.clone(),
-    };
-    Reporter::new(settings.relay.tlsrpt.clone(), Arc::clone(store), world)
-        .map(Some)
-        .map_err(|error| Refusal::configuration(format!("[relay.tlsrpt] {error}")))
-}
-
-async fn report(reporter: Reporter, log: Arc<Log>, stop: watch::Receiver<bool>) {
-    let tell = |news: News| {
-        let severity = if news.is_warning() {
-            Severity::Warning
-        } else {
-            Severity::Info
-        };
-        log.say(severity, "tlsrpt", news.to_string());
-    };
-    reporter.run(until(stop), &tell).await;
 }
