@@ -18,7 +18,7 @@ mod terms;
 mod visit;
 
 pub use certificate::{CertificateError, check_certificate};
-pub use listeners::{ListenError, Listeners};
+pub use listeners::{ListenError, Listeners, Rebind, listen_at};
 pub use settings::{
     AcceptLimits, AcceptSettings, AcceptTimes, DEFAULT_PORT, TlsFiles, UndeclaredEightBit,
 };
@@ -35,7 +35,7 @@ use terms::{Keeper, Terms};
 use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream, UnixListener, UnixStream};
 use tokio::sync::{mpsc, watch};
-use tokio::task::JoinSet;
+use tokio::task::{AbortHandle, JoinSet};
 use visit::{Stopped, Visit};
 
 /// How long to wait when no connection can be accepted, as when all files are open.
@@ -75,17 +75,32 @@ pub async fn serve(
     };
     let mut tasks = JoinSet::new();
     tasks.spawn(keeper.keep(journal));
+    let mut open: Vec<(SocketAddr, AbortHandle)> = Vec::new();
+    let listen = |tasks: &mut JoinSet<()>, listener: TcpListener| {
+        // A listening socket has an address.
+        let address = listener.local_addr().ok();
+        let task = tasks.spawn(door.clone().listen(listener));
+        address.map(|address| (address, task))
+    };
     for listener in std::mem::take(&mut listeners.tcp) {
-        tasks.spawn(door.clone().listen(listener));
+        open.extend(listen(&mut tasks, listener));
     }
     for listener in std::mem::take(&mut listeners.unix) {
         tasks.spawn(door.clone().listen(listener));
     }
-    drop(door);
+    let mut changes = listeners.changes.take();
     let mut stop = pin!(stop);
     loop {
         tokio::select! {
             () = &mut stop => break,
+            change = next_change(&mut changes) => {
+                for (_, task) in open.extract_if(.., |(address, _)| change.close.contains(address)) {
+                    task.abort();
+                }
+                for listener in change.open {
+                    open.extend(listen(&mut tasks, listener));
+                }
+            }
             // The tasks have no end of their own; a panic in one is a fault that must be seen.
             Some(Err(error)) = tasks.join_next() => {
                 if error.is_panic() {
@@ -94,6 +109,7 @@ pub async fn serve(
             }
         }
     }
+    drop(door);
     tasks.shutdown().await;
     let last = terms.borrow().settings.times.last_messages;
     let deadline = tokio::time::Instant::now() + last;
@@ -102,6 +118,17 @@ pub async fn serve(
     let _ = tokio::time::timeout_at(deadline + LAST_WORD, all_ended.recv()).await;
     drop(listeners);
     Ok(())
+}
+
+/// The next change of the listeners; never when nobody can make one.
+async fn next_change(changes: &mut Option<mpsc::Receiver<Rebind>>) -> Rebind {
+    if let Some(receiver) = changes {
+        if let Some(change) = receiver.recv().await {
+            return change;
+        }
+        *changes = None;
+    }
+    std::future::pending().await
 }
 
 /// Lets clients in.

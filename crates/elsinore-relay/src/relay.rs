@@ -13,7 +13,6 @@ use elsinore_net::resolver::rollover::{AnchorStore, RefreshError, Refreshed, kee
 use elsinore_net::sts::CacheError;
 use elsinore_queue::error::StoreError;
 use elsinore_queue::store::QueueStore;
-use elsinore_smtp::command::GreetingName;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -38,8 +37,6 @@ pub struct RelayParts {
     pub schedule: channel::Receiver<Arc<ScheduleSettings>>,
     /// How senders are told.
     pub notices: channel::Receiver<Arc<NoticeSettings>>,
-    /// The name of this host.
-    pub greeting_name: GreetingName,
     /// Watches whether our own DNS works.
     pub own_dns: Option<OwnDns>,
     /// Follows the rollover of the root's keys (RFC 5011), where it is to be followed.
@@ -172,7 +169,6 @@ impl Relay {
                 journal: parts.journal,
                 settings: parts.schedule,
                 notices: parts.notices,
-                greeting_name: parts.greeting_name,
                 orders: ordered,
                 status: Arc::clone(&status),
             }),

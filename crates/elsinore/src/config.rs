@@ -6,6 +6,7 @@ mod policyd;
 pub(crate) mod relay;
 pub(crate) mod resolved;
 pub(crate) mod shown;
+pub(crate) mod start;
 mod web;
 
 pub(crate) use file::{AdTrust, DnsMode, MinimumTls, Pause, Seconds, SessionCount, Upstream};

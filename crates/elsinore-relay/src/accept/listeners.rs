@@ -7,6 +7,7 @@ use std::os::unix::fs::{FileTypeExt as _, PermissionsExt as _};
 use std::os::unix::net::UnixStream as StdUnixStream;
 use std::path::{Path, PathBuf};
 use tokio::net::{TcpListener, TcpSocket, UnixListener};
+use tokio::sync::mpsc;
 
 /// Connections that wait to be accepted, in the kernel.
 const BACKLOG: u32 = 1024;
@@ -20,6 +21,17 @@ pub struct Listeners {
     pub unix: Vec<UnixListener>,
     /// Sockets in the file system that were made here, and are removed when this is dropped.
     made: Vec<PathBuf>,
+    /// What is to be changed while they are served.
+    pub(super) changes: Option<mpsc::Receiver<Rebind>>,
+}
+
+/// TCP addresses to be opened and closed while mail is accepted. Sessions go on.
+#[derive(Debug)]
+pub struct Rebind {
+    /// Listening sockets that are served from now on.
+    pub open: Vec<TcpListener>,
+    /// Addresses, with the ports that the kernel chose, that are not any more.
+    pub close: Vec<SocketAddr>,
 }
 
 /// Why nobody can listen there.
@@ -41,11 +53,7 @@ impl Listeners {
     pub fn bind(settings: &AcceptSettings) -> Result<Self, ListenError> {
         let mut listeners = Self::default();
         for address in &settings.listen {
-            let listener = bind_tcp(*address).map_err(|error| ListenError {
-                place: address.to_string(),
-                error,
-            })?;
-            listeners.tcp.push(listener);
+            listeners.tcp.push(listen_at(*address)?);
         }
         if let Some(path) = &settings.socket {
             let listener = bind_unix(path, settings.socket_mode).map_err(|error| ListenError {
@@ -65,7 +73,15 @@ impl Listeners {
             tcp,
             unix,
             made: Vec::new(),
+            changes: None,
         }
+    }
+
+    /// Lets addresses be opened and closed while these are served.
+    pub fn changes(&mut self) -> mpsc::Sender<Rebind> {
+        let (sender, receiver) = mpsc::channel(1);
+        self.changes = Some(receiver);
+        sender
     }
 
     /// The TCP addresses, with the ports that the kernel chose.
@@ -85,6 +101,17 @@ impl Drop for Listeners {
             let _ = std::fs::remove_file(path);
         }
     }
+}
+
+/// Listens on one address. Called within a tokio runtime.
+///
+/// # Errors
+/// [`ListenError`] when it cannot be had.
+pub fn listen_at(address: SocketAddr) -> Result<TcpListener, ListenError> {
+    bind_tcp(address).map_err(|error| ListenError {
+        place: address.to_string(),
+        error,
+    })
 }
 
 fn bind_tcp(address: SocketAddr) -> io::Result<TcpListener> {

@@ -22,7 +22,6 @@ use elsinore_queue::error::StoreError;
 use elsinore_queue::job::{Lease, Leased};
 use elsinore_queue::moment::Moment;
 use elsinore_queue::store::QueueStore;
-use elsinore_smtp::command::GreetingName;
 use futures_util::future::{BoxFuture, OptionFuture};
 use lease::Renewed;
 use std::collections::HashMap;
@@ -57,10 +56,9 @@ pub struct ScheduleParts {
     pub journal: Arc<dyn Journal>,
     /// The settings; they may change.
     pub settings: watch::Receiver<Arc<ScheduleSettings>>,
-    /// How senders are told.
+    /// How senders are told. The name of this system in them is also that of a Message-ID which a
+    /// message had not.
     pub notices: watch::Receiver<Arc<NoticeSettings>>,
-    /// The name of this host, for messages without a Message-ID.
-    pub greeting_name: GreetingName,
     /// What the administrator orders.
     pub orders: mpsc::Receiver<Order>,
     /// What others see of it.
@@ -372,7 +370,7 @@ impl Schedule {
         Tools {
             store: Arc::clone(&self.parts.store),
             courier: Arc::clone(&self.parts.courier.borrow()),
-            greeting_name: self.parts.greeting_name.clone(),
+            greeting_name: self.parts.notices.borrow().reporter.clone(),
         }
     }
 

@@ -2,7 +2,7 @@
 
 use crate::store::MemoryStore;
 use elsinore_queue::store::QueueStore;
-use elsinore_relay::accept::{AcceptSettings, Listeners, serve};
+use elsinore_relay::accept::{AcceptSettings, Listeners, Rebind, serve};
 use elsinore_relay::event::{Event, Journal};
 use elsinore_smtp::command::GreetingName;
 use std::net::SocketAddr;
@@ -11,7 +11,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 use tokio::net::{TcpStream, UnixStream};
-use tokio::sync::{oneshot, watch};
+use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::JoinHandle;
 
 /// Generous: it is only reached when something is broken.
@@ -31,6 +31,7 @@ pub(crate) struct House<S = MemoryStore> {
     pub(crate) store: Arc<S>,
     pub(crate) diary: Arc<Diary>,
     pub(crate) settings: watch::Sender<Arc<AcceptSettings>>,
+    pub(crate) changes: mpsc::Sender<Rebind>,
     pub(crate) address: SocketAddr,
     pub(crate) folder: tempfile::TempDir,
     stop: Option<oneshot::Sender<()>>,
@@ -57,7 +58,8 @@ impl<S: QueueStore + 'static> House<S> {
     pub(crate) async fn on(store: Arc<S>, mut settings: AcceptSettings) -> Self {
         let folder = tempfile::tempdir().unwrap();
         settings.socket = Some(folder.path().join("smtp.sock"));
-        let listeners = Listeners::bind(&settings).unwrap();
+        let mut listeners = Listeners::bind(&settings).unwrap();
+        let changes = listeners.changes();
         let address = listeners.addresses()[0];
         let diary = Arc::new(Diary::default());
         let (sender, receiver) = watch::channel(Arc::new(settings));
@@ -76,6 +78,7 @@ impl<S: QueueStore + 'static> House<S> {
             store,
             diary,
             settings: sender,
+            changes,
             address,
             folder,
             stop: Some(stop),

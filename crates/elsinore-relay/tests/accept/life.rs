@@ -1,7 +1,7 @@
 //! Starting, changing, stopping.
 
 use crate::house::{House, PATIENCE, certificate, settings};
-use elsinore_relay::accept::{AcceptSettings, Listeners};
+use elsinore_relay::accept::{AcceptSettings, Listeners, Rebind, listen_at};
 use elsinore_relay::event::{Event, Severity};
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::net::{SocketAddr, TcpStream};
@@ -98,6 +98,36 @@ async fn new_settings_hold_for_those_who_come_after() {
     let mut local = house.connect_locally().await;
     local.greet().await;
     local.begin(&["b@a.example"]).await;
+}
+
+/// Addresses come and go while a session on the old one goes on.
+#[tokio::test]
+async fn addresses_are_changed_while_mail_is_accepted() {
+    let house = House::open(settings()).await;
+    let mut before = house.connect().await;
+    before.greet().await;
+    before.begin(&["b@a.example"]).await;
+    let listener = listen_at("127.0.0.1:0".parse().unwrap()).unwrap();
+    let other = listener.local_addr().unwrap();
+    let change = Rebind {
+        open: vec![listener],
+        close: vec![house.address],
+    };
+    house.changes.send(change).await.unwrap();
+    let stream = tokio::net::TcpStream::connect(other).await.unwrap();
+    let mut after = crate::house::Client::new(stream);
+    after.greet().await;
+    // Closed once the task that listens has been told so, which is soon.
+    while TcpStream::connect(house.address).is_ok() {
+        tokio::task::yield_now().await;
+    }
+    assert!(before.ask("x\r\n.").await.starts_with("250 2.0.0 queued"));
+    after.begin(&["b@a.example"]).await;
+    assert!(after.ask("x\r\n.").await.starts_with("250 2.0.0 queued"));
+    let mut house = house;
+    house.stop();
+    assert!(after.reply().await.starts_with("421 4.3.2"));
+    house.closed().await;
 }
 
 #[tokio::test]

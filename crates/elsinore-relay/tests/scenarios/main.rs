@@ -102,7 +102,6 @@ async fn carry(equipment: Equipment, letter: &Letter) -> Result<SendReport, Stri
         journal: Arc::clone(&journal),
         schedule,
         notices,
-        greeting_name: host.clone(),
         own_dns: None,
         rollover: None,
     });

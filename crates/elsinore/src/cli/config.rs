@@ -2,6 +2,7 @@
 
 use crate::cli::{Format, GlobalArguments};
 use crate::config::shown::{self, Lines, Origin, Row, Shown};
+use crate::config::start::is_read_at_start;
 use crate::config::{Settings, of_service};
 use crate::exit::Refusal;
 use crate::output::{self, JsonLayout};
@@ -33,7 +34,8 @@ enum Task {
     Check,
     /// Print what takes effect, with defaults, and where each value is from.
     ///
-    /// The text is a configuration again. Passwords are left out.
+    /// The text is a configuration again. Passwords are left out. Keys marked "at the
+    /// start" are read when a relay starts, all others again on SIGHUP.
     Show,
 }
 
@@ -149,11 +151,17 @@ fn human(rows: &[Row], lists: &toml::Table, file: Option<&Path>) -> String {
 
 /// A row as one line, its origin behind it; above it where the line would be too long.
 fn line(row: &Row) -> String {
-    let origin = match row.origin {
+    let mut origin = match row.origin {
         Origin::Default => String::new(),
         Origin::Line(line) => format!("line {line}"),
         Origin::Flag(flag) => flag.to_owned(),
     };
+    if is_read_at_start(row.section, row.key) {
+        if !origin.is_empty() {
+            origin.push_str(", ");
+        }
+        origin.push_str("at the start");
+    }
     let written = match &row.value {
         Shown::Value(value) => format!("{} = {value}", row.key),
         Shown::Words(words) => format!("# {}: {words}", row.key),
@@ -169,11 +177,10 @@ fn line(row: &Row) -> String {
 }
 
 fn object(row: &Row) -> serde_json::Value {
-    let name = match row.section {
-        "" => row.key.to_owned(),
-        section => format!("{section}.{}", row.key),
-    };
-    let mut object = json!({ "key": name });
+    let mut object = json!({ "key": row.name() });
+    if is_read_at_start(row.section, row.key) {
+        object["read"] = json!("start");
+    }
     match &row.value {
         Shown::Value(value) => object["value"] = json!(value),
         Shown::Words(words) => object["meaning"] = json!(words),

@@ -51,7 +51,7 @@ pub(crate) struct RelaySettings {
 }
 
 /// Where messages are kept.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum StorePlace {
     /// In a folder of this machine.
     Folder(PathBuf),

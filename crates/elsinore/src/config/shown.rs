@@ -29,6 +29,16 @@ pub(crate) struct Row {
     pub(crate) origin: Origin,
 }
 
+impl Row {
+    /// Its section and its name.
+    pub(crate) fn name(&self) -> String {
+        match self.section {
+            "" => self.key.to_owned(),
+            section => format!("{section}.{}", self.key),
+        }
+    }
+}
+
 /// What takes effect for a key.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) enum Shown {

@@ -206,8 +206,41 @@ fn a_relay_is_asked_changed_reloaded_and_stopped() {
     assert!(line.contains(":12: unknown field `nonsense`"), "{line}");
     config(&place, "", &format!("lifetime = \"2d\"\n{FREE}"));
     relay.signal("HUP");
-    line_with(&mut relay.stderr, "configuration: taken");
+    let line = line_with(&mut relay.stderr, "configuration: taken");
+    assert!(line.ends_with("configuration: taken\n"), "{line}");
     assert!(relay.send("dora@three.example").starts_with("250 "));
+
+    // Another address is listened on, the one before no longer; what waits is said, each time.
+    let other = TcpListener::bind("127.0.0.1:0").unwrap();
+    let taken = other.local_addr().unwrap();
+    let moved = format!("name = \"other.example\"\nlisten = [\"{taken}\"]\n[relay.admin]\n");
+    config(&place, "", &moved);
+    relay.signal("HUP");
+    let line = line_with(&mut relay.stderr, "not taken");
+    assert!(
+        line.contains(&format!("cannot listen on {taken}")),
+        "{line}"
+    );
+    assert!(relay.send("dora@three.example").starts_with("250 "));
+    drop(other);
+    for (head, waits) in [
+        ("", "relay.admin.listen"),
+        ("[lab]\n[tls]\nlegacy = true\n", "relay.admin.listen"),
+    ] {
+        config(&place, head, &moved);
+        relay.signal("HUP");
+        let line = line_with(&mut relay.stderr, "configuration: ");
+        let said = format!("configuration: taken; from the next start on: {waits}\n");
+        assert!(line.ends_with(&said), "{line}");
+    }
+    let before = std::mem::replace(&mut relay.mail, taken.to_string());
+    assert!(relay.send("dora@three.example").starts_with("250 "));
+    // The task that listened there ends on its own time.
+    let begun = std::time::Instant::now();
+    while TcpStream::connect(&before).is_ok() {
+        assert!(begun.elapsed().as_secs() < 60, "{before} is open");
+        std::thread::yield_now();
+    }
 
     relay.signal("TERM");
     let mut last = String::new();
@@ -295,9 +328,14 @@ fn what_is_shown_is_a_configuration_again() {
     let first = show(&file.to_string_lossy());
     assert!(!first.contains("hush"), "{first}");
     assert!(
-        first.contains("# postgres: set, not shown  # line 12"),
+        first.contains("# postgres: set, not shown  # line 12, at the start"),
         "{first}"
     );
+    assert!(
+        first.contains("timeout = 1  # line 5, at the start\n"),
+        "{first}"
+    );
+    assert!(first.contains("recipients = 1000\n"), "{first}");
     let again = place.path().join("again.toml");
     std::fs::write(&again, &first).unwrap();
     let second = show(&again.to_string_lossy());

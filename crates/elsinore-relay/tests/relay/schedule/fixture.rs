@@ -383,7 +383,6 @@ impl World {
             journal: Arc::<Diary>::clone(&diary),
             schedule: set_to,
             notices,
-            greeting_name: GreetingName::parse("relay.example").expect("a name"),
             own_dns: None,
             rollover: None,
         });

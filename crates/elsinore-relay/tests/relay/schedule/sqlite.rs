@@ -9,7 +9,6 @@ use elsinore_relay::clock::WallClock;
 use elsinore_relay::event::Journals;
 use elsinore_relay::relay::{Relay, RelayParts};
 use elsinore_relay::schedule::{Courier, ScheduleSettings};
-use elsinore_smtp::command::GreetingName;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
@@ -86,7 +85,6 @@ async fn round(
         journal: Arc::new(Journals::default()),
         schedule: settings,
         notices: told,
-        greeting_name: GreetingName::parse("relay.example").expect("a name"),
         own_dns: None,
         rollover: None,
     });

@@ -2,15 +2,16 @@
 
 use super::form;
 use super::prepared::{Prepared, prepare};
-use super::reports::{Counted, count, report, reporter};
-use super::sockets::{Sockets, VERSION, summary};
+use super::reports::{Basis, Counted, Reports, reporter};
+use super::sockets::{Places, Sockets, VERSION, summary};
 use crate::cli::GlobalArguments;
 use crate::config::Settings;
+use crate::config::start::waiting;
 use crate::exit::Refusal;
 use crate::output::printable;
 use crate::{network, store};
 use anyhow::{Context, Result};
-use elsinore_net::deliver::{Sender, SenderConfig};
+use elsinore_net::deliver::{Sender, SenderConfig, StateFolder};
 use elsinore_net::dialer::Dialer;
 use elsinore_net::doctor::triage::Triage;
 use elsinore_net::doctor::watch::{WatchSettings, Watched};
@@ -30,8 +31,8 @@ use elsinore_relay::policies::RecordedPolicies;
 use elsinore_relay::relay::{OwnDns, Relay, RelayParts, RelayStatus, Rollover, Validates};
 use elsinore_relay::schedule::{Courier, ScheduleSettings};
 use elsinore_relay::service::{self, Inherited, Pulse, Signals, Stage, Wish};
+use elsinore_tlsrpt::dispatch::Reporter;
 use elsinore_tlsrpt::ledger::Ledger;
-use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -106,14 +107,18 @@ type Delivering = JoinHandle<Result<(), elsinore_queue::error::StoreError>>;
 
 /// The parts of a relay that runs.
 struct Running {
+    /// The configuration it began with.
+    began: Settings,
     store: Arc<dyn QueueStore>,
     sender: Arc<Sender>,
-    mail_at: Vec<SocketAddr>,
+    places: Places,
     world: Network,
     delivering: Delivering,
     accepting: JoinHandle<()>,
     serving: JoinHandle<()>,
-    counting: Vec<JoinHandle<()>>,
+    ledger: watch::Sender<Option<Arc<Ledger>>>,
+    reports: Option<Reports>,
+    basis: Basis,
     watching: JoinHandle<()>,
     stop_mail: watch::Sender<bool>,
     stop_admin: watch::Sender<bool>,
@@ -131,12 +136,17 @@ pub(super) struct Network {
     pub(super) resolver: Arc<dyn SecureResolver>,
     pub(super) dialer: Arc<dyn Dialer>,
     triage: Arc<Triage>,
-    store: Arc<dyn QueueStore>,
+    pub(super) store: Arc<dyn QueueStore>,
+    /// Where is kept what was learnt under the resolver's trust, which stays as long as the resolver.
+    state: Option<StateFolder>,
 }
 
 impl Network {
     /// A sender whose MTA-STS policies are kept with the mail, for all relays that share the store.
-    fn sender(&self, config: SenderConfig) -> Arc<Sender> {
+    fn sender(&self, mut config: SenderConfig, places: &Places) -> Arc<Sender> {
+        config.state.clone_from(&self.state);
+        let own = &mut config.policy.own_addresses;
+        own.extend(reachable_at(&places.addresses()));
         let policies = RecordedPolicies::new(Arc::clone(&self.store), &config);
         let mut sender = Sender::new(
             config,
@@ -157,8 +167,8 @@ impl Running {
             .map_err(|error| Refusal::configuration(format!("sockets handed in: {error}")))?;
         let store =
             store::open(settings, |found| log.say(Severity::Warning, "store", found)).await?;
-        let sockets = Sockets::open(settings, inherited)?;
-        let mail_at = sockets.mail.addresses();
+        let mut sockets = Sockets::open(settings, inherited)?;
+        let places = sockets.places(settings);
 
         let resolver = network::resolver(settings)?;
         let triage = network::triage_that_keeps(settings, &resolver, BLAME_HOLDS)?;
@@ -171,14 +181,10 @@ impl Running {
             dialer: network::dialer(settings)?,
             triage: Arc::clone(&triage),
             store: Arc::clone(&store),
+            state: prepared.sender.state.clone(),
         };
-        let reporter = reporter(settings, &prepared.sender, &store, &world)?;
-        let mut sender_config = prepared.sender;
-        sender_config
-            .policy
-            .own_addresses
-            .extend(reachable_at(&mail_at));
-        let sender = world.sender(sender_config);
+        let reporter = reporter(settings, &prepared.sender, &world)?;
+        let sender = world.sender(prepared.sender, &places);
 
         let metrics = Arc::new(Metrics::new(VERSION));
         let own_log: Arc<dyn Journal> = Arc::<Log>::clone(log);
@@ -186,22 +192,8 @@ impl Running {
         let mut journals = vec![own_log, own_metrics];
         let (stop_mail, stopped) = watch::channel(false);
         let (stop_admin, admin_stopped) = watch::channel(false);
-        let mut counting = Vec::new();
-        if let Some(reporter) = reporter {
-            let ledger = Ledger::new(Arc::clone(&store), settings.relay.tlsrpt.host_reports);
-            let ledger = Arc::new(ledger);
-            journals.push(Arc::new(Counted(Arc::clone(&ledger))));
-            counting.push(tokio::spawn(count(
-                ledger,
-                Arc::clone(log),
-                admin_stopped.clone(),
-            )));
-            counting.push(tokio::spawn(report(
-                reporter,
-                Arc::clone(log),
-                stopped.clone(),
-            )));
-        }
+        let (ledger, ledgers) = watch::channel(None);
+        journals.push(Arc::new(Counted(ledgers)));
         let journal: Arc<dyn Journal> = Arc::new(Journals(journals));
 
         let (accept, accept_settings) = watch::channel(prepared.accept);
@@ -218,7 +210,6 @@ impl Running {
             journal: Arc::clone(&journal),
             schedule: schedule_settings,
             notices: notice_settings,
-            greeting_name: settings.relay.accept.host.clone(),
             own_dns: Some(OwnDns {
                 settings: WatchSettings::default(),
                 triage,
@@ -241,7 +232,7 @@ impl Running {
             guard: guards,
             counted: Arc::default(),
         };
-        let summary = summary(&mail_at, settings, &sockets.admin);
+        let summary = summary(&places.addresses(), settings, &sockets.admin);
         let serving = tokio::spawn(sockets.admin.serve(admin.router(), admin_stopped));
         let delivering = tokio::spawn(delivering.run(stopped.clone()));
         let accepting = {
@@ -265,15 +256,18 @@ impl Running {
         };
         health.set("listener", Ok(()));
         let watching = tokio::spawn(watch_over(status, health, Arc::clone(&store)));
-        Ok(Self {
+        let mut relay = Self {
+            began: settings.clone(),
+            places,
+            basis: Basis::of(settings),
+            ledger,
+            reports: None,
             store,
             sender,
-            mail_at,
             world,
             delivering,
             accepting,
             serving,
-            counting,
             watching,
             stop_mail,
             stop_admin,
@@ -284,7 +278,24 @@ impl Running {
             guard,
             owner_socket: settings.relay.admin.socket.clone(),
             summary,
-        })
+        };
+        relay.start_reports(settings, reporter, log);
+        Ok(relay)
+    }
+
+    /// Counts and sends from now on with `reporter`, or not at all.
+    fn start_reports(&mut self, settings: &Settings, reporter: Option<Reporter>, log: &Arc<Log>) {
+        let hosts = settings.relay.tlsrpt.host_reports;
+        let started = reporter.map(|reporter| {
+            let ledger = Arc::new(Ledger::new(Arc::clone(&self.store), hosts));
+            let reports = Reports::start(reporter, Arc::clone(&ledger), log);
+            (ledger, reports)
+        });
+        let (ledger, reports) = started.unzip();
+        self.ledger.send_replace(ledger);
+        if let Some(before) = std::mem::replace(&mut self.reports, reports) {
+            tokio::spawn(before.end(LAST_WORDS));
+        }
     }
 
     /// Takes the new configuration, if all of it is good; the answer is the one that holds.
@@ -294,26 +305,42 @@ impl Running {
         current: Settings,
         log: &Arc<Log>,
     ) -> Settings {
-        let read = match Settings::resolve(global) {
-            Ok(settings) => (prepare(&settings).await).map(|prepared| (settings, prepared)),
-            Err(error) => Err(error),
-        };
-        let (settings, prepared) = match read {
-            Ok(read) => read,
+        match self.take(global, log).await {
+            Ok((settings, changed)) => {
+                log.say(Severity::Info, "configuration", changed);
+                settings
+            }
             Err(error) => {
                 let text = format!("not taken, the old one goes on: {error:#}");
                 log.say(Severity::Error, "configuration", text);
-                return current;
+                current
             }
+        }
+    }
+
+    /// Reads the configuration and takes it; what is to be said of it.
+    async fn take(
+        &mut self,
+        global: &GlobalArguments,
+        log: &Arc<Log>,
+    ) -> Result<(Settings, String)> {
+        let settings = Settings::resolve(global)?;
+        let prepared = prepare(&settings).await?;
+        let basis = Basis::of(&settings);
+        let reporter = match basis == self.basis {
+            true => None,
+            false => Some(reporter(&settings, &prepared.sender, &self.world)?),
         };
-        let waits = needs_a_start(&current, &settings);
+        // The last that can fail.
+        let change = self.places.change(&settings)?;
+        if let Some(reporter) = reporter {
+            self.start_reports(&settings, reporter, log);
+            self.basis = basis;
+        }
+        self.places.take(change).await;
         log.set_form(form(settings.relay.log));
-        let mut sender_config = prepared.sender;
-        sender_config
-            .policy
-            .own_addresses
-            .extend(reachable_at(&self.mail_at));
-        let old = std::mem::replace(&mut self.sender, self.world.sender(sender_config));
+        let sender = self.world.sender(prepared.sender, &self.places);
+        let old = std::mem::replace(&mut self.sender, sender);
         let courier: Arc<dyn Courier> = Arc::<Sender>::clone(&self.sender);
         self.courier.send_replace(courier);
         tokio::spawn(async move { old.leave_connections().await });
@@ -321,13 +348,12 @@ impl Running {
         self.schedule.send_replace(prepared.schedule);
         self.notice.send_replace(prepared.notice);
         self.guard.send_replace(prepared.guard);
-        let text = if waits.is_empty() {
-            "taken".to_owned()
-        } else {
-            format!("taken; {} from the next start on", waits.join(", "))
+        let waiting = waiting(&self.began, &settings);
+        let said = match waiting.is_empty() {
+            true => "taken".to_owned(),
+            false => format!("taken; from the next start on: {}", waiting.join(", ")),
         };
-        log.say(Severity::Info, "configuration", text);
-        settings
+        Ok((settings, said))
     }
 
     /// Fetches policies again, beside everything else.
@@ -352,6 +378,9 @@ impl Running {
     /// Lets everything come to its end, within `bound`.
     async fn stop(self, bound: Duration, is_broken: bool) -> Result<()> {
         self.stop_mail.send_replace(true);
+        if let Some(reports) = &self.reports {
+            reports.stop_sending();
+        }
         let mail = async {
             if !is_broken {
                 let _ = self.accepting.await;
@@ -362,8 +391,8 @@ impl Running {
         let _ = tokio::time::timeout(LAST_WORDS, self.sender.leave_connections()).await;
         self.watching.abort();
         self.stop_admin.send_replace(true);
-        for counting in self.counting {
-            let _ = tokio::time::timeout(LAST_WORDS, counting).await;
+        if let Some(reports) = self.reports {
+            reports.end(LAST_WORDS).await;
         }
         let _ = tokio::time::timeout(LAST_WORDS, self.serving).await;
         if let Some(socket) = &self.owner_socket {
@@ -383,30 +412,6 @@ impl Running {
             Err(_) => Err(Refusal::storage("relay: the store did not close in time")),
         }
     }
-}
-
-/// What of the new configuration waits for the next start.
-fn needs_a_start(old: &Settings, new: &Settings) -> Vec<&'static str> {
-    let text = |value: &dyn std::fmt::Debug| format!("{value:?}");
-    let (was, is) = (&old.relay, &new.relay);
-    let mut waits = Vec::new();
-    for (what, differs) in [
-        ("[dns]", text(&old.dns) != text(&new.dns)),
-        ("[doctor]", text(&old.doctor) != text(&new.doctor)),
-        ("[lab]", old.lab_map != new.lab_map),
-        ("state_dir", old.state_dir != new.state_dir),
-        ("[relay] listen", was.accept.listen != is.accept.listen),
-        ("[relay] socket", was.accept.socket != is.accept.socket),
-        ("[relay] name", was.accept.host != is.accept.host),
-        ("[relay] store", text(&was.store) != text(&is.store)),
-        ("[relay.tlsrpt]", was.tlsrpt != is.tlsrpt),
-        ("[relay.admin] listen", was.admin.listen != is.admin.listen),
-    ] {
-        if differs {
-            waits.push(what);
-        }
-    }
-    waits
 }
 
 /// Resolves when `stop` says so, or nobody can say it any more.

@@ -3,11 +3,12 @@
 use crate::config::Settings;
 use crate::exit::Refusal;
 use anyhow::{Context, Result};
-use elsinore_relay::accept::Listeners;
+use elsinore_relay::accept::{Listeners, Rebind, listen_at};
 use elsinore_relay::admin::serve::{Doors, owners_socket};
 use elsinore_relay::service::Inherited;
 use std::net::SocketAddr;
 use tokio::net::{TcpListener, UnixListener};
+use tokio::sync::mpsc;
 
 /// The version of the program.
 pub(super) const VERSION: &str = env!("CARGO_PKG_VERSION");
@@ -15,6 +16,8 @@ pub(super) const VERSION: &str = env!("CARGO_PKG_VERSION");
 /// The sockets of a relay.
 pub(super) struct Sockets {
     pub(super) mail: Listeners,
+    /// Bound by the configuration.
+    is_bound_here: bool,
     pub(super) admin: Doors,
 }
 
@@ -39,6 +42,7 @@ impl Sockets {
             let sockets = sockets.into_iter().map(TcpListener::from_std);
             sockets.collect::<Result<Vec<_>, _>>().map_err(unusable)
         };
+        let is_bound_here = !inherited.has_mail();
         let mail = if inherited.has_mail() {
             let unix = inherited.mail_unix.into_iter().map(UnixListener::from_std);
             let unix = unix.collect::<Result<Vec<_>, _>>().map_err(unusable)?;
@@ -58,8 +62,100 @@ impl Sockets {
         }
         Ok(Self {
             mail,
+            is_bound_here,
             admin: Doors { owner, tcp: doors },
         })
+    }
+
+    /// Where mail will be accepted.
+    pub(super) fn places(&mut self, settings: &Settings) -> Places {
+        let addresses = self.mail.addresses();
+        let changes = self.mail.changes();
+        if !self.is_bound_here {
+            return Places {
+                bound: Vec::new(),
+                handed_in: Some(addresses),
+                changes,
+            };
+        }
+        let listen = settings.relay.accept.listen.iter().copied();
+        Places {
+            bound: listen.zip(addresses).collect(),
+            handed_in: None,
+            changes,
+        }
+    }
+}
+
+/// Where mail is accepted, as the configuration has it and as it came to be.
+#[derive(Debug)]
+pub(super) struct Places {
+    /// As configured, and with the port that the kernel chose.
+    bound: Vec<(SocketAddr, SocketAddr)>,
+    /// Sockets that were handed in: they stay what they are, whatever the configuration says.
+    handed_in: Option<Vec<SocketAddr>>,
+    changes: mpsc::Sender<Rebind>,
+}
+
+/// What a new configuration changes of it.
+#[derive(Debug)]
+pub(super) struct Change {
+    bound: Vec<(SocketAddr, SocketAddr)>,
+    rebind: Rebind,
+}
+
+impl Places {
+    /// All addresses, with the ports that the kernel chose.
+    pub(super) fn addresses(&self) -> Vec<SocketAddr> {
+        let bound = self.bound.iter().map(|(_, at)| *at);
+        bound
+            .chain(self.handed_in.iter().flatten().copied())
+            .collect()
+    }
+
+    /// Listens where `settings` have addresses that are not bound yet.
+    ///
+    /// # Errors
+    /// When one of them cannot be had: then nothing has changed.
+    pub(super) fn change(&self, settings: &Settings) -> Result<Change> {
+        let mut rebind = Rebind {
+            open: Vec::new(),
+            close: Vec::new(),
+        };
+        let mut bound = self.bound.clone();
+        if self.handed_in.is_some() {
+            return Ok(Change { bound, rebind });
+        }
+        let mut left = settings.relay.accept.listen.clone();
+        bound.retain(|(place, at)| {
+            // Each entry once: port 0 may be there several times.
+            let found = left.iter().position(|other| other == place);
+            match found {
+                Some(index) => {
+                    left.swap_remove(index);
+                }
+                None => rebind.close.push(*at),
+            }
+            found.is_some()
+        });
+        for place in left {
+            let cannot =
+                |error: &dyn std::fmt::Display| Refusal::unavailable(format!("[relay] {error}"));
+            let listener = listen_at(place).map_err(|error| cannot(&error))?;
+            let at = listener.local_addr().map_err(|error| cannot(&error))?;
+            bound.push((place, at));
+            rebind.open.push(listener);
+        }
+        Ok(Change { bound, rebind })
+    }
+
+    /// Makes the change.
+    pub(super) async fn take(&mut self, change: Change) {
+        self.bound = change.bound;
+        if !change.rebind.open.is_empty() || !change.rebind.close.is_empty() {
+            // When nobody accepts any more, the relay is about to end.
+            let _ = self.changes.send(change.rebind).await;
+        }
     }
 }
 
