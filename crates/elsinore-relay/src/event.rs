@@ -85,14 +85,15 @@ pub enum Event {
         /// Why.
         reason: String,
     },
-    /// A destination that was authenticated is no longer.
+    /// A destination that was authenticated is no longer: mail went there by a session that achieved
+    /// less. Where no mail goes at all, the attempts tell why.
     ProtectionLost {
         /// The destination.
         destination: String,
         /// What was achieved before.
         was: SessionSecurity,
-        /// What is achieved now; none when there was no session.
-        is: Option<SessionSecurity>,
+        /// What is achieved now.
+        is: SessionSecurity,
         /// Why, in one line.
         why: String,
     },

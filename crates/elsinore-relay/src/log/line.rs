@@ -167,7 +167,7 @@ fn single(event: &Event) -> Fields {
             let mut fields = Fields::new(Severity::Warning, "protection-lost");
             fields.text("destination", destination);
             fields.word("was", was.word());
-            fields.word("is", is.map_or("nothing", |word| word.word()));
+            fields.word("is", is.word());
             fields.text("why", why);
             fields
         }

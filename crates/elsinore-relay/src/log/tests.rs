@@ -189,7 +189,7 @@ fn all_else_is_a_word_and_fields() {
     let lost = Event::ProtectionLost {
         destination: "example.net".to_owned(),
         was: SessionSecurity::Dane,
-        is: None,
+        is: SessionSecurity::Encrypted,
         why: "no TLSA records".to_owned(),
     };
     assert_eq!(
@@ -197,7 +197,7 @@ fn all_else_is_a_word_and_fields() {
         [Line {
             severity: Severity::Warning,
             form: Form::Text,
-            text: "protection-lost destination=example.net was=dane is=nothing \
+            text: "protection-lost destination=example.net was=dane is=encrypted \
                    why=\"no TLSA records\""
                 .to_owned(),
         }]

@@ -229,7 +229,7 @@ impl Memory {
         Ok(comparison.tell.map(|(was, why)| Event::ProtectionLost {
             destination: destination.to_owned(),
             was,
-            is: Some(is.security),
+            is: is.security,
             why,
         }))
     }

@@ -15,7 +15,7 @@ async fn send(world: &World, security: SessionSecurity) {
     tokio::time::sleep(Duration::from_secs(1)).await;
 }
 
-fn lost(world: &World) -> Vec<(SessionSecurity, Option<SessionSecurity>)> {
+fn lost(world: &World) -> Vec<(SessionSecurity, SessionSecurity)> {
     world.diary.pick(|_, event| match event {
         Event::ProtectionLost { was, is, .. } => Some((*was, *is)),
         _ => None,
@@ -34,7 +34,7 @@ async fn a_loss_is_told_once_and_remembered_over_restarts() {
     assert_eq!(lost(&world), []);
     world.stop().await;
     let world = World::start(&store, ScheduleSettings::default());
-    let loss = (SessionSecurity::Dane, Some(SessionSecurity::Encrypted));
+    let loss = (SessionSecurity::Dane, SessionSecurity::Encrypted);
     send(&world, SessionSecurity::Encrypted).await;
     send(&world, SessionSecurity::Encrypted).await;
     assert_eq!(lost(&world), [loss]);
