@@ -67,8 +67,21 @@ pub fn build(
     submitter: DomainName,
     salt: &str,
 ) -> io::Result<Option<Built>> {
+    assemble((day, domain), policies(counts), settings, submitter, salt)
+}
+
+/// The same, of counts that are put in order already.
+///
+/// # Errors
+/// The compressor's; it writes into memory.
+pub fn assemble(
+    (day, domain): (Day, &str),
+    policies: Vec<PolicyReport>,
+    settings: &TlsRptSettings,
+    submitter: DomainName,
+    salt: &str,
+) -> io::Result<Option<Built>> {
     let unique = unique(day, domain, &submitter, salt);
-    let policies = policies(counts);
     if policies.is_empty() {
         return Ok(None);
     }

@@ -8,11 +8,11 @@
 
 mod attempt;
 
-pub use attempt::{Wanted, wanted};
+pub use attempt::{Wanted, can_go, wanted};
 
 use crate::day::Day;
 use crate::dkim::{DkimError, Signer};
-use crate::settings::{SettingsError, TlsRptSettings};
+use crate::settings::{DkimSettings, SettingsError, TlsRptSettings};
 use crate::tally::domains;
 use attempt::Tried;
 use elsinore_dane::name::DomainName;
@@ -195,6 +195,18 @@ pub enum End {
     GivenUp,
 }
 
+impl End {
+    /// In words.
+    #[must_use]
+    pub const fn sentence(self) -> &'static str {
+        match self {
+            Self::Sent => "it is sent",
+            Self::Unwanted => "it is not wanted, or not in a way that we can send",
+            Self::GivenUp => "it is given up",
+        }
+    }
+}
+
 impl Progress {
     /// Sets the time of the next attempt; answers `false` where there is to be none (RFC 8460 §5.5).
     fn postpone(&mut self, now: i64) -> bool {
@@ -221,20 +233,9 @@ impl Reporter {
         world: World,
     ) -> Result<Self, ReporterError> {
         settings.check()?;
-        let signer = match &settings.dkim {
-            None => None,
-            Some(dkim) => {
-                let pem = std::fs::read(&dkim.key_file).map_err(|error| {
-                    let path = dkim.key_file.display().to_string();
-                    ReporterError::Unreadable { path, error }
-                })?;
-                let domain = dkim.domain.clone();
-                Some(Signer::new(domain, &dkim.selector, &pem)?)
-            }
-        };
         Ok(Self {
             submitter: settings.submitter()?,
-            signer,
+            signer: settings.dkim.as_ref().map(signer).transpose()?,
             https: HttpsClient::new(
                 Arc::clone(&world.resolver),
                 world.dialer,
@@ -285,7 +286,9 @@ impl Reporter {
                 after = page.last().cloned();
                 let due: Vec<String> = page
                     .into_iter()
-                    .filter(|domain| now >= self.due(day, domain, &salt))
+                    .filter(|domain| {
+                        now >= due(&self.settings, &self.submitter, day, domain, &salt)
+                    })
                     .collect();
                 // Collected, so that no closure is held while they run: any thread may poll this.
                 let work: Vec<_> = due
@@ -302,18 +305,6 @@ impl Reporter {
             }
         }
         self.sweep(Day::of(now)).await
-    }
-
-    /// When the first attempt at a report is made.
-    fn due(&self, day: Day, domain: &str, salt: &str) -> i64 {
-        let text = format!("{salt} {} {day} {domain}", self.submitter);
-        let digest = sha256(text.as_bytes());
-        let drawn = digest
-            .iter()
-            .take(6)
-            .fold(0_i64, |drawn, octet| (drawn << 8) | i64::from(*octet));
-        let seconds = i64::from(self.settings.hours).saturating_mul(3_600).max(1);
-        day.end() + 1 + drawn % seconds
     }
 
     /// Makes an attempt at one report, if one is due and nobody else makes it.
@@ -432,22 +423,18 @@ impl Reporter {
 
     /// What tells the reports of this store from those of another of the same submitter.
     async fn salt(&self) -> Result<String, StoreError> {
-        let key = "salt".to_owned();
-        if let Some(record) = exact(&*self.store, Kind::TlsReport, key.clone()).await? {
-            return Ok(String::from_utf8_lossy(&record.value).into_owned());
+        if let Some(known) = known_salt(&*self.store).await? {
+            return Ok(known);
         }
         let drawn = format!("{:016x}", rand::random::<u64>());
         let record = Record {
-            key: key.clone(),
+            key: SALT.to_owned(),
             value: drawn.clone().into_bytes(),
         };
         if self.store.record_first(Kind::TlsReport, record).await? {
             return Ok(drawn);
         }
-        let first = exact(&*self.store, Kind::TlsReport, key).await?;
-        Ok(first.map_or(drawn, |record| {
-            String::from_utf8_lossy(&record.value).into_owned()
-        }))
+        Ok(known_salt(&*self.store).await?.unwrap_or(drawn))
     }
 
     /// Once a day, forgets what is older than a week.
@@ -476,6 +463,45 @@ impl Reporter {
         *self.swept.lock().unwrap_or_else(PoisonError::into_inner) = Some(today);
         Ok(())
     }
+}
+
+/// Reads the key that signs reports.
+///
+/// # Errors
+/// [`ReporterError`] when it cannot be read or cannot sign.
+pub fn signer(dkim: &DkimSettings) -> Result<Signer, ReporterError> {
+    let pem = std::fs::read(&dkim.key_file).map_err(|error| {
+        let path = dkim.key_file.display().to_string();
+        ReporterError::Unreadable { path, error }
+    })?;
+    Ok(Signer::new(dkim.domain.clone(), &dkim.selector, &pem)?)
+}
+
+/// The key of what tells the reports of a store from those of another.
+const SALT: &str = "salt";
+
+/// What tells the reports of this store from those of another, once it was drawn.
+pub(crate) async fn known_salt(store: &dyn QueueStore) -> Result<Option<String>, StoreError> {
+    let record = exact(store, Kind::TlsReport, SALT.to_owned()).await?;
+    Ok(record.map(|record| String::from_utf8_lossy(&record.value).into_owned()))
+}
+
+/// When the first attempt at a report is made, in seconds since 1970-01-01T00:00:00Z.
+#[must_use]
+pub fn due(
+    settings: &TlsRptSettings,
+    submitter: &DomainName,
+    day: Day,
+    domain: &str,
+    salt: &str,
+) -> i64 {
+    let digest = sha256(format!("{salt} {submitter} {day} {domain}").as_bytes());
+    let drawn = digest
+        .iter()
+        .take(6)
+        .fold(0_i64, |drawn, octet| (drawn << 8) | i64::from(*octet));
+    let seconds = i64::from(settings.hours).saturating_mul(3_600).max(1);
+    day.end() + 1 + drawn % seconds
 }
 
 fn progress_key(day: Day, domain: &str) -> String {

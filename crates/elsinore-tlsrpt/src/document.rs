@@ -2,7 +2,7 @@
 
 use crate::count::AppliedPolicy;
 use crate::terms::{PolicyType, ResultType};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use std::net::IpAddr;
 
 /// A report.
@@ -32,7 +32,7 @@ pub struct DateRange {
 }
 
 /// What was counted under one policy.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub struct PolicyReport {
     /// The policy.
@@ -40,28 +40,28 @@ pub struct PolicyReport {
     /// The sums.
     pub summary: Summary,
     /// Why sessions failed; absent when none did.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub failure_details: Vec<FailureDetail>,
 }
 
 /// A policy. What is empty is left out.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub struct Policy {
     /// Its type.
     pub policy_type: PolicyType,
     /// Its records or lines.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub policy_string: Vec<String>,
     /// Its domain.
     pub policy_domain: String,
     /// Its patterns of MX hosts.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub mx_host: Vec<String>,
 }
 
 /// The sums of a policy.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub struct Summary {
     /// Sessions that met the policy.
@@ -71,27 +71,27 @@ pub struct Summary {
 }
 
 /// Sessions that failed in the same way.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub struct FailureDetail {
     /// How.
     pub result_type: ResultType,
     /// Our address.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub sending_mta_ip: Option<IpAddr>,
     /// The name in the MX record.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub receiving_mx_hostname: Option<String>,
     /// The name by which the server answered EHLO.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub receiving_mx_helo: Option<String>,
     /// The address of the server.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub receiving_ip: Option<IpAddr>,
     /// How many.
     pub failed_session_count: u64,
     /// Why, in one short line.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub failure_reason_code: Option<String>,
 }
 

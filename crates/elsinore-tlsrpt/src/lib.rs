@@ -4,7 +4,8 @@
 //! - [`ledger`]: rows added up in memory and in the store ([`tally`]);
 //! - [`document`]: the report; [`build`]: made of a day's counts;
 //! - [`policy`]: where a domain wants its reports;
-//! - [`dkim`], [`letter`], [`post`]: how they go there; [`dispatch`]: when;
+//! - [`dkim`], [`letter`]: how they go there; [`dispatch`]: when; [`forecast`]: all of that without
+//!   sending anything;
 //! - [`read`]: reports of other people; [`shown`]: what of ours is in the store; [`words`]: both in
 //!   plain words.
 
@@ -14,6 +15,7 @@ pub mod day;
 pub mod dispatch;
 pub mod dkim;
 pub mod document;
+pub mod forecast;
 pub mod ledger;
 pub mod letter;
 pub mod policy;

@@ -3,7 +3,7 @@
 
 use crate::build::policies;
 use crate::day::Day;
-use crate::dispatch::{Progress, progress};
+use crate::dispatch::{Progress, known_salt, progress};
 use crate::read::{SeenPolicy, read};
 use crate::tally::{domains, load};
 use elsinore_queue::error::StoreError;
@@ -42,6 +42,9 @@ pub struct Shown {
     /// Where the next page begins; absent when there is none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub next: Option<String>,
+    /// What spreads the reports of this store over the hours; absent until the first is due.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub salt: Option<String>,
 }
 
 /// What was counted for one domain.
@@ -104,5 +107,6 @@ pub async fn shown(store: &dyn QueueStore, wish: ShowWish) -> Result<Shown, Stor
         day: day.to_string(),
         domains: found,
         next,
+        salt: known_salt(store).await?,
     })
 }

@@ -2,6 +2,7 @@
 
 use crate::day::{Day, internet_time};
 use crate::dispatch::End;
+use crate::forecast::Forecast;
 use crate::read::{SeenDetail, SeenPolicy, SeenReport};
 use crate::shown::ShownDomain;
 use crate::terms::PolicyType;
@@ -56,6 +57,38 @@ pub fn own_words(shown: &ShownDomain) -> String {
     // Printed as anybody's: what receivers will read.
     for policy in shown.seen() {
         of_policy(&mut text, &policy);
+    }
+    text
+}
+
+/// What would become of a report.
+#[must_use]
+pub fn forecast_words(forecast: &Forecast, key: Option<&str>) -> String {
+    let mut text = String::new();
+    let when = match (&forecast.nothing, &forecast.due) {
+        (Some(why), Some(due)) => format!("{why}; the next look is at {due}"),
+        (Some(why), None) => format!("nothing: {why}"),
+        (None, Some(due)) => format!("at {due}"),
+        (None, None) => "at a time that is drawn when the first report is due".to_owned(),
+    };
+    paragraph(&mut text, "", &format!("To {}: {when}", forecast.domain));
+    for one in &forecast.destinations {
+        match (&one.not, key.filter(|_| one.to.starts_with("mailto:"))) {
+            (Some(why), _) => paragraph(&mut text, "  not to ", &format!("{}: {why}", one.to)),
+            (None, Some(key)) => {
+                let signed = format!("{}, signed by {key}", one.to);
+                paragraph(&mut text, "  to ", &signed);
+            }
+            (None, None) => paragraph(&mut text, "  to ", &one.to),
+        }
+    }
+    if let Some(report) = &forecast.report {
+        let all = report.successes.saturating_add(report.failures);
+        let what = format!(
+            "{}, {} octets: {all} sessions under {} policies, {} failed",
+            report.file_name, report.octets, report.policies, report.failures
+        );
+        paragraph(&mut text, "  ", &what);
     }
     text
 }

@@ -82,6 +82,15 @@ pub async fn wanted(resolver: &dyn SecureResolver, domain: &str) -> Wanted {
     }
 }
 
+/// Whether a report can go there: by mail only when it is signed (RFC 8460 §3).
+#[must_use]
+pub const fn can_go(to: &Destination, is_signed: bool) -> bool {
+    match to {
+        Destination::Mail(_) => is_signed,
+        Destination::Https(_) => true,
+    }
+}
+
 impl Reporter {
     pub(super) async fn attempt(
         &self,
@@ -100,12 +109,10 @@ impl Reporter {
             Wanted::No(why) => return Ok(Tried::Unwanted(why.to_string())),
             Wanted::Unknown(why) => return Ok(Tried::Unknown(why)),
         };
-        // RFC 8460 §3: reports by mail must be signed.
-        let can_go = |to: &&Destination| match to {
-            Destination::Mail(_) => self.signer.is_some(),
-            Destination::Https(_) => true,
-        };
-        let destinations: Vec<&Destination> = policy.destinations.iter().filter(can_go).collect();
+        let is_signed = self.signer.is_some();
+        let destinations = policy.destinations.iter();
+        let destinations: Vec<&Destination> =
+            destinations.filter(|to| can_go(to, is_signed)).collect();
         if destinations.is_empty() {
             let why = "reports are wanted by mail, and without a DKIM key none are sent";
             return Ok(Tried::Unwanted(why.to_owned()));

@@ -17,11 +17,13 @@ use elsinore_queue::store::QueueStore;
 use elsinore_tlsrpt::ORIGIN;
 use elsinore_tlsrpt::day::Day;
 use elsinore_tlsrpt::dispatch::{End, News, Reporter, progress};
+use elsinore_tlsrpt::forecast::{Forecast, forecast};
 use elsinore_tlsrpt::ledger::Ledger;
 use elsinore_tlsrpt::settings::TlsRptSettings;
 use elsinore_tlsrpt::shown::{ShowWish, shown};
 use elsinore_tlsrpt::words::own_words;
 use flate2::read::GzDecoder;
+use std::collections::BTreeMap;
 use std::io::{Read as _, Write as _};
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, Mutex};
@@ -161,7 +163,52 @@ async fn reports_go_where_they_are_wanted() {
     one.round(&tell).await.unwrap();
     assert!(news.lock().unwrap().is_empty());
     assert!(host("wants").reports().is_empty());
-    // It is, and so are the hours of the first attempts; two relays share the work.
+    // What would be sent can be seen before, and is sent then.
+    let all = ShowWish {
+        day: today.to_string(),
+        domain: None,
+        after: None,
+    };
+    let page = shown(&*store, all).await.unwrap();
+    let salt = page.salt.as_deref();
+    assert!(salt.is_some());
+    let mut unsigned = settings.clone();
+    unsigned.dkim = None;
+    let mut foreseen = BTreeMap::new();
+    for counted in &page.domains {
+        for (key, settings) in [("with", &settings), ("without", &unsigned)] {
+            let work = forecast((today, counted), salt, settings, &*equipment.resolver);
+            let one = work.await.unwrap();
+            foreseen.insert((one.domain.clone(), key), one);
+        }
+    }
+    let of = |domain: &str, key| &foreseen[&(domain.to_owned(), key)];
+    let silent = of("silent.example", "with");
+    assert_eq!((&silent.due, &silent.report), (&None, &None));
+    assert_eq!(
+        silent.nothing.as_deref(),
+        Some("no record of version TLSRPTv1")
+    );
+    let wants = of("wants.example", "with");
+    assert!(wants.destinations.len() == 2 && wants.destinations.iter().all(|to| to.not.is_none()));
+    let mail = |one: &Forecast| {
+        let found = (one.destinations.iter()).find(|to| to.to.starts_with("mailto:"));
+        found.unwrap().not.clone()
+    };
+    assert_eq!(mail(wants), None);
+    let unsigned = of("wants.example", "without");
+    assert!(unsigned.report.is_some());
+    assert!(mail(unsigned).unwrap().contains("without a DKIM key"));
+    let due = (foreseen.values())
+        .filter_map(|one| one.due.as_ref())
+        .map(|due| due.parse::<jiff::Timestamp>().unwrap().as_second())
+        .collect::<Vec<_>>();
+    let (first, last) = (*due.iter().min().unwrap(), *due.iter().max().unwrap());
+    assert!(first > today.end() && last <= today.end() + 4 * 3_600);
+    clock.0.store(first - 1, Ordering::SeqCst);
+    one.round(&tell).await.unwrap();
+    assert!(news.lock().unwrap().is_empty(), "too early");
+    // The hours of the first attempts are over; two relays share the work.
     clock.0.store(today.end() + 5 * 3_600, Ordering::SeqCst);
     let (first, second) = tokio::join!(one.round(&tell), other.round(&tell));
     first.unwrap();
@@ -174,6 +221,9 @@ async fn reports_go_where_they_are_wanted() {
         .read_to_string(&mut json)
         .unwrap();
     let value: serde_json::Value = serde_json::from_str(&json).unwrap();
+    let promised = wants.report.as_ref().unwrap();
+    assert_eq!(value["report-id"], promised.id.as_str());
+    assert_eq!(reports[0].body.len(), promised.octets);
     assert_eq!(rules::faults(&value), Vec::<String>::new(), "{json}");
     let policies = value["policies"].as_array().unwrap();
     let sums: Vec<String> = policies

@@ -1,6 +1,8 @@
 //! `elsinore tlsrpt`: reports about TLS (RFC 8460), other people's and ours.
 
+mod dkim_record;
 mod read;
+mod send;
 mod show;
 
 use crate::config::Settings;
@@ -24,6 +26,14 @@ enum Task {
     Read(read::ReadArguments),
     /// Print what the relay has counted, and what became of its reports.
     Show(show::ShowArguments),
+    /// Print what the relay would send, to whom and when. The relay itself does the sending.
+    ///
+    /// Asks the relay or its store what was counted, and DNS where the reports are wanted.
+    Send(send::SendArguments),
+    /// Print the DNS record of the key that signs reports: [relay.tlsrpt] dkim_key.
+    ///
+    /// In the form of a zone file. Reports by mail are worth nothing until it is published.
+    DkimRecord,
 }
 
 /// Runs the command. `service` are the settings of the relay, found only where they are needed.
@@ -38,5 +48,7 @@ pub(crate) fn run(
     match &arguments.task {
         Task::Read(read) => read::run(read, &settings()?),
         Task::Show(show) => show::run(show, &service()?),
+        Task::Send(send) => send::run(send, &service()?),
+        Task::DkimRecord => dkim_record::run(&service()?),
     }
 }
