@@ -123,6 +123,8 @@ impl SqliteStore {
                 )));
             }
         }
+        index::check_version(&database)?;
+        segments::check_versions(&segments)?;
         for folder in [&folder, &segments] {
             afresh::sweep(folder);
         }

@@ -6,12 +6,12 @@
 //! sent twice), attempts and holds since the record was written, and what could not be read of the other
 //! records (policies, counts).
 
-use super::index::{Index, fault, job_number, number, place, text};
+use super::index::{Index, check_version, fault, job_number, number, place, text};
 use super::replay::{replay, set_aside};
 use super::room::{lock, of_folder};
 use super::scan::{Found, Place, Scan, read_single};
 use super::segment::{Head, RecordHeader, Settles};
-use super::segments::{segment_files, shared_path, single_path};
+use super::segments::{check_versions, segment_files, shared_path, single_path};
 use crate::error::StoreError;
 use crate::id::MessageId;
 use rusqlite::{Connection, OpenFlags};
@@ -115,6 +115,8 @@ pub fn fsck(folder: &Path, mode: FsckMode) -> Result<FsckReport, StoreError> {
         return Err(StoreError::Refused("there is no queue in this folder"));
     }
     let _lock = lock(folder)?;
+    check_version(&database)?;
+    check_versions(&segments)?;
     let opened = look_at_index(&database)?;
     let mut walk = Walk {
         segments: segments.clone(),

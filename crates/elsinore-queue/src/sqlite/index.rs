@@ -86,6 +86,28 @@ pub(super) fn fault(error: &rusqlite::Error) -> StoreError {
     }
 }
 
+/// Refuses an index that a later program wrote, as far as its file tells; touches nothing. What
+/// stands in its log alone is seen when it is opened.
+///
+/// # Errors
+/// [`StoreError::Newer`].
+pub(super) fn check_version(path: &Path) -> Result<(), StoreError> {
+    use std::io::Read as _;
+    // https://www.sqlite.org/fileformat.html: `user_version` stands at octet 60.
+    let mut header = [0; 64];
+    let read = std::fs::File::open(path).and_then(|mut file| file.read_exact(&mut header));
+    let version = <[u8; 4]>::try_from(&header[60..]).map_or(0, i32::from_be_bytes);
+    let found = i64::from(version);
+    // What cannot be read, or is no database, is told by whoever opens it.
+    if read.is_ok() && header.starts_with(b"SQLite format 3\0") && found > VERSION {
+        return Err(StoreError::Newer {
+            found,
+            known: VERSION,
+        });
+    }
+    Ok(())
+}
+
 impl Index {
     /// Opens the index in `path`, or makes it.
     ///

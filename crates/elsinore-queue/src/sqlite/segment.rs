@@ -29,6 +29,9 @@ pub(super) const SEGMENT_HEADER: usize = 64;
 pub(super) const RECORD_HEADER: usize = 44;
 /// The most octets a head may have: 10,000 recipients with all their parameters have a third of it.
 pub(super) const MAX_HEAD: usize = 16 << 20;
+/// The version of segments, which is the seventh octet of their header. Later ones keep the magic but
+/// for that octet, and the place of the checksum.
+pub(super) const SEGMENT_VERSION: u8 = 1;
 const MAGIC: [u8; 8] = *b"ELSSEG\x01\n";
 /// The tag of singles. They are read from their end, never searched.
 pub(super) const SINGLE_TAG: Tag = *b"ELSSINGL";
@@ -190,6 +193,23 @@ pub(super) fn read_segment_header(octets: &[u8]) -> Option<(u64, Tag)> {
         })
 }
 
+/// The version of a segment when it is a later one than this program knows. A flipped bit does not make
+/// one: the checksum must be right.
+pub(super) fn newer_version(octets: &[u8]) -> Option<u8> {
+    if read_segment_header(octets).is_some() {
+        return None;
+    }
+    octets
+        .chunks_exact(SEGMENT_HEADER / 2)
+        .take(2)
+        .find_map(|half| {
+            let mut magic = <[u8; 8]>::try_from(half.get(..8)?).ok()?;
+            let version = std::mem::replace(&mut magic[6], SEGMENT_VERSION);
+            let whole = magic == MAGIC && u32_at(half, 24)? == crc32c::crc32c(half.get(..24)?);
+            (whole && version > SEGMENT_VERSION).then_some(version)
+        })
+}
+
 fn u32_at(octets: &[u8], at: usize) -> Option<u32> {
     let octets = octets.get(at..at.checked_add(4)?)?;
     Some(u32::from_be_bytes(octets.try_into().ok()?))
@@ -228,5 +248,29 @@ mod tests {
             assert_eq!(read_segment_header(&flipped), Some((7, *b"abcdefgh")));
         }
         assert_eq!(read_segment_header(&octets[..20]), None);
+    }
+
+    #[test]
+    fn a_later_version_is_told_from_damage() {
+        let octets = segment_header(7, *b"abcdefgh");
+        assert_eq!(newer_version(&octets), None);
+        let mut later = octets;
+        for half in later.chunks_exact_mut(SEGMENT_HEADER / 2) {
+            half[6] = 3;
+            assert_eq!(newer_version(half), None, "the checksum is wrong");
+            let crc = crc32c::crc32c(&half[..24]);
+            half[24..28].copy_from_slice(&crc.to_be_bytes());
+        }
+        assert_eq!(newer_version(&later), Some(3));
+        // What is behind the checksum is the later version's.
+        later[28..32].copy_from_slice(b"more");
+        later[60..].copy_from_slice(b"more");
+        assert_eq!(newer_version(&later), Some(3));
+        assert_eq!(newer_version(&later[..20]), None);
+        for bit in 0..octets.len() * 8 {
+            let mut flipped = octets;
+            flipped[bit / 8] ^= 1 << (bit % 8);
+            assert_eq!(newer_version(&flipped), None, "bit {bit}");
+        }
     }
 }

@@ -3,7 +3,8 @@
 
 use super::scan::Place;
 use super::segment::{
-    RECORD_HEADER, RecordHeader, SEGMENT_HEADER, SINGLE_TAG, Tag, segment_header,
+    RECORD_HEADER, RecordHeader, SEGMENT_HEADER, SEGMENT_VERSION, SINGLE_TAG, Tag, newer_version,
+    segment_header,
 };
 use crate::content::Content;
 use crate::error::StoreError;
@@ -115,6 +116,30 @@ pub(super) fn segment_files(folder: &Path) -> io::Result<BTreeMap<u64, bool>> {
         }
     }
     Ok(files)
+}
+
+/// Refuses segments in `folder` that a later program wrote. Reads their headers and nothing else.
+///
+/// # Errors
+/// [`StoreError::Newer`], and what the file system says.
+pub(super) fn check_versions(folder: &Path) -> Result<(), StoreError> {
+    let fault = |error: io::Error| super::room::of_folder(folder, &error);
+    if !folder.exists() {
+        return Ok(());
+    }
+    for (number, _) in (segment_files(folder).map_err(fault)?.into_iter()).filter(|(_, one)| !one) {
+        let mut header = Vec::with_capacity(SEGMENT_HEADER);
+        File::open(shared_path(folder, number))
+            .and_then(|file| file.take(SEGMENT_HEADER as u64).read_to_end(&mut header))
+            .map_err(fault)?;
+        if let Some(found) = newer_version(&header) {
+            return Err(StoreError::Newer {
+                found: found.into(),
+                known: SEGMENT_VERSION.into(),
+            });
+        }
+    }
+    Ok(())
 }
 
 impl Files {

@@ -256,7 +256,7 @@ async fn a_store_of_a_newer_version_is_refused_and_left_alone() {
     let sql = rusqlite::Connection::open(&index).expect("opens");
     sql.execute_batch("PRAGMA user_version = 99;").expect("set");
     drop(sql);
-    let before = std::fs::read(&index).expect("reads");
+    let before = everything_in(folder);
     for attempt in [
         SqliteStore::open(settings(folder)).err(),
         fsck(folder, FsckMode::Rebuild).err(),
@@ -266,7 +266,55 @@ async fn a_store_of_a_newer_version_is_refused_and_left_alone() {
             "{attempt:?}"
         );
     }
-    assert!(before == std::fs::read(&index).expect("reads"));
+    assert!(before == everything_in(folder), "something was touched");
+}
+
+#[tokio::test]
+async fn segments_of_a_newer_version_are_refused_and_left_alone() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let folder = folder.path();
+    sample(folder).await;
+    let path = segment(folder);
+    let mut octets = std::fs::read(&path).expect("reads");
+    for half in octets[..64].chunks_exact_mut(32) {
+        half[6] = 7;
+        let crc = crc32c::crc32c(&half[..24]);
+        half[24..28].copy_from_slice(&crc.to_be_bytes());
+    }
+    std::fs::write(&path, octets).expect("written");
+    let refuse = |whole: bool| {
+        let before = everything_in(folder);
+        for attempt in [
+            SqliteStore::open(settings(folder)).err(),
+            fsck(folder, FsckMode::Look).err(),
+            fsck(folder, FsckMode::Rebuild).err(),
+        ] {
+            assert!(
+                matches!(attempt, Some(StoreError::Newer { found: 7, .. }))
+                    || (!whole && matches!(attempt, Some(StoreError::Damaged(_)))),
+                "{attempt:?}"
+            );
+        }
+        assert!(before == everything_in(folder), "something was touched");
+    };
+    refuse(true);
+    // Without an index, the other one alone would be made anew, and call them damage.
+    std::fs::remove_file(folder.join("index.sqlite")).expect("removed");
+    refuse(false);
+}
+
+/// Every file below a folder, but for whose lock it is.
+fn everything_in(folder: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
+    let mut files = BTreeMap::new();
+    for entry in std::fs::read_dir(folder).expect("a folder") {
+        let path = entry.expect("an entry").path();
+        if path.is_dir() {
+            files.extend(everything_in(&path));
+        } else if path.file_name().is_some_and(|name| name != "lock") {
+            files.insert(path.clone(), std::fs::read(path).expect("reads"));
+        }
+    }
+    files
 }
 
 #[tokio::test]

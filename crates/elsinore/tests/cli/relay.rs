@@ -374,3 +374,59 @@ fn the_examples_are_good() {
     }
     assert!(count >= 3);
 }
+
+/// A store that a later version has written is left alone by every command, which says so.
+#[test]
+fn a_store_of_a_newer_version_is_refused_by_every_command() {
+    let place = Workplace::new();
+    std::fs::write(place.path().join("token"), "0123456789abcdef\n").unwrap();
+    let file = config(&place, "", FREE);
+    let mut relay = Relay::start(&place, &file);
+    assert!(relay.send("hamlet@elsinore.example").starts_with("250"));
+    relay.signal("TERM");
+    assert!(relay.child.wait().unwrap().success());
+    let store = place.path().join("state/queue");
+    let index = store.join("index.sqlite");
+    let whole = std::fs::read(&index).unwrap();
+    // Where SQLite keeps `user_version`.
+    let mut later = whole.clone();
+    later[60..64].copy_from_slice(&99_u32.to_be_bytes());
+    std::fs::write(&index, &later).unwrap();
+    let files = || {
+        let mut files = Vec::new();
+        for folder in [store.clone(), store.join("segments")] {
+            for entry in std::fs::read_dir(folder).unwrap() {
+                let path = entry.unwrap().path();
+                if path.is_file() && !path.ends_with("lock") {
+                    files.push((path.clone(), std::fs::read(path).unwrap()));
+                }
+            }
+        }
+        files.sort();
+        files
+    };
+    let before = files();
+    let file = file.to_string_lossy().into_owned();
+    for command in [
+        &["relay"][..],
+        &["queue", "list"],
+        &["queue", "stats"],
+        &["queue", "fsck"],
+        &["queue", "fsck", "--rebuild"],
+    ] {
+        let mut all = vec!["--config", &file];
+        all.extend(command);
+        let run = place.run(&all);
+        assert_eq!(run.code, 78, "{command:?}: {}", run.stderr);
+        for word in ["version 99", "knows 1", "written by a newer one"] {
+            assert!(run.stderr.contains(word), "{word:?} in {}", run.stderr);
+        }
+        assert_eq!(run.stderr.lines().count(), 1, "{}", run.stderr);
+        assert!(before == files(), "{command:?} has touched something");
+    }
+    // What is in it is still there for the one that knows it.
+    std::fs::write(&index, whole).unwrap();
+    let run = place.run(&["--config", &file, "queue", "list"]);
+    assert_eq!(run.code, 0, "{}", run.stderr);
+    assert!(run.stdout.contains("elsinore.example"), "{}", run.stdout);
+}
