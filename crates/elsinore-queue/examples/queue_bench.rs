@@ -5,6 +5,12 @@
 //!
 //! Prints messages per second and CPU per message, of the whole process, for each of three runs: keeping
 //! alone, delivering alone, both at once.
+//!
+//!     cargo run --release -p elsinore-queue --example queue_bench -- deferred FOLDER [MESSAGES [DESTINATIONS]]
+//!
+//! Fills a store with messages that are due in an hour, and prints what each of them costs in memory: how
+//! much more a process has that has opened it than one that has opened an empty store, after both have
+//! asked what is due, claimed, and counted.
 
 use elsinore_queue::content::Content;
 use elsinore_queue::id::MessageId;
@@ -13,6 +19,7 @@ use elsinore_queue::message::{Envelope, NewJob, NewMessage, Recipient, TlsWish};
 use elsinore_queue::moment::Moment;
 use elsinore_queue::sqlite::{SqliteSettings, SqliteStore};
 use elsinore_queue::store::QueueStore;
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
@@ -25,15 +32,28 @@ type Fault = Box<dyn std::error::Error + Send + Sync>;
 
 #[tokio::main(flavor = "multi_thread", worker_threads = 2)]
 async fn main() -> Result<(), Fault> {
+    let usage = "usage: queue_bench FOLDER [MESSAGES [OCTETS [PRODUCERS]]]\n       \
+                 queue_bench deferred FOLDER [MESSAGES [DESTINATIONS]]";
     let mut arguments = std::env::args().skip(1);
-    let folder = arguments
-        .next()
-        .ok_or("usage: queue_bench FOLDER [MESSAGES [OCTETS [PRODUCERS]]]")?;
+    let mut folder = arguments.next().ok_or(usage)?;
+    let task = match folder.as_str() {
+        task @ ("deferred" | "look") => {
+            let task = task.to_owned();
+            folder = arguments.next().ok_or(usage)?;
+            task
+        }
+        _ => String::new(),
+    };
     let mut number = |usual: usize| {
         arguments
             .next()
             .map_or(Ok(usual), |number| number.parse::<usize>())
     };
+    match task.as_str() {
+        "deferred" => return deferred(folder.as_ref(), number(100_000)?, number(1000)?).await,
+        "look" => return look(folder.as_ref()).await,
+        _ => {}
+    }
     let (messages, octets, producers) = (number(20_000)?, number(4096)?, number(32)?);
     let store = Arc::new(SqliteStore::open(SqliteSettings::new(folder.into()))?);
     let run = Run {
@@ -71,7 +91,8 @@ impl Run {
                     if nth >= messages {
                         return Ok::<_, Fault>(());
                     }
-                    store.enqueue(message(nth, octets)).await?;
+                    let message = message(nth, octets, DESTINATIONS, NOW);
+                    store.enqueue(message).await?;
                 }
             });
         }
@@ -133,9 +154,86 @@ async fn deliver_some(store: &SqliteStore, worker: usize) -> Result<usize, Fault
     Ok(store.settle(settlements).await?.len())
 }
 
-fn message(nth: usize, octets: usize) -> NewMessage {
+/// Memory of a process with an opened store of `messages` that wait, compared with an empty one.
+async fn deferred(folder: &Path, messages: usize, destinations: usize) -> Result<(), Fault> {
+    let (empty, full) = (folder.join("empty"), folder.join("full"));
+    let store = SqliteStore::open(SqliteSettings::new(empty.clone()))?;
+    store.close().await?;
+    let store = Arc::new(SqliteStore::open(SqliteSettings::new(full.clone()))?);
+    let later = NOW.plus(Duration::from_secs(3600));
+    let mut tasks = tokio::task::JoinSet::new();
+    for first in 0..64 {
+        let store = Arc::clone(&store);
+        tasks.spawn(async move {
+            for nth in (first..messages).step_by(64) {
+                let mut message = message(nth, 1000, destinations, later);
+                message.jobs[0].destination = format!("d{:06}.example", nth % destinations);
+                store.enqueue(message).await?;
+            }
+            Ok::<_, Fault>(())
+        });
+    }
+    while let Some(ended) = tasks.join_next().await {
+        ended??;
+    }
+    store.close().await?;
+    let (empty, full) = (opened(&empty)?, opened(&full)?);
+    #[expect(clippy::cast_precision_loss, reason = "a figure to look at")]
+    let each = |octets: f64| octets / messages as f64;
+    println!(
+        "{messages} deferred to {destinations} destinations: {:.1} MB beside {:.1} MB of an empty store, \
+         {:.1} B each; without pages of files {:.1} MB beside {:.1} MB, {:.1} B each",
+        full.0 / 1e6,
+        empty.0 / 1e6,
+        each(full.0 - empty.0),
+        full.1 / 1e6,
+        empty.1 / 1e6,
+        each(full.1 - empty.1),
+    );
+    Ok(())
+}
+
+/// Octets of memory, all and without pages of files, of a process that looks at the store in `folder`.
+fn opened(folder: &Path) -> Result<(f64, f64), Fault> {
+    let looked = std::process::Command::new(std::env::current_exe()?)
+        .arg("look")
+        .arg(folder)
+        .output()?;
+    let said = String::from_utf8(looked.stdout)?;
+    let mut numbers = said.split_whitespace().map(str::parse::<f64>);
+    match (numbers.next(), numbers.next()) {
+        (Some(all), Some(anonymous)) => Ok((all? * 1024.0, anonymous? * 1024.0)),
+        _ => Err(format!("nothing said: {}", String::from_utf8_lossy(&looked.stderr)).into()),
+    }
+}
+
+/// Opens a store, asks of it what a relay asks, and prints the memory of this process in KiB.
+async fn look(folder: &Path) -> Result<(), Fault> {
+    let store = SqliteStore::open(SqliteSettings::new(folder.to_path_buf()))?;
+    store.waiting(NOW, None, 256).await?;
+    store.next_due().await?;
+    let claim = Claim {
+        now: NOW,
+        lease_for: Duration::from_secs(600),
+        from: vec![("d000000.example".to_owned(), 10)],
+    };
+    store.claim(claim).await?;
+    store.stats(NOW).await?;
+    store.tidy().await?;
+    let status = std::fs::read_to_string("/proc/self/status")?;
+    let line = |name: &str| {
+        let line = status.lines().find_map(|line| line.strip_prefix(name));
+        line.and_then(|line| line.split_whitespace().next())
+            .ok_or("no such line in /proc/self/status")
+    };
+    println!("{} {}", line("VmRSS:")?, line("RssAnon:")?);
+    store.close().await?;
+    Ok(())
+}
+
+fn message(nth: usize, octets: usize, destinations: usize, due: Moment) -> NewMessage {
     // A few destinations get most of the mail.
-    let destination = format!("d{:04}.example", (nth * nth) % DESTINATIONS);
+    let destination = format!("d{:04}.example", (nth * nth) % destinations);
     NewMessage {
         id: MessageId::draw(NOW),
         arrived: NOW,
@@ -154,7 +252,7 @@ fn message(nth: usize, octets: usize) -> NewMessage {
                 original: None,
             }],
             destination,
-            due: NOW,
+            due,
             held: None,
         }],
         content: Content::Memory(vec![b'x'; octets]),

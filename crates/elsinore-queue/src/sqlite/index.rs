@@ -155,7 +155,7 @@ impl Index {
         self.sql
             .query_row("PRAGMA journal_mode = WAL", [], |_| Ok(()))?;
         self.sql.execute_batch(
-            "PRAGMA synchronous = FULL; PRAGMA temp_store = MEMORY; PRAGMA cache_size = -16384;
+            "PRAGMA synchronous = FULL; PRAGMA temp_store = MEMORY; PRAGMA cache_size = -8192;
              PRAGMA wal_autocheckpoint = 0;",
         )?;
         self.sql.set_prepared_statement_cache_capacity(64);

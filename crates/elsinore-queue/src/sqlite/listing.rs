@@ -166,7 +166,12 @@ pub(super) fn stats(sql: &Connection, now: Moment) -> rusqlite::Result<Stats> {
     )?;
     let mut query = sql.prepare_cached(
         "SELECT most.destination, most.jobs, m.arrived
-         FROM (SELECT destination, count(*) AS jobs, min(job) AS first FROM job
+         FROM (SELECT destination, sum(jobs) AS jobs, min(first) AS first FROM (
+                 SELECT destination, count(*) AS jobs, min(job) AS first
+                 FROM job INDEXED BY job_due WHERE held IS NULL GROUP BY destination
+                 UNION ALL
+                 SELECT destination, count(*), min(job)
+                 FROM job INDEXED BY job_held WHERE held IS NOT NULL GROUP BY destination)
                GROUP BY destination ORDER BY jobs DESC, destination LIMIT ?1) AS most
          LEFT JOIN message m ON m.num = most.first >> 20
          ORDER BY most.jobs DESC, most.destination",

@@ -12,7 +12,7 @@ use super::segment::{Head, RecordHeader};
 use super::segments::{Live, segment_files, shared_path, single_path};
 use crate::error::StoreError;
 use crate::id::MessageId;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
 use std::io;
 use std::path::Path;
@@ -232,26 +232,32 @@ impl Replay<'_> {
     }
 
     fn count(&mut self, live: &mut BTreeMap<u64, Live>) -> rusqlite::Result<()> {
-        let mut query = self.index.sql.prepare(
-            "SELECT segment, sum(length), count(*) FROM message GROUP BY segment ORDER BY segment",
-        )?;
+        // Counted here: SQLite would sort all messages first, in memory.
+        let mut gone = BTreeSet::new();
+        let mut query = self
+            .index
+            .sql
+            .prepare("SELECT segment, length FROM message")?;
         let mut rows = query.query([])?;
         while let Some(row) = rows.next()? {
             let segment: i64 = row.get(0)?;
             if let Some(live) = live.get_mut(&number(segment)) {
-                live.octets = number(row.get(1)?);
-                live.messages = number(row.get(2)?);
+                live.octets = live.octets.saturating_add(number(row.get(1)?));
+                live.messages += 1;
             } else {
-                let held = self.index.run(
-                    "UPDATE job SET held = ?2 WHERE held IS NULL
-                     AND (job >> 20) IN (SELECT num FROM message WHERE segment = ?1)",
-                    (
-                        segment,
-                        format!("the octets of its message are gone: no segment {segment:016x}"),
-                    ),
-                )?;
-                self.recovery.lost += held as u64;
+                gone.insert(segment);
             }
+        }
+        for segment in gone {
+            let held = self.index.run(
+                "UPDATE job SET held = ?2 WHERE held IS NULL
+                     AND (job >> 20) IN (SELECT num FROM message WHERE segment = ?1)",
+                (
+                    segment,
+                    format!("the octets of its message are gone: no segment {segment:016x}"),
+                ),
+            )?;
+            self.recovery.lost += held as u64;
         }
         Ok(())
     }

@@ -193,6 +193,8 @@ impl Shared {
                 )
                 .map_err(|error| fault(&error))?;
                 sql.set_prepared_statement_cache_capacity(32);
+                sql.execute_batch("PRAGMA cache_size = -1024;")
+                    .map_err(|error| fault(&error))?;
                 sql
             }
         };
