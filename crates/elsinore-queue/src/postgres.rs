@@ -70,6 +70,17 @@ impl Default for PostgresSettings {
     }
 }
 
+impl PostgresSettings {
+    /// Whether the settings can be: the connection string and the certificates are read, and the name
+    /// of the schema is looked at. Connects nowhere.
+    ///
+    /// # Errors
+    /// [`StoreError::Refused`], which does not repeat the connection string.
+    pub fn check(&self) -> Result<(), StoreError> {
+        link::check(self)
+    }
+}
+
 impl fmt::Debug for PostgresSettings {
     /// Without the connection string: it may hold a password.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

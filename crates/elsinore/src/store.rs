@@ -2,12 +2,11 @@
 
 use crate::config::Settings;
 use crate::config::relay::StorePlace;
-use crate::config::relay::section::Secret;
 use crate::exit::Refusal;
 use crate::output::printable;
 use anyhow::Result;
 use elsinore_queue::error::StoreError;
-use elsinore_queue::postgres::{PostgresSettings, PostgresStore};
+use elsinore_queue::postgres::PostgresStore;
 use elsinore_queue::sqlite::{SqliteSettings, SqliteStore};
 use elsinore_queue::store::QueueStore;
 use std::path::Path;
@@ -39,17 +38,13 @@ pub(crate) async fn open(
             }
             Ok(Arc::new(store))
         }
-        StorePlace::Postgres(Secret(connection)) => {
+        StorePlace::Postgres(shared) => {
             let state = settings.state_dir.as_ref().ok_or_else(|| {
                 Refusal::configuration(
                     "[relay] postgres: no folder for messages on their way; name one with state_dir",
                 )
             })?;
-            let shared = PostgresSettings {
-                connection: connection.clone(),
-                spool_folder: state.join("spool"),
-                ..PostgresSettings::default()
-            };
+            let shared = shared.settings(state.join("spool"));
             // The connection string may hold a password; what the store says never repeats it.
             let store = PostgresStore::open(&shared).await.map_err(|error| {
                 let text = printable(&format!("[relay] postgres: {error}"));

@@ -265,6 +265,12 @@ pub(super) type Driver = tokio_postgres::Connection<
     postgres_openssl::TlsStream<tokio_postgres::Socket>,
 >;
 
+/// Reads the settings; connects nowhere.
+pub(super) fn check(settings: &PostgresSettings) -> Result<(), StoreError> {
+    config(settings)?;
+    connector(settings).map(drop)
+}
+
 /// The connection string with what it leaves open.
 fn config(settings: &PostgresSettings) -> Result<tokio_postgres::Config, StoreError> {
     let name = &settings.schema;

@@ -24,7 +24,24 @@ const LAST_LINES: Duration = Duration::from_secs(2);
 
 /// What `elsinore relay` takes.
 #[derive(Debug, Args)]
+#[command(after_long_help = SHARED_STORE)]
 pub(crate) struct RelayArguments {}
+
+const SHARED_STORE: &str = "\
+Messages are kept in a folder ([relay] store; `queue` below state_dir), or, for
+several relays that share the work, in PostgreSQL:
+  postgres         connection string, as in `host=db.example.org user=elsinore`;
+                   over TCP with TLS and a verified certificate, unless it says
+                   sslmode=disable
+  postgres_file    a file that holds it, for who keeps passwords apart
+  postgres_schema  schema of the tables, made when it is missing
+                   [default: elsinore]
+  postgres_pool    connections to the server at most, 2 to 1000; one more
+                   listens [default: 8]
+  postgres_ca      PEM file of the authorities that may vouch for the server,
+                   instead of the system's
+[relay.delivery] lease says how long after its last sign of life a relay's work
+is taken over by another [default: 5m].";
 
 /// Runs the command until it is told to stop.
 ///

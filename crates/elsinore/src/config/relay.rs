@@ -9,6 +9,7 @@ use anyhow::Result;
 use elsinore_dane::name::DomainName;
 use elsinore_dane::network::Network;
 use elsinore_net::resolver::Net;
+use elsinore_queue::postgres::PostgresSettings;
 use elsinore_relay::accept::{
     AcceptLimits, AcceptSettings, AcceptTimes, TlsFiles, UndeclaredEightBit,
 };
@@ -56,7 +57,34 @@ pub(crate) enum StorePlace {
     /// In a folder of this machine.
     Folder(PathBuf),
     /// In PostgreSQL, shared with other relays.
-    Postgres(Secret),
+    Postgres(SharedPlace),
+}
+
+/// A store shared with other relays.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct SharedPlace {
+    /// The connection string, which may hold a password.
+    pub(crate) connection: Secret,
+    /// The schema of the tables.
+    pub(crate) schema: String,
+    /// Connections at most.
+    pub(crate) pool: usize,
+    /// Certificates instead of the system's.
+    pub(crate) ca: Option<PathBuf>,
+}
+
+impl SharedPlace {
+    /// The settings of the store, with `spool` for messages on their way.
+    pub(crate) fn settings(&self, spool: PathBuf) -> PostgresSettings {
+        let Secret(connection) = &self.connection;
+        PostgresSettings {
+            connection: connection.clone(),
+            pool: self.pool,
+            schema: self.schema.clone(),
+            spool_folder: spool,
+            tls_ca: self.ca.clone(),
+        }
+    }
 }
 
 /// `[relay.admin]`, resolved.
@@ -78,6 +106,12 @@ pub(crate) struct AdminSettings {
 const STOP: Duration = Duration::from_secs(30);
 /// The end of the time in which the relay is to stop, for what is left to be written.
 const LAST_WRITES: Duration = Duration::from_secs(5);
+/// Leases are renewed three times in their time: below, a slow moment of the store would end them.
+const SHORTEST_LEASE: Duration = Duration::from_secs(5);
+/// The shared store has none above a day.
+const LONGEST_LEASE: Duration = Duration::from_secs(12 * 3600);
+/// More connections than a server of PostgreSQL serves well are a slip of the pen.
+const MOST_CONNECTIONS: usize = 1000;
 
 /// Fills in the defaults; `folder` is where the file lies, `state` the state folder, `host` what the
 /// relay is called where `[relay] name` does not say.
@@ -91,12 +125,7 @@ pub(super) fn resolve(
     let path = |path: PathBuf| folder.join(path);
     let stop = (section.timeouts.stop).map_or(STOP, |Span(span)| span);
     let schedule = schedule(&section, stop)?;
-    let store = store(
-        section.store.map(path),
-        section.postgres,
-        section.postgres_file.map(path),
-        state,
-    )?;
+    let store = store(&section, folder, state)?;
     if let Some(again) = twice(&section.destinations) {
         return wrong(&format!("destination {again}: there are two; join them"));
     }
@@ -243,6 +272,12 @@ fn schedule(section: &RelaySection, stop: Duration) -> Result<ScheduleSettings> 
     }
     let warn_after = section.warn_after.map(|Span(span)| span);
     let delivery = &section.delivery;
+    let lease = span(delivery.lease, usual.lease);
+    if lease < SHORTEST_LEASE || lease > LONGEST_LEASE {
+        return Err(Refusal::configuration(
+            "[relay.delivery] lease: from 5 seconds to 12 hours",
+        ));
+    }
     let limits = destination_limits(
         delivery.per_destination_first,
         delivery.per_destination,
@@ -260,6 +295,7 @@ fn schedule(section: &RelaySection, stop: Duration) -> Result<ScheduleSettings> 
         sessions,
         // What waits beside what is worked on, so that nobody waits for the store.
         leased: usual.leased.max(sessions.saturating_mul(4)),
+        lease,
         limits,
         overrides,
         retry,
@@ -331,27 +367,50 @@ fn twice(sections: &[RelayDestinationSection]) -> Option<String> {
     again.map(|(_, section)| section.domain.0.to_string())
 }
 
+/// Where messages are kept; files are named from `folder` on.
 fn store(
-    folder: Option<PathBuf>,
-    postgres: Option<Secret>,
-    postgres_file: Option<PathBuf>,
+    section: &RelaySection,
+    folder: &Path,
     state: Option<&Path>,
 ) -> Result<Option<StorePlace>> {
     let wrong = |fault: &str| Err(Refusal::configuration(format!("[relay] {fault}")));
-    Ok(match (folder, postgres, postgres_file) {
-        (folder, None, None) => folder
-            .or_else(|| Some(state?.join("queue")))
-            .map(StorePlace::Folder),
-        (None, Some(parameters), None) => Some(StorePlace::Postgres(parameters)),
+    let connection = match (&section.store, &section.postgres, &section.postgres_file) {
+        (own, None, None) => {
+            let own = own.as_ref().map(|own| folder.join(own));
+            let own = own.or_else(|| Some(state?.join("queue")));
+            return Ok(own.map(StorePlace::Folder));
+        }
+        (None, Some(connection), None) => connection.clone(),
         (None, None, Some(file)) => {
+            let file = folder.join(file);
             let text = std::fs::read_to_string(&file).map_err(|error| {
                 Refusal::configuration(format!("[relay] postgres_file {}: {error}", file.display()))
             })?;
-            Some(StorePlace::Postgres(Secret(text.trim().to_owned())))
+            Secret(text.trim().to_owned())
         }
         (None, Some(_), Some(_)) => return wrong("postgres and postgres_file: name one"),
         (Some(_), ..) => return wrong("store and postgres: messages are kept in one place"),
-    })
+    };
+    let usual = PostgresSettings::default();
+    let shared = SharedPlace {
+        connection,
+        schema: section.postgres_schema.clone().unwrap_or(usual.schema),
+        pool: many(section.postgres_pool, usual.pool),
+        ca: section.postgres_ca.as_ref().map(|file| folder.join(file)),
+    };
+    if !(2..=MOST_CONNECTIONS).contains(&shared.pool) {
+        return wrong("postgres_pool: from 2 to 1000");
+    }
+    if let Some(file) = &shared.ca
+        && let Err(error) = std::fs::File::open(file)
+    {
+        return wrong(&format!("postgres_ca {}: {error}", file.display()));
+    }
+    // Nothing is connected to; what it says never repeats the connection string.
+    match shared.settings(PathBuf::new()).check() {
+        Ok(()) => Ok(Some(StorePlace::Postgres(shared))),
+        Err(error) => wrong(&format!("postgres: {error}")),
+    }
 }
 
 fn admin(section: AdminSection, folder: &Path, state: Option<&Path>) -> Result<AdminSettings> {

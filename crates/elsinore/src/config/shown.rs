@@ -265,6 +265,18 @@ fn relay(rows: &mut Rows<'_>, relay: &RelaySettings) {
     };
     rows.add(key, shared);
     rows.add(other, Shown::Words("not set"));
+    match &relay.store {
+        Some(StorePlace::Postgres(shared)) => {
+            rows.text("postgres_schema", &shared.schema);
+            rows.number("postgres_pool", shared.pool);
+            rows.path("postgres_ca", shared.ca.as_deref(), "those of the system");
+        }
+        Some(StorePlace::Folder(_)) | None => {
+            for key in ["postgres_schema", "postgres_pool", "postgres_ca"] {
+                rows.add(key, Shown::Words("not shared"));
+            }
+        }
+    }
     rows.span("lifetime", relay.schedule.retry.lifetime);
     rows.span("warn_after", relay.schedule.warn_after.unwrap_or_default());
     rows.name(
@@ -324,6 +336,7 @@ fn relay(rows: &mut Rows<'_>, relay: &RelaySettings) {
     rows.number("per_destination_first", limits.first);
     rows.number("per_destination", limits.most);
     rows.count("messages_per_minute", limits.per_minute, "no bound");
+    rows.span("lease", relay.schedule.lease);
     reports(rows, &relay.tlsrpt);
     rows.section = "relay.admin";
     rows.name(

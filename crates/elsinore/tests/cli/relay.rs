@@ -296,6 +296,57 @@ fn what_keeps_a_relay_from_starting_is_one_line_with_a_code() {
             78,
             "kept in one place",
         ),
+        (
+            "[relay.delivery]\nlease = \"4s\"\n",
+            78,
+            "lease: from 5 seconds to 12 hours",
+        ),
+        ("[relay.delivery]\nlease = \"13h\"\n", 78, "lease: from"),
+        ("postgres = \"nonsense\"\n", 78, "connection string"),
+        ("postgres = \"port=many\"\n", 78, "connection string"),
+        ("postgres_file = \"none\"\n", 78, "postgres_file"),
+        (
+            "postgres = \"host=db\"\npostgres_schema = \"a; DROP TABLE job\"\n",
+            78,
+            "the schema must be named",
+        ),
+        (
+            "postgres = \"host=db\"\npostgres_schema = \"pg_catalog\"\n",
+            78,
+            "the schema must be named",
+        ),
+        (
+            "postgres = \"host=db\"\npostgres_schema = \"\"\n",
+            78,
+            "the schema must be named",
+        ),
+        (
+            "postgres = \"host=db\"\npostgres_pool = 1\n",
+            78,
+            "postgres_pool: from 2",
+        ),
+        ("postgres = \"host=db\"\npostgres_pool = -1\n", 78, ":13:"),
+        (
+            "postgres = \"host=db\"\npostgres_pool = 5000\n",
+            78,
+            "postgres_pool: from 2",
+        ),
+        (
+            "postgres = \"host=db\"\npostgres_ca = \"none.pem\"\n",
+            78,
+            "none.pem: No such file",
+        ),
+        (
+            // The configuration itself holds no certificate.
+            "postgres = \"host=db\"\npostgres_ca = \"elsinore.toml\"\n",
+            78,
+            "the certificates for PostgreSQL cannot be read",
+        ),
+        (
+            "postgres = \"host=127.0.0.1 port=1 user=a connect_timeout=3\"\n",
+            69,
+            "the store cannot be reached",
+        ),
         (port_in_use.as_str(), 69, "cannot listen on 127.0.0.1:"),
     ] {
         let place = Workplace::new();
@@ -348,7 +399,7 @@ fn what_is_shown_is_a_configuration_again() {
     let lines = |text: &str| {
         let mut lines = values(text);
         // The store is in a folder where nothing else is said.
-        lines.retain(|line| !line.starts_with("store = "));
+        lines.retain(|line| !line.starts_with("store = ") && !line.starts_with("postgres_"));
         lines
     };
     assert_eq!(lines(&first), lines(&second));

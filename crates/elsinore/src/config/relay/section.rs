@@ -36,6 +36,12 @@ pub(crate) struct RelaySection {
     pub(crate) postgres: Option<Secret>,
     /// A file that holds the same, for who keeps passwords apart.
     pub(crate) postgres_file: Option<PathBuf>,
+    /// The schema of its tables there, made when it is missing.
+    pub(crate) postgres_schema: Option<String>,
+    /// Connections to the server at most.
+    pub(crate) postgres_pool: Option<Count>,
+    /// The certificates that the server's is verified against, PEM, instead of the system's.
+    pub(crate) postgres_ca: Option<PathBuf>,
     /// How long a message is tried.
     pub(crate) lifetime: Option<Span>,
     /// After how long its sender is told that it waits; never when 0.
@@ -135,6 +141,8 @@ pub(crate) struct DeliverySection {
     pub(crate) per_destination: Option<Count>,
     /// Messages to one destination in a minute; no bound when absent.
     pub(crate) messages_per_minute: Option<Count>,
+    /// How long after its last sign of life another relay takes over what one was working on.
+    pub(crate) lease: Option<Span>,
 }
 
 /// One `[[relay.destination]]`.
