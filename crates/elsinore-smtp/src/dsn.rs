@@ -9,6 +9,7 @@ mod text;
 
 use crate::command::GreetingName;
 use crate::status::EnhancedStatus;
+use std::time::Duration;
 
 /// What became of a recipient (RFC 3464 §2.3.3).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -83,6 +84,8 @@ pub struct RecipientStatus {
     pub words: String,
     /// Who said so.
     pub speaker: Speaker,
+    /// How long it was tried, where it was given up because the time was over.
+    pub given_up_after: Option<Duration>,
     /// When it was tried last, in seconds since 1970-01-01T00:00:00Z.
     pub tried: i64,
     /// What was noticed, in plain words, one line each.
@@ -141,10 +144,12 @@ impl Notification {
         let boundary = self.boundary();
         let mut out = fields::header(self, &boundary);
         out.push_str(&format!("\r\n--{boundary}\r\n"));
-        out.push_str(
-            "Content-Type: text/plain; charset=us-ascii\r\n\
-             Content-Description: Notification\r\n\r\n",
-        );
+        out.push_str(if self.needs_smtp_utf8() {
+            "Content-Type: text/plain; charset=utf-8\r\nContent-Transfer-Encoding: 8bit\r\n"
+        } else {
+            "Content-Type: text/plain; charset=us-ascii\r\n"
+        });
+        out.push_str("Content-Description: Notification\r\n\r\n");
         out.push_str(&text::explanation(self));
         out.push_str(&format!("\r\n--{boundary}\r\n"));
         out.push_str(
@@ -164,7 +169,7 @@ impl Notification {
         format!("\r\n--{}--\r\n", self.boundary()).into_bytes()
     }
 
-    /// Whether it can travel only under SMTPUTF8: its recipient's address or the returned header
+    /// Whether it can travel only under SMTPUTF8, and so may hold UTF-8 itself: its recipient's address or the returned header
     /// holds something else than ASCII (RFC 6531 §3.3).
     #[must_use]
     pub fn needs_smtp_utf8(&self) -> bool {

@@ -126,7 +126,7 @@ fn a_time_that_is_over_is_5_4_7_with_the_last_words() {
     let text = text(message);
     assert!(text.contains("\r\nStatus: 5.4.7\r\n"), "{text}");
     assert!(
-        text.contains("given up after 5 days; the last answer was: 450"),
+        text.contains("given up after 5 days.") && text.contains("smtp; 450 4.2.0 no such user"),
         "{text}"
     );
 }

@@ -1,6 +1,7 @@
 //! What is told about one recipient, made of the report of an attempt.
 
 use elsinore_dane::finding::Finding;
+use elsinore_dane::rule::Rule;
 use elsinore_net::deliver::{RecipientReport, SaidBy};
 use elsinore_queue::message::Recipient;
 use elsinore_queue::moment::Moment;
@@ -10,6 +11,8 @@ use std::time::Duration;
 
 /// Most lines about what was tried and noticed.
 const MOST_LINES: usize = 10;
+/// The subject of status codes about security (RFC 3463 §3.8).
+const SECURITY: u16 = 7;
 /// Longest reply that is repeated, in characters.
 const LONGEST_REPLY: usize = 1000;
 
@@ -38,11 +41,7 @@ impl Told {
     ) -> Self {
         let mut told = Self::new(recipient, report, Action::Failed, tried);
         told.status.status = EnhancedStatus::permanent(4, 7);
-        told.status.words = format!(
-            "given up after {}; the last answer was: {}",
-            in_words(kept),
-            told.status.words
-        );
+        told.status.given_up_after = Some(kept);
         told
     }
 
@@ -99,11 +98,14 @@ impl Told {
                 remote: (report.session.as_ref()).map(|session| session.mx_host.clone()),
                 words,
                 speaker,
+                given_up_after: None,
                 tried: tried.seconds(),
                 findings: match (speaker, action) {
                     // The server's own words say it all.
                     (Speaker::Server, _) | (_, Action::Relayed) => Vec::new(),
-                    (Speaker::Ourselves, Action::Failed | Action::Delayed { .. }) => plain(report),
+                    (Speaker::Ourselves, Action::Failed | Action::Delayed { .. }) => {
+                        findings(report, status)
+                    }
                 },
             },
             notify: recipient.notify.clone(),
@@ -133,20 +135,32 @@ impl Told {
     }
 }
 
+/// As [`plain`], but nothing that the words of the report say already, and of what is as it should be
+/// only what explains trouble with security.
+fn findings(report: &RecipientReport, status: EnhancedStatus) -> Vec<String> {
+    let is_told =
+        |finding: &Finding| status.subject == SECURITY || finding.rule != Rule::TlsaUsable;
+    let is_said = match (report.attempts.as_slice(), &report.reply) {
+        ([only], Some(reply)) => {
+            let reason = only.reason.as_deref();
+            reason.is_some_and(|reason| reply.to_string().contains(reason))
+        }
+        _ => false,
+    };
+    let tried = tried(report).skip(usize::from(is_said));
+    bounded(tried.chain(noticed(report, is_told)))
+}
+
 /// What was tried and what was noticed, in plain words, one line each, at most ten.
 #[must_use]
 pub fn plain(report: &RecipientReport) -> Vec<String> {
-    let tried = report.attempts.iter().filter_map(|attempt| {
-        let reason = attempt.reason.as_ref()?;
-        Some(match attempt.mx_address {
-            Some(address) => format!("{}[{address}]: {reason}", attempt.mx_host),
-            None => format!("{}: {reason}", attempt.mx_host),
-        })
-    });
-    let of_hosts = report.attempts.iter().flat_map(|attempt| &attempt.findings);
-    let noticed = report.findings.iter().chain(of_hosts).map(sentence);
+    bounded(tried(report).chain(noticed(report, |_| true)))
+}
+
+/// The lines without those that were there before, at most ten.
+fn bounded(all: impl Iterator<Item = String>) -> Vec<String> {
     let mut lines: Vec<String> = Vec::new();
-    for line in tried.chain(noticed) {
+    for line in all {
         if lines.len() >= MOST_LINES {
             break;
         }
@@ -155,6 +169,25 @@ pub fn plain(report: &RecipientReport) -> Vec<String> {
         }
     }
     lines
+}
+
+fn tried(report: &RecipientReport) -> impl Iterator<Item = String> {
+    report.attempts.iter().filter_map(|attempt| {
+        let reason = attempt.reason.as_ref()?;
+        Some(match attempt.mx_address {
+            Some(address) => format!("{}[{address}]: {reason}", attempt.mx_host),
+            None => format!("{}: {reason}", attempt.mx_host),
+        })
+    })
+}
+
+fn noticed(
+    report: &RecipientReport,
+    is_told: impl Fn(&Finding) -> bool,
+) -> impl Iterator<Item = String> {
+    let of_hosts = report.attempts.iter().flat_map(|attempt| &attempt.findings);
+    let all = report.findings.iter().chain(of_hosts);
+    all.filter(move |finding| is_told(finding)).map(sentence)
 }
 
 fn sentence(finding: &Finding) -> String {
@@ -166,16 +199,4 @@ fn sentence(finding: &Finding) -> String {
         finding.rule.id(),
         finding.rule.citation()
     )
-}
-
-/// A time in the largest unit that says it.
-fn in_words(time: Duration) -> String {
-    let minutes = time.as_secs() / 60;
-    let (count, unit) = match minutes {
-        0..120 => (minutes, "minute"),
-        120..2880 => (minutes / 60, "hour"),
-        _ => (minutes / 1440, "day"),
-    };
-    let plural = if count == 1 { "" } else { "s" };
-    format!("{count} {unit}{plural}")
 }

@@ -28,8 +28,10 @@ pub(super) fn header(notification: &Notification, boundary: &str) -> String {
         date = date(notification.now),
         token = notification.hex_token(),
         encoding = match notification.octets {
-            Octets::SevenBit => "",
-            Octets::EightBit | Octets::Utf8Header => "Content-Transfer-Encoding: 8bit\r\n",
+            Octets::SevenBit if !notification.needs_smtp_utf8() => "",
+            Octets::SevenBit | Octets::EightBit | Octets::Utf8Header => {
+                "Content-Transfer-Encoding: 8bit\r\n"
+            }
         },
     )
 }
@@ -156,12 +158,14 @@ fn field(out: &mut String, name: &str, value: &str) {
     out.push_str("\r\n");
 }
 
-/// A stranger's text as ASCII in one line: what is not printable ASCII becomes an escape.
+/// A stranger's text as ASCII in one line: what is not printable ASCII becomes an escape, but for the
+/// sign that we cut texts with.
 pub(super) fn ascii(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     for character in text.chars() {
         match character {
             ' '..='~' => out.push(character),
+            '\u{2026}' => out.push_str("..."),
             _ => out.extend(character.escape_unicode()),
         }
     }

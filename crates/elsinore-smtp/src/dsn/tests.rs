@@ -11,6 +11,7 @@ fn told(action: Action) -> RecipientStatus {
         remote: Some("mx.example.net".to_owned()),
         words: "550 5.1.1 no such user".to_owned(),
         speaker: Speaker::Server,
+        given_up_after: None,
         tried: 1_795_000_100,
         findings: vec!["TLSA-MATCH: 3 1 1 matched".to_owned()],
     }
@@ -54,6 +55,69 @@ fn a_failed_one_has_the_fields_of_rfc_3461_6_3() {
         assert!(text.contains(field), "{field:?} in\n{text}");
     }
     assert!(!text.contains("Will-Retry-Until"));
+}
+
+#[test]
+fn people_read_who_said_what() {
+    let ours = |words: &str| RecipientStatus {
+        words: words.to_owned(),
+        speaker: Speaker::Ourselves,
+        findings: Vec::new(),
+        ..told(Action::Failed)
+    };
+    let days = Some(std::time::Duration::from_secs(5 * 86_400));
+    let security = "    The connection could not be secured as it must be: nothing was sent.\r\n";
+    for (one, expected) in [
+        (
+            RecipientStatus {
+                given_up_after: days,
+                ..told(Action::Failed)
+            },
+            "    It was given up after 5 days.\r\n    The server mx.example.net said last: 550 5.1.1 no \
+             such user\r\n    - TLSA-MATCH: 3 1 1 matched\r\n"
+                .to_owned(),
+        ),
+        (
+            RecipientStatus {
+                given_up_after: days,
+                status: EnhancedStatus::permanent(4, 7),
+                ..ours("450 4.7.5 no record matches")
+            },
+            format!(
+                "    It was given up after 5 days.\r\n    At mx.example.net: no record matches\r\n\
+                 {security}"
+            ),
+        ),
+        (
+            ours("550 5.6.7 SMTPUTF8 is not offered"),
+            "    At mx.example.net: SMTPUTF8 is not offered\r\n".to_owned(),
+        ),
+        (
+            ours("550 nothing helps"),
+            "    At mx.example.net: nothing helps\r\n".to_owned(),
+        ),
+        (
+            ours("3 1 1 5a5a\u{2026}"),
+            "    At mx.example.net: 3 1 1 5a5a...\r\n".to_owned(),
+        ),
+    ] {
+        let text = text(&notification(vec![one]));
+        let expected = format!("<anna@example.net>\r\n{expected}\r\n");
+        assert!(text.contains(&expected), "{expected}\nin\n{text}");
+    }
+}
+
+#[test]
+fn addresses_are_readable_where_utf_8_travels() {
+    let mut one = told(Action::Failed);
+    one.address = "b\u{f8}b\u{202e}@example.net".to_owned();
+    let mut notification = notification(vec![one]);
+    assert!(text(&notification).contains("<b\\u{f8}b\\u{202e}@example.net>"));
+    notification.octets = Octets::Utf8Header;
+    let text = text(&notification);
+    assert!(text.contains("<b\u{f8}b\\u{202e}@example.net>"), "{text}");
+    let part = "Content-Type: text/plain; charset=utf-8\r\nContent-Transfer-Encoding: 8bit\r\n";
+    assert!(text.contains(part), "{text}");
 }
 
 #[test]

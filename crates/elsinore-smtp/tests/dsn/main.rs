@@ -67,6 +67,7 @@ fn told(address: &str, action: Action, status: EnhancedStatus) -> RecipientStatu
         remote: Some("mx.example.net".to_owned()),
         words: format!("550 5.1.1 {} the reply goes on and on", "long ".repeat(40)),
         speaker: Speaker::Ourselves,
+        given_up_after: None,
         tried: 1_795_000_100,
         findings: vec![format!(
             "mx.example.net: {}",

@@ -298,6 +298,8 @@ impl Scene {
         expect(
             &told[0],
             &[
+                "<bøb@plain.there.example>",
+                "At mx-plain.there.example: SMTPUTF8 is needed for the",
                 "Final-Recipient: utf-8; b\\x{F8}b@plain.there.example",
                 "Action: failed",
                 "Status: 5.6.7",
@@ -423,8 +425,11 @@ impl Scene {
             &told[0],
             &[
                 "Subject: Delayed mail: still trying to deliver",
+                "At mx-wrong.there.example: TLS failed",
+                "The connection could not be secured as it must be: nothing was sent.",
+                "It will be tried until",
                 "Action: delayed",
-                "Status: 4.7.",
+                "Status: 4.7.5",
                 "Will-Retry-Until:",
             ],
         );
