@@ -14,7 +14,7 @@ pub mod shape;
 use crate::log::Log;
 use crate::metrics::Metrics;
 use crate::relay::RelayStatus;
-use crate::schedule::Order;
+use crate::schedule::{Courier, Order};
 use axum::Router;
 use axum::body::Bytes;
 use axum::extract::{DefaultBodyLimit, Extension, Path, Request, State};
@@ -24,6 +24,7 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use elsinore_queue::error::StoreError;
 use elsinore_queue::store::QueueStore;
+use elsinore_tlsrpt::score::Score;
 use elsinore_tlsrpt::shown::{ShowWish, shown};
 use guard::{Door, Guard, Refused};
 use health::Health;
@@ -53,6 +54,10 @@ pub struct Admin {
     pub log: Arc<Log>,
     /// What can be seen of the schedule.
     pub status: Arc<RelayStatus>,
+    /// Who carries mail now, for the numbers of its connections.
+    pub courier: watch::Receiver<Arc<dyn Courier>>,
+    /// What reports about TLS came to.
+    pub score: Arc<Score>,
     /// Takes orders for the schedule.
     pub orders: mpsc::Sender<Order>,
     /// Who may ask.
@@ -173,6 +178,9 @@ async fn metrics(State(admin): State<Admin>) -> Response {
     admin.count().await;
     let (working, destinations) = (admin.status.working(), admin.status.destinations());
     admin.metrics.set_schedule(working, destinations);
+    let connections = admin.courier.borrow().connections();
+    admin.metrics.set_connections(&connections);
+    admin.metrics.set_reports(&admin.score.read());
     admin.metrics.set_log_dropped(admin.log.dropped());
     let kind = "application/openmetrics-text; version=1.0.0; charset=utf-8";
     ([(header::CONTENT_TYPE, kind)], admin.metrics.text()).into_response()

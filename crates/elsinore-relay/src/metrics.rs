@@ -2,10 +2,11 @@
 //! text of a stranger, so their number is bounded by this program.
 
 use crate::event::{Event, Journal, Severity};
-use elsinore_net::deliver::{Attempt, SendReport};
+use elsinore_net::deliver::{Attempt, ConnectionCounters, SendReport};
 use elsinore_net::tls::Resumption;
 use elsinore_queue::admin::Stats;
 use elsinore_queue::moment::Moment;
+use elsinore_tlsrpt::score::Scores;
 use prometheus_client::encoding::{EncodeLabelSet, text};
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
@@ -15,6 +16,7 @@ use prometheus_client::metrics::info::Info;
 use prometheus_client::registry::{Registry, Unit};
 use std::fmt;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 /// Upper bounds of the time of one attempt, in seconds.
 const ATTEMPT_SECONDS: [f64; 10] = [0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 15.0, 60.0, 300.0];
@@ -53,6 +55,16 @@ struct ByReason {
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct ByClass {
     class: &'static str,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct ByEvent {
+    event: &'static str,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct ByResult {
+    result: &'static str,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -96,6 +108,11 @@ pub struct Metrics {
     log_waiting: Gauge,
     working: Gauge,
     destinations: Gauge,
+    connections: Family<ByEvent, Counter>,
+    connections_idle: Gauge,
+    report_sessions: Family<ByResult, Counter>,
+    reports: Family<ByResult, Counter>,
+    reports_waiting: Gauge,
 }
 
 /// How full the queue is.
@@ -144,6 +161,11 @@ impl Metrics {
             log_waiting: Gauge::default(),
             working: Gauge::default(),
             destinations: Gauge::default(),
+            connections: Family::default(),
+            connections_idle: Gauge::default(),
+            report_sessions: Family::default(),
+            reports: Family::default(),
+            reports_waiting: Gauge::default(),
         };
         metrics.register(version);
         metrics
@@ -282,6 +304,32 @@ impl Metrics {
             "Destinations of which this process remembers something",
             self.destinations.clone(),
         );
+        to.register(
+            "connections",
+            "Connections to mail servers opened, used again, and gone when they were to be; a new \
+             configuration begins at nothing",
+            self.connections.clone(),
+        );
+        to.register(
+            "connections_idle",
+            "Connections to mail servers that wait for another message",
+            self.connections_idle.clone(),
+        );
+        to.register(
+            "tlsrpt_sessions",
+            "Sessions counted for reports about TLS (RFC 8460), by result",
+            self.report_sessions.clone(),
+        );
+        to.register(
+            "tlsrpt_reports",
+            "Attempts to send such reports, by result",
+            self.reports.clone(),
+        );
+        to.register(
+            "tlsrpt_reports_waiting",
+            "Such reports about past days that are not done with",
+            self.reports_waiting.clone(),
+        );
     }
 
     /// Takes over how full the queue is at `now`.
@@ -315,6 +363,40 @@ impl Metrics {
         self.working.set(i64::try_from(working).unwrap_or(i64::MAX));
         self.destinations
             .set(i64::try_from(destinations).unwrap_or(i64::MAX));
+    }
+
+    /// Takes over what became of connections to mail servers.
+    pub fn set_connections(&self, connections: &ConnectionCounters) {
+        for (event, count) in [
+            ("opened", connections.opened),
+            ("reused", connections.reused),
+            ("stale", connections.stale),
+        ] {
+            set(&self.connections.get_or_create(&ByEvent { event }), count);
+        }
+        let idle = i64::try_from(connections.idle).unwrap_or(i64::MAX);
+        self.connections_idle.set(idle);
+    }
+
+    /// Takes over what reports about TLS came to.
+    pub fn set_reports(&self, scores: &Scores) {
+        for (result, count) in [
+            ("successful", scores.successful),
+            ("failed", scores.failed),
+            ("lost", scores.lost),
+        ] {
+            let by = ByResult { result };
+            set(&self.report_sessions.get_or_create(&by), count);
+        }
+        for (result, count) in [
+            ("sent", scores.sent),
+            ("postponed", scores.postponed),
+            ("given-up", scores.given_up),
+        ] {
+            set(&self.reports.get_or_create(&ByResult { result }), count);
+        }
+        let waiting = i64::try_from(scores.waiting).unwrap_or(i64::MAX);
+        self.reports_waiting.set(waiting);
     }
 
     /// Takes over how many lines of the log were dropped.
@@ -372,6 +454,11 @@ impl Metrics {
             self.sessions.get_or_create(&by).inc();
         }
     }
+}
+
+/// A number that another part counts.
+fn set(counter: &Counter, count: u64) {
+    counter.inner().store(count, Ordering::Relaxed);
 }
 
 impl Journal for Metrics {

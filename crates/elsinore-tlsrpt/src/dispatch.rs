@@ -12,6 +12,7 @@ pub use attempt::{Wanted, can_go, wanted};
 
 use crate::day::Day;
 use crate::dkim::{DkimError, Signer};
+use crate::score::Score;
 use crate::settings::{DkimSettings, SettingsError, TlsRptSettings};
 use crate::tally::domains;
 use attempt::Tried;
@@ -64,6 +65,7 @@ pub struct Reporter {
     resolver: Arc<dyn SecureResolver>,
     https: HttpsClient,
     clock: Arc<dyn Clock>,
+    score: Arc<Score>,
     swept: Mutex<Option<Day>>,
 }
 
@@ -216,6 +218,13 @@ impl Progress {
     }
 }
 
+/// Whether a report is done with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Standing {
+    Ended,
+    Waits,
+}
+
 /// A claim of one attempt.
 #[derive(Debug, Serialize, Deserialize)]
 struct Claim {
@@ -249,8 +258,15 @@ impl Reporter {
             store,
             resolver: world.resolver,
             clock: world.clock,
+            score: Arc::default(),
             swept: Mutex::default(),
         })
+    }
+
+    /// The same, with its numbers added to `score`.
+    #[must_use]
+    pub fn scoring(self, score: Arc<Score>) -> Self {
+        Self { score, ..self }
     }
 
     /// Sends what is due, every minute until `stop`. An attempt that is interrupted is repeated.
@@ -277,6 +293,11 @@ impl Reporter {
     pub async fn round(&self, tell: &(dyn Fn(News) + Send + Sync)) -> Result<(), StoreError> {
         let now = self.clock.now().0;
         let salt = self.salt().await?;
+        let tell = &|news: News| {
+            self.score.heard(&news);
+            tell(news);
+        };
+        let mut waiting = 0_u64;
         for back in 1..=OPEN_DAYS {
             let day = Day::of(now).before(back);
             let mut after: Option<String> = None;
@@ -284,12 +305,11 @@ impl Reporter {
                 let page = domains(&*self.store, day, after.as_deref(), PAGE).await?;
                 let is_last = page.len() < PAGE;
                 after = page.last().cloned();
-                let due: Vec<String> = page
-                    .into_iter()
-                    .filter(|domain| {
+                let (due, later): (Vec<String>, Vec<String>) =
+                    page.into_iter().partition(|domain| {
                         now >= due(&self.settings, &self.submitter, day, domain, &salt)
-                    })
-                    .collect();
+                    });
+                waiting = waiting.saturating_add(later.len() as u64);
                 // Collected, so that no closure is held while they run: any thread may poll this.
                 let work: Vec<_> = due
                     .iter()
@@ -297,13 +317,17 @@ impl Reporter {
                     .collect();
                 let mut served = futures_util::stream::iter(work).buffer_unordered(AT_ONCE);
                 while let Some(outcome) = served.next().await {
-                    outcome?;
+                    match outcome? {
+                        Standing::Ended => {}
+                        Standing::Waits => waiting = waiting.saturating_add(1),
+                    }
                 }
                 if is_last {
                     break;
                 }
             }
         }
+        self.score.waits(waiting);
         self.sweep(Day::of(now)).await
     }
 
@@ -314,13 +338,16 @@ impl Reporter {
         domain: &str,
         salt: &str,
         tell: &(dyn Fn(News) + Send + Sync),
-    ) -> Result<(), StoreError> {
+    ) -> Result<Standing, StoreError> {
         let now = self.clock.now().0;
         let mut progress = progress(&*self.store, day, domain)
             .await?
             .unwrap_or_default();
-        if progress.end.is_some() || progress.next > now {
-            return Ok(());
+        if progress.end.is_some() {
+            return Ok(Standing::Ended);
+        }
+        if progress.next > now {
+            return Ok(Standing::Waits);
         }
         if !self.claim(day, domain, progress.attempts, now).await? {
             let at = self.claimed(day, domain, progress.attempts).await?;
@@ -334,7 +361,7 @@ impl Reporter {
                 "an attempt was interrupted".clone_into(&mut progress.said);
                 self.keep(day, domain, &progress).await?;
             }
-            return Ok(());
+            return Ok(Standing::Waits);
         }
         if progress.first == 0 {
             progress.first = now;
@@ -383,7 +410,11 @@ impl Reporter {
                 }
             }
         }
-        self.keep(day, domain, &progress).await
+        self.keep(day, domain, &progress).await?;
+        Ok(match progress.end {
+            Some(_) => Standing::Ended,
+            None => Standing::Waits,
+        })
     }
 
     async fn claim(

@@ -8,6 +8,7 @@
 
 use crate::count::{AppliedPolicy, Detail, Row, Verdict, rows};
 use crate::day::Day;
+use crate::score::Score;
 use crate::tally::{Counted, key, name_of, policy_record};
 use crate::terms::PolicyType;
 use elsinore_net::deliver::SendReport;
@@ -38,6 +39,7 @@ const BATCH: usize = 500;
 pub struct Ledger {
     store: Arc<dyn QueueStore>,
     tells_hosts: bool,
+    score: Arc<Score>,
     state: Mutex<State>,
 }
 
@@ -73,8 +75,15 @@ impl Ledger {
         Self {
             store,
             tells_hosts,
+            score: Arc::default(),
             state: Mutex::default(),
         }
+    }
+
+    /// The same, with its numbers added to `score`.
+    #[must_use]
+    pub fn scoring(self, score: Arc<Score>) -> Self {
+        Self { score, ..self }
     }
 
     /// Counts a delivery. Does not wait. The caller leaves out mail of origin
@@ -87,6 +96,7 @@ impl Ledger {
         let day = Day::of(report.finished.0);
         let mut state = self.state();
         for row in &rows {
+            self.score.counted(&row.verdict);
             state.count(day, &row.domain, row);
             let belongs_to = row.policy.domain.as_str();
             if self.tells_hosts && row.policy.kind == PolicyType::Tlsa && belongs_to != row.domain {
@@ -134,6 +144,7 @@ impl Ledger {
             }
             policies.clear();
         }
+        self.score.lost(lost);
         Ok(Flushed { written, lost })
     }
 

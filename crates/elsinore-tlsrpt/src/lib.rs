@@ -7,7 +7,7 @@
 //! - [`dkim`], [`letter`]: how they go there; [`dispatch`]: when; [`forecast`]: all of that without
 //!   sending anything;
 //! - [`read`]: reports of other people; [`shown`]: what of ours is in the store; [`words`]: both in
-//!   plain words.
+//!   plain words; [`score`]: numbers about all of it.
 
 pub mod build;
 pub mod count;
@@ -20,6 +20,7 @@ pub mod ledger;
 pub mod letter;
 pub mod policy;
 pub mod read;
+pub mod score;
 pub mod settings;
 pub mod shown;
 pub mod tally;

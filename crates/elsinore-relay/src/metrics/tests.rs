@@ -2,10 +2,11 @@
 
 use super::Metrics;
 use crate::event::{Event, Journal, Severity, TurnedAway};
-use elsinore_net::deliver::{Outcome, SessionSecurity};
+use elsinore_net::deliver::{ConnectionCounters, Outcome, SessionSecurity};
 use elsinore_queue::admin::Stats;
 use elsinore_queue::id::MessageId;
 use elsinore_queue::moment::Moment;
+use elsinore_tlsrpt::score::Scores;
 use std::time::Duration;
 
 fn recipient(outcome: Outcome, security: Option<SessionSecurity>) -> Event {
@@ -58,6 +59,23 @@ fn events_become_numbers() {
     };
     metrics.set_queue(&stats, Moment(61_000));
     metrics.set_ready("store", true);
+    for opened in [5, 7] {
+        metrics.set_connections(&ConnectionCounters {
+            opened,
+            reused: 20,
+            stale: 1,
+            idle: 3,
+        });
+    }
+    metrics.set_reports(&Scores {
+        successful: 10,
+        failed: 2,
+        lost: 0,
+        sent: 4,
+        postponed: 3,
+        given_up: 1,
+        waiting: 6,
+    });
     let text = metrics.text();
     for line in [
         "elsinore_recipients_total{outcome=\"delivered\",security=\"dane\"} 2",
@@ -70,6 +88,17 @@ fn events_become_numbers() {
         "elsinore_queue_oldest_seconds 60",
         "elsinore_ready{part=\"store\"} 1",
         "elsinore_build_info{version=\"0.0.0\"} 1",
+        "elsinore_connections_total{event=\"opened\"} 7",
+        "elsinore_connections_total{event=\"reused\"} 20",
+        "elsinore_connections_total{event=\"stale\"} 1",
+        "elsinore_connections_idle 3",
+        "elsinore_tlsrpt_sessions_total{result=\"successful\"} 10",
+        "elsinore_tlsrpt_sessions_total{result=\"failed\"} 2",
+        "elsinore_tlsrpt_sessions_total{result=\"lost\"} 0",
+        "elsinore_tlsrpt_reports_total{result=\"sent\"} 4",
+        "elsinore_tlsrpt_reports_total{result=\"postponed\"} 3",
+        "elsinore_tlsrpt_reports_total{result=\"given-up\"} 1",
+        "elsinore_tlsrpt_reports_waiting 6",
         "# EOF",
     ] {
         assert!(text.lines().any(|own| own == line), "{line}\n{text}");

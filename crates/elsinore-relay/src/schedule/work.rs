@@ -3,8 +3,8 @@
 use super::achieved::Achieved;
 use super::verdict::ours;
 use elsinore_net::deliver::{
-    Envelope, Message, Outcome, Recall, RecipientReport, Refreshed, SendReport, Sender, Spool,
-    SpoolReader, SpooledBytes, TlsWish, UnsendableMessage,
+    ConnectionCounters, Envelope, Message, Outcome, Recall, RecipientReport, Refreshed, SendReport,
+    Sender, Spool, SpoolReader, SpooledBytes, TlsWish, UnsendableMessage,
 };
 use elsinore_net::sts::CacheError;
 use elsinore_queue::content::{Body, BodyReader};
@@ -38,6 +38,11 @@ pub trait Courier: fmt::Debug + Send + Sync {
         message: &'a Message,
     ) -> BoxFuture<'a, SendReport>;
 
+    /// What became of its connections; a courier that keeps none has nothing to say.
+    fn connections(&self) -> ConnectionCounters {
+        ConnectionCounters::default()
+    }
+
     /// Fetches stored MTA-STS policies again long before they end (RFC 8461 §3.3), until dropped;
     /// `tell` hears what each look came to. A courier without policies has nothing to do.
     fn keep_policies_fresh<'a>(
@@ -56,6 +61,10 @@ impl Courier for Sender {
         message: &'a Message,
     ) -> BoxFuture<'a, SendReport> {
         Box::pin(self.send(envelope, message))
+    }
+
+    fn connections(&self) -> ConnectionCounters {
+        Sender::connections(self)
     }
 
     fn keep_policies_fresh<'a>(

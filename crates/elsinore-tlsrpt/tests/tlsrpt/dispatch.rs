@@ -19,6 +19,7 @@ use elsinore_tlsrpt::day::Day;
 use elsinore_tlsrpt::dispatch::{End, News, Reporter, progress};
 use elsinore_tlsrpt::forecast::{Forecast, forecast};
 use elsinore_tlsrpt::ledger::Ledger;
+use elsinore_tlsrpt::score::{Score, Scores};
 use elsinore_tlsrpt::settings::TlsRptSettings;
 use elsinore_tlsrpt::shown::{ShowWish, shown};
 use elsinore_tlsrpt::words::own_words;
@@ -120,7 +121,8 @@ async fn reports_go_where_they_are_wanted() {
     let mut store = SqliteSettings::new(folder.path().join("queue"));
     store.reserve_octets = 0;
     let store: Arc<dyn QueueStore> = Arc::new(SqliteStore::open(store).unwrap());
-    let ledger = Ledger::new(Arc::clone(&store), true);
+    let score: Arc<Score> = Arc::default();
+    let ledger = Ledger::new(Arc::clone(&store), true).scoring(Arc::clone(&score));
     let mut equipment = None;
     for scenario in world.scenarios() {
         for case in &scenario.cases {
@@ -152,7 +154,8 @@ async fn reports_go_where_they_are_wanted() {
             roots: WebPkiRoots::new(Some(ca.path())).unwrap(),
             networks: NetworkPolicy::default(),
         };
-        Reporter::new(settings.clone(), Arc::clone(&store), world).unwrap()
+        let reporter = Reporter::new(settings.clone(), Arc::clone(&store), world).unwrap();
+        reporter.scoring(Arc::clone(&score))
     };
     let news: Arc<Mutex<Vec<News>>> = Arc::default();
     let noted = Arc::clone(&news);
@@ -287,6 +290,17 @@ async fn reports_go_where_they_are_wanted() {
     assert_eq!(state.end, Some(End::Unwanted));
     let state = sent("broken.example").await.unwrap().unwrap();
     assert_eq!((state.end, state.attempts), (None, 1));
+    one.round(&tell).await.unwrap();
+    let scores = Scores {
+        successful: 6,
+        failed: 2,
+        lost: 0,
+        sent: 2,
+        postponed: 1,
+        given_up: 0,
+        waiting: 1,
+    };
+    assert_eq!(score.read(), scores);
     // The broken collector is tried again, with growing pauses, for a day.
     let posts = || {
         let requests = host("broken").requests();
@@ -314,6 +328,13 @@ async fn reports_go_where_they_are_wanted() {
     assert_eq!(pauses, [5, 10, 20, 40, 80, 160, 320, 640]);
     let state = sent("broken.example").await.unwrap().unwrap();
     assert_eq!(state.end, Some(End::GivenUp));
+    let scores = Scores {
+        postponed: 8,
+        given_up: 1,
+        waiting: 0,
+        ..scores
+    };
+    assert_eq!(score.read(), scores);
     assert_eq!(
         state.said,
         "https://mta-sts.broken.example/tlsrpt: HTTP status 404"

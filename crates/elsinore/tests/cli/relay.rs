@@ -183,7 +183,15 @@ fn a_relay_is_asked_changed_reloaded_and_stopped() {
         metrics.contains("elsinore_accepted_messages_total 2"),
         "{metrics}"
     );
-    assert!(metrics.contains("elsinore_queue_jobs 1"), "{metrics}");
+    for line in [
+        "elsinore_queue_jobs 1",
+        "elsinore_connections_total{event=\"opened\"} 0",
+        "elsinore_connections_idle 0",
+        "elsinore_tlsrpt_sessions_total{result=\"failed\"} 0",
+        "elsinore_tlsrpt_reports_waiting 0",
+    ] {
+        assert!(metrics.contains(line), "{line} in {metrics}");
+    }
     assert_eq!(status(&relay.get("/v1/queue/stats", "")), "401");
     assert_eq!(status(&relay.get("/v1/queue/stats", TOKEN)), "200");
     let page = format!("{TOKEN}Origin: http://evil.example\r\n");

@@ -7,7 +7,6 @@ use crate::network;
 use anyhow::Result;
 use elsinore_net::deliver::SenderConfig;
 use elsinore_relay::event::{Event, Journal, Severity};
-use elsinore_relay::log::Log;
 use elsinore_tlsrpt::dispatch::{News, Reporter, World};
 use elsinore_tlsrpt::ledger::Ledger;
 use openssl::sha::sha256;
@@ -64,12 +63,16 @@ pub(super) struct Reports {
 
 impl Reports {
     /// Begins to count and to send.
-    pub(super) fn start(reporter: Reporter, ledger: Arc<Ledger>, log: &Arc<Log>) -> Self {
+    pub(super) fn start(
+        reporter: Reporter,
+        ledger: Arc<Ledger>,
+        journal: &Arc<dyn Journal>,
+    ) -> Self {
         let (stop_sending, sending_stopped) = watch::channel(false);
         let (stop_counting, counting_stopped) = watch::channel(false);
         Self {
-            sending: tokio::spawn(report(reporter, Arc::clone(log), sending_stopped)),
-            counting: tokio::spawn(count(ledger, Arc::clone(log), counting_stopped)),
+            sending: tokio::spawn(report(reporter, Arc::clone(journal), sending_stopped)),
+            counting: tokio::spawn(count(ledger, Arc::clone(journal), counting_stopped)),
             stop_sending,
             stop_counting,
         }
@@ -89,8 +92,8 @@ impl Reports {
     }
 }
 
-async fn count(ledger: Arc<Ledger>, log: Arc<Log>, stop: watch::Receiver<bool>) {
-    let tell = |text: String| log.say(Severity::Warning, "tlsrpt", text);
+async fn count(ledger: Arc<Ledger>, journal: Arc<dyn Journal>, stop: watch::Receiver<bool>) {
+    let tell = |text: String| journal.note(&notice(Severity::Warning, text));
     ledger.run(until(stop), tell).await;
 }
 
@@ -119,14 +122,22 @@ pub(super) fn reporter(
         .map_err(|error| Refusal::configuration(format!("[relay.tlsrpt] {error}")))
 }
 
-async fn report(reporter: Reporter, log: Arc<Log>, stop: watch::Receiver<bool>) {
+async fn report(reporter: Reporter, journal: Arc<dyn Journal>, stop: watch::Receiver<bool>) {
     let tell = |news: News| {
         let severity = if news.is_warning() {
             Severity::Warning
         } else {
             Severity::Info
         };
-        log.say(severity, "tlsrpt", news.to_string());
+        journal.note(&notice(severity, news.to_string()));
     };
     reporter.run(until(stop), &tell).await;
+}
+
+const fn notice(severity: Severity, text: String) -> Event {
+    Event::Notice {
+        severity,
+        part: "tlsrpt",
+        text,
+    }
 }

@@ -33,6 +33,7 @@ use elsinore_relay::schedule::{Courier, ScheduleSettings};
 use elsinore_relay::service::{self, Inherited, Pulse, Signals, Stage, Wish};
 use elsinore_tlsrpt::dispatch::Reporter;
 use elsinore_tlsrpt::ledger::Ledger;
+use elsinore_tlsrpt::score::Score;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -116,6 +117,8 @@ struct Running {
     delivering: Delivering,
     accepting: JoinHandle<()>,
     serving: JoinHandle<()>,
+    journal: Arc<dyn Journal>,
+    score: Arc<Score>,
     ledger: watch::Sender<Option<Arc<Ledger>>>,
     reports: Option<Reports>,
     basis: Basis,
@@ -222,12 +225,15 @@ impl Running {
             Arc::clone(&store),
             &["listener", "resolver", "schedule"],
         ));
+        let score = Arc::new(Score::default());
         let admin = Admin {
             store: Arc::clone(&store),
             health: Arc::clone(&health),
             metrics,
             log: Arc::clone(log),
             status: Arc::clone(&status),
+            courier: courier.subscribe(),
+            score: Arc::clone(&score),
             orders: delivering.orders(),
             guard: guards,
             counted: Arc::default(),
@@ -260,6 +266,8 @@ impl Running {
             began: settings.clone(),
             places,
             basis: Basis::of(settings),
+            journal,
+            score,
             ledger,
             reports: None,
             store,
@@ -279,16 +287,18 @@ impl Running {
             owner_socket: settings.relay.admin.socket.clone(),
             summary,
         };
-        relay.start_reports(settings, reporter, log);
+        relay.start_reports(settings, reporter);
         Ok(relay)
     }
 
     /// Counts and sends from now on with `reporter`, or not at all.
-    fn start_reports(&mut self, settings: &Settings, reporter: Option<Reporter>, log: &Arc<Log>) {
+    fn start_reports(&mut self, settings: &Settings, reporter: Option<Reporter>) {
         let hosts = settings.relay.tlsrpt.host_reports;
         let started = reporter.map(|reporter| {
-            let ledger = Arc::new(Ledger::new(Arc::clone(&self.store), hosts));
-            let reports = Reports::start(reporter, Arc::clone(&ledger), log);
+            let ledger = Ledger::new(Arc::clone(&self.store), hosts);
+            let ledger = Arc::new(ledger.scoring(Arc::clone(&self.score)));
+            let reporter = reporter.scoring(Arc::clone(&self.score));
+            let reports = Reports::start(reporter, Arc::clone(&ledger), &self.journal);
             (ledger, reports)
         });
         let (ledger, reports) = started.unzip();
@@ -334,7 +344,7 @@ impl Running {
         // The last that can fail.
         let change = self.places.change(&settings)?;
         if let Some(reporter) = reporter {
-            self.start_reports(&settings, reporter, log);
+            self.start_reports(&settings, reporter);
             self.basis = basis;
         }
         self.places.take(change).await;
