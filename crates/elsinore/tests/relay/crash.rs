@@ -1,12 +1,10 @@
 //! Killed again and again under load: what was acknowledged is delivered or bounced.
 
-use crate::client::Client;
+use crate::load::{Acknowledged, copies, load, tail};
 use crate::process::{Relay, free_place};
 use crate::world::World;
-use std::collections::BTreeMap;
-use std::net::SocketAddr;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, PoisonError};
 use std::time::{Duration, Instant};
 
 /// How often the relay is killed, unless `ELSINORE_CRASH_ROUNDS` says otherwise.
@@ -15,17 +13,6 @@ const ROUNDS: u32 = 12;
 const CLIENTS: usize = 8;
 /// Longest wait until everything has arrived after the last kill.
 const PATIENCE: Duration = Duration::from_secs(120);
-
-/// Where a message goes, and the server that must have it or be told of it.
-const WAYS: [(&str, &str); 4] = [
-    ("dane.example", "dane"),
-    ("plain.example", "plain"),
-    ("grey.example", "grey"),
-    ("gone.example", "home"),
-];
-
-/// Tokens of acknowledged messages with the server that must have each.
-type Acknowledged = Arc<Mutex<BTreeMap<String, &'static str>>>;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_was_acknowledged_survives_sigkill() {
@@ -42,7 +29,7 @@ async fn what_was_acknowledged_survives_sigkill() {
     ));
     let acknowledged = Acknowledged::default();
     for round in 0..rounds {
-        let relay = Relay::start(&configuration, place, world.folder());
+        let relay = Relay::start(&configuration, place);
         let stop = Arc::new(AtomicBool::new(false));
         let clients: Vec<_> = (0..CLIENTS)
             .map(|number| {
@@ -58,7 +45,7 @@ async fn what_was_acknowledged_survives_sigkill() {
             client.await.expect("a client");
         }
     }
-    let relay = Relay::start(&configuration, place, world.folder());
+    let relay = Relay::start(&configuration, place);
     let expected = (acknowledged.lock())
         .unwrap_or_else(PoisonError::into_inner)
         .clone();
@@ -103,58 +90,4 @@ async fn what_was_acknowledged_survives_sigkill() {
     );
     let status = relay.stop();
     assert!(status.success(), "{status}");
-}
-
-/// How many copies each expected message has at the server that must have it.
-fn copies(world: &World, expected: &BTreeMap<String, &'static str>) -> BTreeMap<String, usize> {
-    let mut copies: BTreeMap<String, usize> = BTreeMap::new();
-    for server in ["dane", "plain", "grey", "home"] {
-        for text in world.taken(server) {
-            // The first mention: a bounce goes to `token@home.example`, everything else comes from it.
-            let Some(token) = text.find("token-").and_then(|at| text.get(at..at + 24)) else {
-                continue;
-            };
-            if expected.get(token) == Some(&server) {
-                *copies.entry(token.to_owned()).or_default() += 1;
-            }
-        }
-    }
-    copies
-}
-
-/// Sends until it is told to stop or the relay is gone.
-async fn load(
-    place: SocketAddr,
-    round: u32,
-    client: usize,
-    stop: Arc<AtomicBool>,
-    acknowledged: Acknowledged,
-) {
-    static COUNT: AtomicU64 = AtomicU64::new(0);
-    let Ok(mut session) = Client::connect(place).await else {
-        return;
-    };
-    while !stop.load(Ordering::Relaxed) {
-        let count = COUNT.fetch_add(1, Ordering::Relaxed);
-        let token = format!("token-{round:04}-{client:04}-{count:08}");
-        let (domain, server) = WAYS[usize::try_from(count).expect("few") % WAYS.len()];
-        // Now and then one that does not fit into memory.
-        let filler = if count % 50 == 49 { 300_000 } else { 1_000 };
-        let text = format!(
-            "Subject: {token}\r\nFrom: {token}@home.example\r\n\r\n{}",
-            "0123456789abcdef0123456789abcdef0123456789abcdef\r\n".repeat(filler / 50)
-        );
-        let (from, to) = (format!("{token}@home.example"), format!("{token}@{domain}"));
-        if session.send(&from, &[&to], &text).await.is_err() {
-            return;
-        }
-        let mut acknowledged = acknowledged.lock().unwrap_or_else(PoisonError::into_inner);
-        acknowledged.insert(token, server);
-    }
-}
-
-/// The end of a log.
-fn tail(log: &str) -> String {
-    let lines: Vec<&str> = log.lines().collect();
-    lines[lines.len().saturating_sub(40)..].join("\n")
 }

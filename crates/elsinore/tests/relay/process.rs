@@ -24,8 +24,8 @@ pub(crate) struct Relay {
 
 impl Relay {
     /// Starts it with this configuration and waits until it listens at `place`.
-    pub(crate) fn start(configuration: &Path, place: SocketAddr, folder: &Path) -> Self {
-        let log = folder.join("relay.log");
+    pub(crate) fn start(configuration: &Path, place: SocketAddr) -> Self {
+        let log = configuration.with_extension("log");
         let stderr = File::options()
             .append(true)
             .create(true)
@@ -65,11 +65,25 @@ impl Relay {
         self.child.wait().expect("its end");
     }
 
+    fn signal(&self, signal: &str) {
+        let pid = self.child.id().to_string();
+        let sent = Command::new("kill").args([signal, &pid]).status();
+        assert!(sent.is_ok_and(|status| status.success()), "kill");
+    }
+
+    /// SIGSTOP: it does nothing more until it is [thawed](Self::thaw).
+    pub(crate) fn freeze(&self) {
+        self.signal("-STOP");
+    }
+
+    /// SIGCONT.
+    pub(crate) fn thaw(&self) {
+        self.signal("-CONT");
+    }
+
     /// SIGTERM, and how it ended.
     pub(crate) fn stop(mut self) -> ExitStatus {
-        let pid = self.child.id().to_string();
-        let sent = Command::new("kill").args(["-TERM", &pid]).status();
-        assert!(sent.is_ok_and(|status| status.success()), "kill");
+        self.signal("-TERM");
         let begun = Instant::now();
         loop {
             if let Some(status) = self.child.try_wait().expect("a child") {

@@ -107,6 +107,19 @@ impl World {
         path
     }
 
+    /// The same for one of several relays, with a state folder of its own.
+    pub(crate) fn configuration_of(&self, name: &str, relay: &str) -> PathBuf {
+        let lab = std::fs::read_to_string(self.folder().join("elsinore.toml")).expect("the lab's");
+        let own = lab.replace("state_dir = \"state\"", &format!("state_dir = \"{name}\""));
+        assert_ne!(
+            lab, own,
+            "the lab's configuration names its state folder otherwise"
+        );
+        let path = self.folder().join(format!("{name}.toml"));
+        std::fs::write(&path, format!("{own}\n{relay}")).expect("a file");
+        path
+    }
+
     /// The messages that a server took, as text.
     pub(crate) fn taken(&self, server: &str) -> Vec<String> {
         let placed = self.running.world().receiver(ID, server);
