@@ -10,8 +10,17 @@ use crate::id::JobId;
 use crate::job::{Claim, Lease, Leased};
 use crate::message::MessageHead;
 use rusqlite::params;
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 use std::time::Instant;
+
+/// The jobs of a destination that are not held, those due first in front.
+pub(super) static JOBS_OF: LazyLock<String> = LazyLock::new(|| {
+    format!(
+        "SELECT {JOB_COLUMNS}, {MESSAGE_COLUMNS} FROM job j INDEXED BY job_due
+         CROSS JOIN message m ON m.num = j.job >> 20
+         WHERE j.destination = ?1 AND j.held IS NULL AND j.due >= ?2 ORDER BY j.due, j.job"
+    )
+});
 
 impl Writer {
     /// Serves a claim. Only this thread ends the time of a destination's first job, so what is read
@@ -72,11 +81,7 @@ impl Writer {
         let Some(name) = desk.name(destination) else {
             return Ok(());
         };
-        let mut query = self.index.sql.prepare_cached(&format!(
-            "SELECT {JOB_COLUMNS}, {MESSAGE_COLUMNS} FROM job j INDEXED BY job_due
-             CROSS JOIN message m ON m.num = j.job >> 20
-             WHERE j.destination = ?1 AND j.held IS NULL AND j.due >= ?2 ORDER BY j.due, j.job"
-        ))?;
+        let mut query = self.index.sql.prepare_cached(&JOBS_OF)?;
         let mut rows = query.query(params![destination, first])?;
         let mut taken = 0;
         let mut left = None;

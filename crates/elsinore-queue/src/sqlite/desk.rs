@@ -82,14 +82,24 @@ impl Desk {
 
     /// Counts `jobs` more of a destination, of which the first that is not held is due at `first`.
     pub(super) fn arrived(&mut self, destination: &str, jobs: u64, first: Option<i64>) {
-        let name = match self.destinations.get_key_value(destination) {
-            Some((name, _)) => Arc::clone(name),
-            None => Arc::from(destination),
-        };
-        let entry = self.destinations.entry(Arc::clone(&name)).or_default();
-        entry.jobs += jobs;
+        match self.destinations.get_mut(destination) {
+            Some(entry) => {
+                entry.jobs += jobs;
+                // The usual case: others were due before.
+                if entry
+                    .first
+                    .is_some_and(|known| first.is_none_or(|due| known <= due))
+                {
+                    return;
+                }
+            }
+            None => {
+                let entry = Destination { first: None, jobs };
+                self.destinations.insert(Arc::from(destination), entry);
+            }
+        }
         if let Some(due) = first {
-            self.lower(&name, due);
+            self.lower(destination, due);
         }
     }
 

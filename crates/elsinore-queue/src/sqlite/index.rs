@@ -11,6 +11,7 @@ use crate::error::StoreError;
 use crate::id::MessageId;
 use crate::job::Standing;
 use crate::moment::Moment;
+use rusqlite::config::DbConfig;
 use rusqlite::{Connection, ErrorCode, OpenFlags, OptionalExtension as _, params};
 use std::path::Path;
 
@@ -108,6 +109,17 @@ pub(super) fn check_version(path: &Path) -> Result<(), StoreError> {
     Ok(())
 }
 
+/// Lets prepared statements keep their plans. Else SQLite may want to look at the values that are bound,
+/// and prepares such a statement, among them that of a claim, again at each use: they are cleared in
+/// between.
+///
+/// # Errors
+/// What SQLite says.
+pub(super) fn keep_plans(sql: &Connection) -> rusqlite::Result<()> {
+    sql.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)
+        .map(drop)
+}
+
 impl Index {
     /// Opens the index in `path`, or makes it.
     ///
@@ -159,6 +171,7 @@ impl Index {
              PRAGMA wal_autocheckpoint = 0;",
         )?;
         self.sql.set_prepared_statement_cache_capacity(64);
+        keep_plans(&self.sql)?;
         if tables == 0 {
             let transaction = self.sql.transaction()?;
             transaction.execute_batch(SCHEMA)?;
@@ -402,22 +415,15 @@ impl Index {
         if self.run("DELETE FROM job WHERE job = ?1", [job])? == 0 {
             return Ok(Removed::Unknown);
         }
-        let left: bool = self
-            .sql
-            .prepare_cached("SELECT EXISTS (SELECT 1 FROM job WHERE job >= ?1 AND job < ?2)")?
-            .query_row([job_number(num, 0), job_number(num + 1, 0)], |row| {
-                row.get(0)
-            })?;
-        if left {
-            return Ok(Removed::Job);
-        }
+        let (first, end) = (job_number(num, 0), job_number(num + 1, 0));
         let place = self
             .sql
             .prepare_cached(
                 "DELETE FROM message WHERE num = ?1
+                 AND NOT EXISTS (SELECT 1 FROM job WHERE job >= ?2 AND job < ?3)
                  RETURNING segment, start, length, body, octets, crc",
             )?
-            .query_row([num], |row| place(row, 0))
+            .query_row([num, first, end], |row| place(row, 0))
             .optional()?;
         Ok(place.map_or(Removed::Job, Removed::Last))
     }

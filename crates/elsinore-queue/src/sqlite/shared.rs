@@ -193,6 +193,7 @@ impl Shared {
                 )
                 .map_err(|error| fault(&error))?;
                 sql.set_prepared_statement_cache_capacity(32);
+                super::index::keep_plans(&sql).map_err(|error| fault(&error))?;
                 sql.execute_batch("PRAGMA cache_size = -1024;")
                     .map_err(|error| fault(&error))?;
                 sql

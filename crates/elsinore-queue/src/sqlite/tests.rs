@@ -146,3 +146,19 @@ async fn a_writer_that_panics_ends_the_store_for_everybody() {
         }
     }
 }
+
+/// Else SQLite would prepare the statement of each claim again: its plan is not to depend on what is bound.
+#[test]
+fn statements_are_prepared_once() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let index = index::Index::open(&folder.path().join("index.sqlite")).expect("opens");
+    for number in 0..10 {
+        let mut statement = index.sql.prepare_cached(&claim::JOBS_OF).expect("prepared");
+        let again = statement.get_status(rusqlite::StatementStatus::RePrepare);
+        assert_eq!(again, 0);
+        let mut rows = statement
+            .query((format!("d{number}.example"), number))
+            .expect("runs");
+        assert!(rows.next().expect("runs").is_none());
+    }
+}
