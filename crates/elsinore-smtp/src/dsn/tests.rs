@@ -65,7 +65,7 @@ fn people_read_who_said_what() {
         findings: Vec::new(),
         ..told(Action::Failed)
     };
-    let days = Some(std::time::Duration::from_secs(5 * 86_400));
+    let days = Some(Duration::from_secs(5 * 86_400));
     let security = "    The connection could not be secured as it must be: nothing was sent.\r\n";
     for (one, expected) in [
         (
