@@ -113,8 +113,13 @@ echo 'nonsense = 1' >>/etc/elsinore/elsinore.toml
 systemctl reload $relay || true
 until_true "the refusal of a bad configuration" logged nonsense
 until_true "readiness after a refused configuration" is_active $relay
+refused_is_shown() { shows $relay StatusText | grep -q 'was refused'; }
+until_true "the refusal in its status" refused_is_shown
 [ "$(shows $relay MainPID)" = "$main" ] || fail "a reload made a new process"
 cp /good.toml /etc/elsinore/elsinore.toml
+systemctl reload $relay || fail "does not reload again"
+refusal_is_over() { ! refused_is_shown; }
+until_true "the end of the refusal in its status" refusal_is_over
 say "took a new configuration, refused a bad one"
 
 # Killed, it comes back, and has what it had.

@@ -79,8 +79,17 @@ pub(super) async fn run(
                 Wish::Stop => break None,
                 Wish::Reload => {
                     service::tell(Stage::Reloading, "reading the configuration");
-                    current = relay.reload(global, current, log).await;
-                    service::tell(Stage::Ready, &summary);
+                    // systemctl reload says nothing of a refusal.
+                    match relay.reload(global, log).await {
+                        Some(settings) => {
+                            current = settings;
+                            service::tell(Stage::Ready, &summary);
+                        }
+                        None => service::tell(
+                            Stage::Ready,
+                            &format!("{summary}; the new configuration was refused, see the log"),
+                        ),
+                    }
                 }
             },
             ended = &mut relay.delivering => break Some(ended),
@@ -308,22 +317,17 @@ impl Running {
         }
     }
 
-    /// Takes the new configuration, if all of it is good; the answer is the one that holds.
-    async fn reload(
-        &mut self,
-        global: &GlobalArguments,
-        current: Settings,
-        log: &Arc<Log>,
-    ) -> Settings {
+    /// Takes the new configuration, if all of it is good; `None` when the old one holds.
+    async fn reload(&mut self, global: &GlobalArguments, log: &Arc<Log>) -> Option<Settings> {
         match self.take(global, log).await {
             Ok((settings, changed)) => {
                 log.say(Severity::Info, "configuration", changed);
-                settings
+                Some(settings)
             }
             Err(error) => {
                 let text = format!("not taken, the old one goes on: {error:#}");
                 log.say(Severity::Error, "configuration", text);
-                current
+                None
             }
         }
     }
