@@ -60,7 +60,7 @@ fn swaks_and_postfix_submit_postfix_receives() {
 
 /// Everybody who has a part in it.
 struct Scene {
-    /// Submits by its sendmail(1) and by SMTP, and has the senders' mailboxes.
+    /// Submits by its sendmail(1) and by SMTP, over TLS, and has the senders' mailboxes.
     home: Postfix,
     /// Receives.
     there: Postfix,
@@ -94,7 +94,7 @@ fn body() {
         &senders,
         &format!(
             "relayhost = [{}]:{}\nmynetworks = 127.0.0.0/8\nmyhostname = mail.home.example\n\
-             smtp_destination_recipient_limit = 1000\n",
+             smtp_destination_recipient_limit = 1000\nsmtp_tls_security_level = encrypt\n",
             PLACE.split_once(':').expect("a port").0,
             PLACE.split_once(':').expect("a port").1
         ),
@@ -232,7 +232,9 @@ impl Scene {
     fn notifications_travel(&mut self) {
         let flags = ["-N", "success,failure", "-R", "hdrs", "-V", "QQ314159"];
         let text = self.submit("dsn", &["dsn@there.example"], &flags);
-        self.arrives("dsn@there.example", &text);
+        let trace = self.arrives("dsn@there.example", &text);
+        let secured = "by relay.example (Elsinore) with ESMTPS\n\t(TLSv1.3 with cipher TLS_";
+        assert!(trace.contains(secured), "{trace}");
         let told = self.told("dsn", 1);
         expect(
             &told[0],

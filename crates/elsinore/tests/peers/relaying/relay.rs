@@ -2,6 +2,8 @@
 
 use crate::daemon::{Daemon, Ready};
 use crate::elsinore::{PROGRAM, configuration};
+use elsinore_lab::pki::{CertificateSpec, Identity};
+use elsinore_net::clock::{Clock, SystemClock};
 use std::fs;
 use std::net::SocketAddr;
 use std::path::Path;
@@ -19,12 +21,19 @@ pub(super) struct Relay {
 }
 
 impl Relay {
-    /// Starts it; root hints and trust anchor are in `trust`.
+    /// Starts it, with STARTTLS for clients; root hints and trust anchor are in `trust`.
     pub(super) fn start(trust: &Path) -> Self {
         let folder = tempfile::tempdir().expect("a folder");
         let file = folder.path().join("elsinore.toml");
+        let own = CertificateSpec::server(&["relay.example"], SystemClock.now());
+        let own = Identity::self_signed(&own).expect("a certificate");
+        for (name, text) in [("chain.pem", own.pem()), ("key.pem", own.key_pem())] {
+            fs::write(folder.path().join(name), text.expect("PEM")).expect("a file");
+        }
+        let here = folder.path().display();
         let relay = format!(
             "[relay]\nname = \"relay.example\"\nlisten = [\"{PLACE}\"]\nwarn_after = \"2s\"\n\
+             [relay.tls]\ncertificate = \"{here}/chain.pem\"\nkey = \"{here}/key.pem\"\n\
              [relay.retry]\nfirst = \"1s\"\nlongest = \"1s\"\n"
         );
         fs::write(&file, configuration(trust, "", "", &relay)).expect("a configuration");
