@@ -7,6 +7,7 @@
 //!   minute; `destinations`: whose turn it is.
 //! - [`backoff`]: when a job is tried again; `lifetime`: whether its time is over; `verdict`: who is done,
 //!   who waits, who is told.
+//! - `surveys`: what is known of a message under way, for all its jobs.
 //! - `achieved`: whether a destination that was authenticated still is; `step`: whether the wall clock
 //!   was set.
 //!
@@ -33,6 +34,7 @@ mod run;
 mod settings;
 mod settle;
 mod step;
+mod surveys;
 mod verdict;
 pub mod window;
 mod work;

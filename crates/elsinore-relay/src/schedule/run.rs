@@ -12,6 +12,7 @@ use super::destinations::Destinations;
 use super::settings::ScheduleSettings;
 use super::settle::{Finished, Pen};
 use super::step::{Step, StepWatch};
+use super::surveys::Surveys;
 use super::verdict::Circumstances;
 use super::work::{Courier, End, Reins, Tools};
 use crate::clock::WallClock;
@@ -125,6 +126,7 @@ pub struct Schedule {
     tick_at: Instant,
     step: StepWatch,
     memory: Arc<Memory>,
+    surveys: Surveys,
     drain: Option<Drain>,
     /// What the store said last, to say it once.
     complaint: Option<String>,
@@ -176,6 +178,7 @@ impl Schedule {
             renewing: None,
             tick_at: now + TICK,
             memory: Arc::default(),
+            surveys: Surveys::default(),
             drain: None,
             complaint: None,
         }
@@ -371,6 +374,7 @@ impl Schedule {
             store: Arc::clone(&self.parts.store),
             courier: Arc::clone(&self.parts.courier.borrow()),
             greeting_name: self.parts.notices.borrow().reporter.clone(),
+            surveys: self.surveys.clone(),
         }
     }
 

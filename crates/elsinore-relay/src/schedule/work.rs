@@ -1,6 +1,7 @@
 //! One job: its envelope and message made ready, sent, and the answers put in order.
 
 use super::achieved::Achieved;
+use super::surveys::{Shared, Surveys};
 use super::verdict::ours;
 use elsinore_net::deliver::{
     ConnectionCounters, Envelope, Message, Outcome, Recall, RecipientReport, Refreshed, SendReport,
@@ -17,7 +18,7 @@ use elsinore_smtp::client::Recipient;
 use elsinore_smtp::command::{
     EnvelopeId, GreetingName, Notify, OriginalRecipient, RcptParameters, Return,
 };
-use elsinore_smtp::message::{BlindCopies, Completion, TlsRequired};
+use elsinore_smtp::message::{BlindCopies, Completion, Survey, TlsRequired};
 use futures_util::future::BoxFuture;
 use std::fmt;
 use std::io::{self, Read, Seek, SeekFrom};
@@ -101,6 +102,7 @@ pub(super) struct Tools {
     pub(super) store: Arc<dyn QueueStore>,
     pub(super) courier: Arc<dyn Courier>,
     pub(super) greeting_name: GreetingName,
+    pub(super) surveys: Surveys,
 }
 
 /// Whether all octets of the message were handed out in some transaction: from then on the final dot
@@ -131,7 +133,10 @@ pub(super) async fn work(tools: Tools, job: Arc<Leased>, reins: Reins) -> End {
     let report = if envelope.recipients.is_empty() {
         None
     } else {
-        let message = match message(&tools, &job, &envelope.reverse_path, reins).await {
+        // Held until the attempt is over, for other jobs of the message.
+        let shared = tools.surveys.of(job.message.id);
+        let sender = &envelope.reverse_path;
+        let message = match message(&tools, &job, sender, reins, &shared).await {
             Ok(message) => message,
             Err(Unusable::NotNow(why)) => return End::NotNow(why),
             Err(Unusable::Unreadable(why)) => return End::Unreadable(why),
@@ -255,53 +260,58 @@ impl From<UnsendableMessage> for Unusable {
     }
 }
 
-/// The message, surveyed. What is added to a message without Date or Message-ID is the same at every
-/// attempt and for every recipient.
+/// The message, surveyed, by whoever comes first. What is added to a message without Date or Message-ID
+/// is the same at every attempt and for every recipient.
 async fn message(
     tools: &Tools,
     job: &Leased,
     sender: &ReversePath,
     reins: Reins,
+    shared: &Shared,
 ) -> Result<Message, Unusable> {
     let head = &job.message;
     let body = tools.store.body(head.id).await?;
-    let mut token = [0; 16];
-    token[..10].copy_from_slice(&head.id.octets());
-    let completion = Completion {
-        now: head.arrived.seconds(),
-        token,
-        host: tools.greeting_name.clone(),
-        sender: sender.clone(),
-        blind_copies: BlindCopies::Keep,
-    };
     let is_small = body.octets() <= IN_MEMORY;
-    let survey = move || -> Result<Message, Unusable> {
-        let inner: Arc<dyn Spool> = if is_small {
-            let octets = match body.in_memory() {
-                Some(octets) => octets,
-                None => read_whole(&*body).map_err(StoreError::Content)?,
-            };
-            Arc::new(SpooledBytes(octets))
-        } else {
-            Arc::new(SpooledBody(body))
-        };
-        let surveyed = Message::survey(Arc::clone(&inner), completion)?;
-        Ok(Message {
-            spool: Arc::new(Observed {
-                inner,
-                handed_out: reins.handed_out,
-            }),
-            recall: reins.recall,
-            ..surveyed
-        })
-    };
-    if is_small {
+    let inner: Arc<dyn Spool> = if is_small {
         // Written a moment ago as a rule, and so in the page cache.
-        return survey();
-    }
-    tokio::task::spawn_blocking(survey)
-        .await
-        .map_err(|error| Unusable::NotNow(error.to_string()))?
+        let octets = match body.in_memory() {
+            Some(octets) => octets,
+            None => read_whole(&*body).map_err(StoreError::Content)?,
+        };
+        Arc::new(SpooledBytes(octets))
+    } else {
+        Arc::new(SpooledBody(body))
+    };
+    let survey = async || -> Result<Arc<Survey>, Unusable> {
+        let mut token = [0; 16];
+        token[..10].copy_from_slice(&head.id.octets());
+        let completion = Completion {
+            now: head.arrived.seconds(),
+            token,
+            host: tools.greeting_name.clone(),
+            sender: sender.clone(),
+            blind_copies: BlindCopies::Keep,
+        };
+        let spool = Arc::clone(&inner);
+        let survey = move || Message::survey(spool, completion);
+        let surveyed = if is_small {
+            survey()
+        } else {
+            tokio::task::spawn_blocking(survey)
+                .await
+                .map_err(|error| Unusable::NotNow(error.to_string()))?
+        };
+        Ok(surveyed?.survey)
+    };
+    let survey = shared.get_or_try_init(survey).await?;
+    Ok(Message {
+        survey: Arc::clone(survey),
+        spool: Arc::new(Observed {
+            inner,
+            handed_out: reins.handed_out,
+        }),
+        recall: reins.recall,
+    })
 }
 
 fn read_whole(body: &dyn Body) -> io::Result<Arc<[u8]>> {

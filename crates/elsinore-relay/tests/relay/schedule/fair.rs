@@ -3,6 +3,7 @@
 use super::fixture::{Act, World};
 use super::shelf::Shelf;
 use elsinore_relay::schedule::{DestinationLimits, ScheduleSettings};
+use std::sync::Arc;
 use std::time::Duration;
 
 fn limits(first: usize, most: usize, per_minute: Option<u32>) -> DestinationLimits {
@@ -186,5 +187,33 @@ async fn nothing_is_asked_while_nothing_is_due() {
     tokio::time::sleep(Duration::from_secs(3600)).await;
     let asked = world.store.calls("waiting") - before;
     assert!(asked <= 121, "{asked} in an hour");
+    world.stop().await;
+}
+
+/// A message to many destinations is looked through once for all that are tried at the same time; one
+/// that is tried later is looked through again, with the same outcome.
+#[tokio::test(start_paused = true)]
+async fn a_message_is_surveyed_once() {
+    let world = World::start(&Shelf::new(), ScheduleSettings::default());
+    let to: Vec<String> = (0..8).map(|one| format!("r@d{one}.example")).collect();
+    let mut to: Vec<&str> = to.iter().map(String::as_str).collect();
+    to.push("later@slow.example");
+    world
+        .courier
+        .act("slow.example", Act::Waits(Duration::from_millis(50)));
+    world.enqueue("a@sender.example", &to).await;
+    tokio::time::sleep(Duration::from_secs(5)).await;
+    world
+        .courier
+        .act("slow.example", Act::Takes(Duration::from_millis(50)));
+    world.done_within(Duration::from_secs(86_400)).await;
+    let attempts = world.courier.attempts.lock().expect("no panic").clone();
+    assert!(attempts.len() > 9, "one was tried again");
+    let first = &attempts[0].survey;
+    for attempt in &attempts[..9] {
+        assert!(Arc::ptr_eq(first, &attempt.survey), "{attempt:?}");
+    }
+    let last = &attempts[attempts.len() - 1].survey;
+    assert!(!Arc::ptr_eq(first, last) && first == last);
     world.stop().await;
 }

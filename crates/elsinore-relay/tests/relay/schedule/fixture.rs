@@ -21,6 +21,7 @@ use elsinore_relay::relay::{Relay, RelayParts, RelayStatus};
 use elsinore_relay::schedule::{Courier, Order, ScheduleSettings};
 use elsinore_smtp::address::MailDomain;
 use elsinore_smtp::command::GreetingName;
+use elsinore_smtp::message::Survey;
 use futures_util::future::BoxFuture;
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
@@ -119,6 +120,8 @@ pub(crate) struct Attempt {
     pub(crate) at: Duration,
     pub(crate) destination: String,
     pub(crate) recipients: Vec<String>,
+    /// What was found out about the message.
+    pub(crate) survey: Arc<Survey>,
 }
 
 /// A courier by script.
@@ -239,6 +242,7 @@ impl Courier for Scripted {
                 at: self.begun.elapsed(),
                 destination: destination.clone(),
                 recipients: recipients.clone(),
+                survey: Arc::clone(&message.survey),
             });
             let act = self
                 .acts
