@@ -214,9 +214,11 @@ impl Original {
         body.open()?.take(most).read_to_end(&mut octets)?;
         let mut header = Vec::new();
         HeaderCut::default().push(&octets, &mut header);
-        let class = if !header.is_ascii() {
+        // A header with such octets that came without SMTPUTF8 goes back as it came: many mail programs
+        // show nothing of message/global.
+        let class = if !header.is_ascii() && about.envelope.smtp_utf8 {
             Octets::Utf8Header
-        } else if is_whole && !octets.is_ascii() {
+        } else if !header.is_ascii() || is_whole && !octets.is_ascii() {
             Octets::EightBit
         } else {
             Octets::SevenBit

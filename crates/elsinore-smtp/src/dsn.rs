@@ -106,9 +106,9 @@ pub enum Returned {
 pub enum Octets {
     /// ASCII.
     SevenBit,
-    /// Octets above 127, in the body alone.
+    /// Octets above 127, in the body, or in a header that did not come under SMTPUTF8.
     EightBit,
-    /// UTF-8 in the header (RFC 6532).
+    /// UTF-8 in the header of a message that came under SMTPUTF8 (RFC 6532).
     Utf8Header,
 }
 

@@ -60,7 +60,16 @@ fn told(notify: Option<&str>) -> Vec<Told> {
 }
 
 fn composed(settings: &NoticeSettings, about: &MessageHead, told: Vec<Told>) -> Composed {
-    let body = BodyInMemory(Arc::from(MESSAGE));
+    composed_of(MESSAGE, settings, about, told)
+}
+
+fn composed_of(
+    message: &[u8],
+    settings: &NoticeSettings,
+    about: &MessageHead,
+    told: Vec<Told>,
+) -> Composed {
+    let body = BodyInMemory(Arc::from(message));
     let folder = std::env::temp_dir();
     compose(
         settings,
@@ -93,6 +102,39 @@ fn the_sender_of_a_failed_message_gets_it_back() {
     let text = text(message);
     assert!(text.contains("Content-Type: message/rfc822\r\n"), "{text}");
     assert!(text.contains("\r\n\r\nSubject: x\r\n") && text.contains("\r\n\r\nbody\r\n"));
+}
+
+#[test]
+fn utf_8_in_a_header_is_global_only_under_smtputf8() {
+    for (smtp_utf8, ret, kind) in [
+        (false, "FULL", "message/rfc822"),
+        (false, "HDRS", "text/rfc822-headers"),
+        (true, "FULL", "message/global"),
+        (true, "HDRS", "message/global-headers"),
+    ] {
+        let mut about = about("bob@example.com");
+        about.envelope.smtp_utf8 = smtp_utf8;
+        about.envelope.ret = Some(ret.to_owned());
+        let original = "Subject: Gr\u{fc}\u{df}e\r\n\r\nbody\r\n".as_bytes();
+        let Composed::Notice { message, .. } =
+            composed_of(original, &settings(), &about, told(None))
+        else {
+            panic!("no notice");
+        };
+        assert_eq!(message.envelope.smtp_utf8, smtp_utf8, "{kind}");
+        let text = text(message);
+        let (_, part) = text
+            .split_once(&format!("Content-Type: {kind}\r\n"))
+            .expect(&text);
+        let (fields, returned) = part.split_once("\r\n\r\n").expect("a header");
+        assert!(fields.contains("Content-Transfer-Encoding: 8bit"), "{text}");
+        assert!(
+            returned.starts_with("Subject: Gr\u{fc}\u{df}e\r\n"),
+            "{text}"
+        );
+        let (header, _) = text.split_once("\r\n\r\n").expect("a header");
+        assert!(header.contains("Content-Transfer-Encoding: 8bit"), "{text}");
+    }
 }
 
 #[test]
