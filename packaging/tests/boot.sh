@@ -17,7 +17,7 @@ mount -t overlay -o "lowerdir=/,upperdir=$folder/upper,workdir=$folder/work" ove
 root=$folder/root
 # Whatever the machine has enabled is not started: nothing asks for multi-user.target.
 boot() {
-    timeout "$longest" systemd-nspawn --directory="$root" --boot --register=no --keep-unit \
+    timeout "$1" systemd-nspawn --directory="$root" --boot --register=no --keep-unit \
         --private-network --link-journal=no --machine=elsinore-units --console=pipe --quiet \
         -- systemd.unit=elsinore-units.service </dev/null >"$root/console.log" 2>&1
 }
@@ -36,7 +36,7 @@ ExecStart=$1
 END
 }
 unit /bin/true
-if ! boot; then
+if ! boot 60; then
     cat "$root/console.log" >&2
     exit 77
 fi
@@ -44,6 +44,6 @@ cp "$package" "$root/elsinore.deb"
 cp "$script" "$root/units.sh"
 unit '/bin/sh /units.sh'
 status=0
-boot || status=$?
+boot "$longest" || status=$?
 cat "$root/out.log" || cat "$root/console.log"
 exit "$status"
