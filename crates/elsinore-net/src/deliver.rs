@@ -100,6 +100,8 @@ pub struct Sender {
     failed_fetches: Mutex<HashMap<(DomainName, String), Instant>>,
     /// Stored policies that could not be fetched again, and when.
     failed_refreshes: Mutex<HashMap<DomainName, Instant>>,
+    /// Behind which stored policy the next look begins.
+    refresh_from: Mutex<Option<DomainName>>,
     /// After a failed fetch the same version of a policy is left alone for this long.
     fetch_again: Duration,
     triage: Option<Arc<Triage>>,
@@ -143,6 +145,7 @@ impl Sender {
             fetcher: Arc::new(fetcher),
             failed_fetches: Mutex::new(HashMap::new()),
             failed_refreshes: Mutex::new(HashMap::new()),
+            refresh_from: Mutex::new(None),
             fetch_again: FETCH_AGAIN,
             triage: None,
             pool,

@@ -50,6 +50,11 @@ impl RecordedPolicies {
         format!("{}{domain}", self.prefix)
     }
 
+    /// The key of the record of its last use: none of a policy begins so.
+    fn use_key(&self, domain: &DomainName) -> String {
+        format!("used/{}", self.key(domain))
+    }
+
     fn failed(&self, error: &StoreError) -> CacheError {
         CacheError::Io {
             path: "the store of the queue".to_owned(),
@@ -104,9 +109,34 @@ impl PolicyStore for RecordedPolicies {
 
     fn remove<'a>(&'a self, domain: &'a DomainName) -> Stored<'a, ()> {
         Box::pin(async move {
-            let change = Change::Remove(Kind::StsPolicy, self.key(domain));
+            let keys = [self.key(domain), self.use_key(domain)];
+            let changes = keys.map(|key| Change::Remove(Kind::StsPolicy, key));
+            let done = self.store.record(changes.into()).await;
+            done.map_err(|error| self.failed(&error))
+        })
+    }
+
+    fn note_use<'a>(&'a self, domain: &'a DomainName, now: UnixTime) -> Stored<'a, ()> {
+        Box::pin(async move {
+            let record = Record {
+                key: self.use_key(domain),
+                value: now.0.to_string().into_bytes(),
+            };
+            let change = Change::Put(Kind::StsPolicy, record);
             let done = self.store.record(vec![change]).await;
             done.map_err(|error| self.failed(&error))
+        })
+    }
+
+    fn last_use<'a>(&'a self, domain: &'a DomainName) -> Stored<'a, Option<UnixTime>> {
+        Box::pin(async move {
+            let key = self.use_key(domain);
+            let found = self.store.records(Kind::StsPolicy, key.clone(), None, 1);
+            let found = found.await.map_err(|error| self.failed(&error))?;
+            let record = found.into_iter().find(|record| record.key == key);
+            let seconds =
+                record.and_then(|record| String::from_utf8(record.value).ok()?.parse().ok());
+            Ok(seconds.map(UnixTime))
         })
     }
 

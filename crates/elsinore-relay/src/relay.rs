@@ -314,6 +314,10 @@ async fn follow_root_keys(rollover: Option<Rollover>, journal: Arc<dyn Journal>)
     .await;
 }
 
+/// Policies that could not be refreshed are named so many at a time; of the others their number is
+/// said.
+const TOLD_AT_ONCE: usize = 20;
+
 /// Has the courier in force keep its policies fresh; never ends.
 async fn keep_policies_fresh(
     mut couriers: channel::Receiver<Arc<dyn Courier>>,
@@ -322,8 +326,13 @@ async fn keep_policies_fresh(
     let mut tell = |looked: Result<PoliciesRefreshed, CacheError>| match looked {
         // RFC 8461 §10.2: administrators are to be told.
         Ok(looked) => {
-            for (domain, why) in looked.failed {
+            let others = looked.failed.len().saturating_sub(TOLD_AT_ONCE);
+            for (domain, why) in looked.failed.into_iter().take(TOLD_AT_ONCE) {
                 let text = format!("the MTA-STS policy of {domain} could not be refreshed: {why}");
+                say(&*journal, Severity::Warning, text);
+            }
+            if others > 0 {
+                let text = format!("{others} other MTA-STS policies could not be refreshed");
                 say(&*journal, Severity::Warning, text);
             }
         }

@@ -348,7 +348,12 @@ async fn stored(
     findings: &mut Vec<Finding>,
 ) -> Option<CachedPolicy> {
     let (rule, evidence) = match sender.policies.load(domain).await {
-        Ok(policy) => return policy,
+        Ok(policy) => {
+            if policy.is_some() {
+                sender.policies.note_use(domain, sender.clock.now());
+            }
+            return policy;
+        }
         Err(Unusable::Content(why)) => (Rule::StsCacheDamaged, why),
         Err(Unusable::Store(error)) => {
             let rule = match error {

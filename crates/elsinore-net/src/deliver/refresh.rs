@@ -1,6 +1,11 @@
 //! Stored MTA-STS policies are fetched again long before they end (RFC 8461 §3.3, §10.2), whether or
 //! not there is mail for their domains: whoever wants one to run out would have to keep every fetch
 //! from succeeding for all of its life.
+//!
+//! # Bounds
+//! A policy that no delivery asked for in [`UNUSED`] is left to its end: it was learnt because of mail,
+//! and is learnt again with the next. One look fetches at most about [`MOST`] policies, [`AT_ONCE`] at a
+//! time, and the next one goes on behind the last.
 
 use super::Sender;
 use crate::resolver::Freshness;
@@ -9,13 +14,19 @@ use crate::sts::store::Unusable;
 use elsinore_dane::answer::{Question, RecordType};
 use elsinore_dane::mta_sts::{CachedPolicy, StsFetch, StsPolicy, announced};
 use elsinore_dane::name::DomainName;
+use elsinore_dane::time::UnixTime;
 use futures_util::StreamExt as _;
 use std::sync::PoisonError;
 use std::time::Duration;
 use tokio::time::Instant;
 
 /// Domains asked for at a time.
-const PAGE: usize = 500;
+const PAGE: usize = 100;
+/// Fetches after which a look ends with its page.
+const MOST: usize = 300;
+/// Seconds without a delivery after which a policy is not fetched any more: longer than a month, so
+/// that whoever gets one message in each is still protected against a policy that is withheld.
+const UNUSED: i64 = 40 * 86_400;
 /// Policies fetched at the same time.
 const AT_ONCE: usize = 4;
 /// After a failure a domain is left alone for so long.
@@ -31,6 +42,8 @@ const PAUSE: std::ops::Range<u64> = 10..20;
 pub struct Refreshed {
     /// Policies that need nothing yet, and those of mode `none`, which are forgotten in their time.
     pub current: usize,
+    /// Policies that wait for their end, because no mail went to their domains for long.
+    pub unused: usize,
     /// Policies that were fetched.
     pub fetched: Vec<DomainName>,
     /// Policies that could not be fetched, and why, in one line. What was stored stays in force until
@@ -43,6 +56,7 @@ pub struct Refreshed {
 /// What became of one policy.
 enum Fate {
     Current,
+    Unused,
     Fetched,
     Failed(String),
     Dropped,
@@ -60,32 +74,72 @@ impl Sender {
     }
 
     /// Looks over the stored policies once: fetches those that are old enough, drops those that have
-    /// ended. A fetch that fails leaves the policy as it is.
+    /// ended. A fetch that fails leaves the policy as it is. When there is too much to do, the next look
+    /// goes on where this one ended.
     ///
     /// # Errors
     /// [`CacheError`] when the store cannot say which policies it has.
     pub async fn refresh_policies(&self) -> Result<Refreshed, CacheError> {
         let mut all = Refreshed::default();
-        let mut after: Option<DomainName> = None;
+        let begin = self.refresh_from().take();
+        let mut after = begin.clone();
+        let mut is_second = begin.is_none();
         loop {
-            let page = self.policies.store().domains(after.as_ref(), PAGE).await?;
+            let mut page = self.policies.store().domains(after.as_ref(), PAGE).await?;
+            if is_second && let Some(begin) = &begin {
+                page.retain(|domain| domain.as_str() <= begin.as_str());
+            }
             let Some(last) = page.last() else {
-                return Ok(all);
+                if is_second {
+                    return Ok(all);
+                }
+                // The others, from the first name on.
+                is_second = true;
+                after = None;
+                continue;
             };
             after = Some(last.clone());
-            let looks = page.into_iter().map(|domain| async move {
-                let fate = self.refresh(&domain).await;
-                (domain, fate)
-            });
-            let mut fates = futures_util::stream::iter(looks).buffer_unordered(AT_ONCE);
-            while let Some((domain, fate)) = fates.next().await {
-                match fate {
-                    Fate::Current => all.current += 1,
-                    Fate::Fetched => all.fetched.push(domain),
-                    Fate::Failed(why) => all.failed.push((domain, why)),
-                    Fate::Dropped => all.dropped.push(domain),
-                }
+            self.look(page, &mut all).await;
+            if all.fetched.len() + all.failed.len() >= MOST {
+                *self.refresh_from() = after;
+                return Ok(all);
             }
+        }
+    }
+
+    fn refresh_from(&self) -> std::sync::MutexGuard<'_, Option<DomainName>> {
+        let from = self.refresh_from.lock();
+        from.unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Looks at the policies of one page.
+    async fn look(&self, page: Vec<DomainName>, all: &mut Refreshed) {
+        let looks = page.into_iter().map(|domain| async move {
+            let fate = self.refresh(&domain).await;
+            (domain, fate)
+        });
+        let mut fates = futures_util::stream::iter(looks).buffer_unordered(AT_ONCE);
+        while let Some((domain, fate)) = fates.next().await {
+            match fate {
+                Fate::Current => all.current += 1,
+                Fate::Unused => all.unused += 1,
+                Fate::Fetched => all.fetched.push(domain),
+                Fate::Failed(why) => all.failed.push((domain, why)),
+                Fate::Dropped => all.dropped.push(domain),
+            }
+        }
+    }
+
+    /// Whether no delivery asked for the policy for long. One of which nothing is known counts from now.
+    async fn is_unused(&self, domain: &DomainName, now: UnixTime) -> bool {
+        match self.policies.store().last_use(domain).await {
+            Ok(Some(used)) => now.0.saturating_sub(used.0) > UNUSED,
+            Ok(None) => {
+                // Noted another time, if not now.
+                let _ = self.policies.store().note_use(domain, now).await;
+                false
+            }
+            Err(_) => false,
         }
     }
 
@@ -106,6 +160,9 @@ impl Sender {
         }
         if !policy.wants_refresh_ahead(now, spread(domain)) || self.failed_lately(domain) {
             return Fate::Current;
+        }
+        if self.is_unused(domain, now).await {
+            return Fate::Unused;
         }
         let failure = match self.fetch_again(&policy).await {
             Ok(()) => return Fate::Fetched,

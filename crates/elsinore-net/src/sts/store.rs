@@ -3,6 +3,7 @@
 use super::cache::{CacheError, PolicyCache, StoredPolicy};
 use elsinore_dane::mta_sts::{CachedPolicy, StsPolicy};
 use elsinore_dane::name::DomainName;
+use elsinore_dane::time::UnixTime;
 use futures_util::future::BoxFuture;
 use std::collections::HashMap;
 use std::fmt::Debug;
@@ -46,6 +47,25 @@ pub trait PolicyStore: Debug + Send + Sync {
         after: Option<&'a DomainName>,
         at_most: usize,
     ) -> Stored<'a, Vec<DomainName>>;
+
+    /// Notes that the policy of `domain` was asked for by a delivery at `now`. A store that does not
+    /// keep that has no policy refreshed less for it.
+    ///
+    /// # Errors
+    /// [`CacheError`].
+    fn note_use<'a>(&'a self, domain: &'a DomainName, now: UnixTime) -> Stored<'a, ()> {
+        let (_, _) = (domain, now);
+        Box::pin(async { Ok(()) })
+    }
+
+    /// When that was noted last.
+    ///
+    /// # Errors
+    /// [`CacheError`].
+    fn last_use<'a>(&'a self, domain: &'a DomainName) -> Stored<'a, Option<UnixTime>> {
+        let _ = domain;
+        Box::pin(async { Ok(None) })
+    }
 }
 
 /// Does file work of a policy cache where blocking is allowed.
@@ -114,6 +134,8 @@ pub(crate) enum Unusable {
 
 /// How long what the store said is believed without asking again. Other processes may write to it.
 const BELIEVED: Duration = Duration::from_secs(30);
+/// A use is noted so often at most.
+const NOTED: Duration = Duration::from_secs(86_400);
 /// Domains remembered.
 const REMEMBERED: usize = 10_000;
 
@@ -125,6 +147,8 @@ type Said = (Instant, Option<CachedPolicy>);
 pub(crate) struct Policies {
     store: Arc<dyn PolicyStore>,
     recent: Mutex<HashMap<DomainName, Said>>,
+    /// When the use of a policy was noted.
+    used: Mutex<HashMap<DomainName, Instant>>,
 }
 
 impl Policies {
@@ -132,6 +156,7 @@ impl Policies {
         Self {
             store,
             recent: Mutex::default(),
+            used: Mutex::default(),
         }
     }
 
@@ -176,6 +201,28 @@ impl Policies {
         };
         self.remember(domain, policy.clone());
         Ok(policy)
+    }
+
+    /// Notes that a delivery asked for a policy, beside everything else: what is not used is not
+    /// refreshed for ever.
+    pub(crate) fn note_use(&self, domain: &DomainName, now: UnixTime) {
+        {
+            let mut used = self.used.lock().unwrap_or_else(PoisonError::into_inner);
+            if used.get(domain).is_some_and(|at| at.elapsed() < NOTED) {
+                return;
+            }
+            if used.len() >= REMEMBERED {
+                used.retain(|_, at| at.elapsed() < NOTED);
+            }
+            if used.len() < REMEMBERED {
+                used.insert(domain.clone(), Instant::now());
+            }
+        }
+        let (store, domain) = (Arc::clone(&self.store), domain.clone());
+        tokio::spawn(async move {
+            // It is noted another time.
+            let _ = store.note_use(&domain, now).await;
+        });
     }
 
     /// Keeps what was fetched: `policy` is `body` read.

@@ -19,6 +19,7 @@ mod pki;
 mod policy;
 mod probe;
 mod recipients;
+mod refresh;
 mod reuse;
 #[path = "../tls/server.rs"]
 #[allow(

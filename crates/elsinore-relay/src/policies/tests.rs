@@ -42,6 +42,14 @@ async fn policies_are_kept_beside_the_mail() {
     let other = RecordedPolicies::under(Arc::clone(&store), &[2; 32], &[0; 32]);
     assert_eq!(other.load(&names[0]).await.expect("answers"), None);
     assert!(other.domains(None, 10).await.expect("lists").is_empty());
+    policies
+        .note_use(&names[1], UnixTime(7))
+        .await
+        .expect("kept");
+    policies
+        .note_use(&names[1], UnixTime(8))
+        .await
+        .expect("kept");
     store.close().await.expect("closes");
     drop((policies, other, store));
 
@@ -58,7 +66,11 @@ async fn policies_are_kept_beside_the_mail() {
         listed.extend(page);
     }
     assert_eq!(listed, names);
+    let used = async |name| policies.last_use(name).await.expect("answers");
+    assert_eq!(used(&names[0]).await, None);
+    assert_eq!(used(&names[1]).await, Some(UnixTime(8)));
     policies.remove(&names[1]).await.expect("removes");
+    assert_eq!(used(&names[1]).await, None);
     policies.remove(&names[1]).await.expect("removes");
     assert_eq!(policies.load(&names[1]).await.expect("answers"), None);
     store.close().await.expect("closes");

@@ -42,10 +42,6 @@ use tokio::task::JoinHandle;
 
 /// How long it holds what was found out about our own DNS.
 const BLAME_HOLDS: Duration = Duration::from_secs(60);
-/// How often policies are fetched again that will soon have run out (RFC 8461 §3.3).
-const REFRESH_EVERY: Duration = Duration::from_secs(900);
-/// Policies of which one look says that they could not be fetched.
-const TOLD_AT_ONCE: usize = 20;
 /// How often it is looked whether the schedule makes progress.
 const LOOK_EVERY: Duration = Duration::from_secs(2);
 /// A schedule that made no turn for so long is stuck.
@@ -71,10 +67,8 @@ pub(super) async fn run(
     service::tell(Stage::Ready, &summary);
     let mut current = settings;
     let mut relay = relay;
-    let mut refresh = tokio::time::interval(REFRESH_EVERY);
     let failed = loop {
         tokio::select! {
-            _ = refresh.tick() => relay.refresh_policies(log),
             wish = signals.next() => match wish {
                 Wish::Stop => break None,
                 Wish::Reload => {
@@ -368,25 +362,6 @@ impl Running {
             false => format!("taken; from the next start on: {}", waiting.join(", ")),
         };
         Ok((settings, said))
-    }
-
-    /// Fetches policies again, beside everything else.
-    fn refresh_policies(&self, log: &Arc<Log>) {
-        let (sender, log) = (Arc::clone(&self.sender), Arc::clone(log));
-        tokio::spawn(async move {
-            let tell = |text| log.say(Severity::Warning, "mta-sts", text);
-            match sender.refresh_policies().await {
-                // Administrators are to be told (RFC 8461 §10.2).
-                Ok(looked) => {
-                    (looked.failed.iter().take(TOLD_AT_ONCE)).for_each(|(domain, why)| {
-                        tell(format!(
-                            "the policy of {domain} could not be fetched: {why}"
-                        ));
-                    })
-                }
-                Err(error) => tell(format!("policies cannot be looked over: {error}")),
-            }
-        });
     }
 
     /// Lets everything come to its end, within `bound`.
