@@ -35,7 +35,7 @@ impl Complaints {
 }
 
 /// Why a job is held whose entry cannot be read. The text may quote what stands there.
-pub(crate) fn unreadable(why: String) -> String {
+pub(crate) fn unreadable(why: &str) -> String {
     let why: String = why
         .chars()
         .map(|c| if c.is_control() { ' ' } else { c })

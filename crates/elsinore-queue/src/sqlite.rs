@@ -519,7 +519,12 @@ fn view(desk: &desk::Desk, job: rows::JobRow, message: rows::MessageRow) -> JobV
         due: Moment(job.due),
         leased: desk.is_leased(job.job),
         standing: job.standing,
-        held: (job.held).or_else(|| job.damage.or(message.damage).map(complaint::unreadable)),
+        held: (job.held).or_else(|| {
+            job.damage
+                .or(message.damage)
+                .as_deref()
+                .map(complaint::unreadable)
+        }),
     }
 }
 

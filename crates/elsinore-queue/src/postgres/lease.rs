@@ -186,7 +186,7 @@ fn take(
                 Err(Trouble::Store(StoreError::Damaged(why))) => damaged.push(Damaged {
                     lease: lease(row)?,
                     destination: row.try_get(2)?,
-                    why: unreadable(why),
+                    why: unreadable(&why),
                 }),
                 Err(trouble) => return Err(trouble),
             }

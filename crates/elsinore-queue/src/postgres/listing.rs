@@ -159,7 +159,7 @@ fn view(row: &Row) -> Result<JobView, Trouble> {
         standing: standing.unwrap_or_default(),
         held: row
             .try_get::<_, Option<String>>(5)?
-            .or_else(|| damage.map(unreadable)),
+            .or_else(|| damage.as_deref().map(unreadable)),
         leased: row.try_get(6)?,
         message,
     })

@@ -47,7 +47,7 @@ impl Writer {
             .map_err(|error| fault(&error))?;
         }
         for (job, destination, why) in damaged {
-            let why = unreadable(why);
+            let why = unreadable(&why);
             let held = self
                 .index
                 .run("UPDATE job SET held = ?2 WHERE job = ?1", params![job, why]);

@@ -118,7 +118,8 @@ impl Writer {
         stale.dedup();
         for destination in stale {
             if let Err(error) = self.look_up_first(&destination) {
-                self.shared.fail(super::index::fault(&error).to_string());
+                let (Fault::Full(why) | Fault::Failed(why)) = Fault::from(error);
+                self.shared.fail(why);
                 return;
             }
         }

@@ -224,6 +224,16 @@ impl Index {
             })
     }
 
+    /// Leaves the log alone when the index is closed.
+    ///
+    /// # Errors
+    /// What SQLite says.
+    pub(super) fn leave_log(&self) -> rusqlite::Result<()> {
+        self.sql
+            .set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true)
+            .map(drop)
+    }
+
     /// Runs a statement, prepared once.
     ///
     /// # Errors

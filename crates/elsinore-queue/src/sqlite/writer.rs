@@ -54,6 +54,7 @@ impl From<rusqlite::Error> for Fault {
     fn from(error: rusqlite::Error) -> Self {
         match super::index::fault(&error) {
             StoreError::Full(text) => Self::Full(text),
+            StoreError::Failed(text) => Self::Failed(text),
             other => Self::Failed(other.to_string()),
         }
     }
@@ -84,6 +85,10 @@ impl Writer {
             self.settle_down(true);
         }
         let failed = self.shared.health();
+        if failed.is_err() {
+            // Its log stays as it is: what cannot be trusted to reach the disk is not written back.
+            let _as_it_is = self.index.leave_log();
+        }
         self.shared.end("it was closed".to_owned());
         // The lock goes before the answer does, so that the folder can be opened again at once.
         let Self { index, lock, .. } = self;

@@ -16,7 +16,7 @@ pub(crate) struct Volume {
     image: PathBuf,
     mount: PathBuf,
     /// The volume that the file is in, when it is in one of its own; unmounted after this one.
-    beneath: Option<Box<Volume>>,
+    beneath: Option<Box<Self>>,
     _folder: Option<tempfile::TempDir>,
 }
 

@@ -33,11 +33,33 @@ struct Relay {
 
 impl Relay {
     fn start(place: &Workplace, config: &std::path::Path) -> Self {
-        let mut child = place
-            .command(&["--config", &config.to_string_lossy(), "relay"])
-            .stderr(Stdio::piped())
-            .spawn()
-            .unwrap();
+        let config = config.to_string_lossy();
+        Self::started(place.command(&["--config", &config, "relay"]))
+    }
+
+    /// One whose files cannot grow beyond `kibibytes`: to write more is an error, as of a disk.
+    fn start_cramped(place: &Workplace, config: &std::path::Path, kibibytes: usize) -> Self {
+        let relay = place.command(&["--config", &config.to_string_lossy(), "relay"]);
+        // In units of 512 octets; the signal that goes with it is ignored, and so by what is called.
+        let script = "trap '' XFSZ; ulimit -f $1; shift; exec \"$@\"";
+        let mut shell = std::process::Command::new("sh");
+        shell
+            .args(["-c", script, "sh", &(2 * kibibytes).to_string()])
+            .arg(relay.get_program())
+            .args(relay.get_args())
+            .current_dir(place.path())
+            .env_clear()
+            .envs(
+                relay
+                    .get_envs()
+                    .filter_map(|(name, value)| Some((name, value?))),
+            )
+            .stdin(Stdio::null());
+        Self::started(shell)
+    }
+
+    fn started(mut command: std::process::Command) -> Self {
+        let mut child = command.stderr(Stdio::piped()).spawn().unwrap();
         let mut stderr = BufReader::new(child.stderr.take().unwrap());
         let line = line_with(&mut stderr, "listens on ");
         let (_, rest) = line.split_once("listens on ").unwrap();
@@ -76,6 +98,10 @@ impl Relay {
 
     /// Sends a message; the last reply.
     fn send(&self, to: &str) -> String {
+        self.send_body(to, "Hello")
+    }
+
+    fn send_body(&self, to: &str, body: &str) -> String {
         let mut stream = TcpStream::connect(&self.mail).unwrap();
         let mut replies = BufReader::new(stream.try_clone().unwrap());
         let mut reply = || {
@@ -93,7 +119,7 @@ impl Relay {
             write!(stream, "{command}\r\n").unwrap();
             reply();
         }
-        write!(stream, "Subject: hello\r\n\r\nHello\r\n.\r\n").unwrap();
+        write!(stream, "Subject: hello\r\n\r\n{body}\r\n.\r\n").unwrap();
         reply()
     }
 }
@@ -488,4 +514,47 @@ fn a_store_of_a_newer_version_is_refused_by_every_command() {
     let run = place.run(&["--config", &file, "queue", "list"]);
     assert_eq!(run.code, 0, "{}", run.stderr);
     assert!(run.stdout.contains("elsinore.example"), "{}", run.stdout);
+}
+
+/// A store that fails under a running relay: nothing more is acknowledged, the relay says why and ends,
+/// and the next one has everything that was.
+#[test]
+fn a_relay_whose_store_fails_ends_and_the_next_one_has_it_all() {
+    let place = Workplace::new();
+    std::fs::write(place.path().join("token"), "0123456789abcdef\n").unwrap();
+    let file = config(&place, "", FREE);
+    let mut relay = Relay::start_cramped(&place, &file, 400);
+    let mut kept = 0;
+    let body = vec!["x".repeat(70); 64].join("\r\n");
+    let refused = loop {
+        let reply = relay.send_body("hamlet@elsinore.example", &body);
+        if !reply.starts_with("250") {
+            break reply;
+        }
+        kept += 1;
+        assert!(kept < 200, "the store does not fail");
+    };
+    assert!(kept > 3, "{kept}");
+    assert!(refused.starts_with("451"), "{refused}");
+    let end = std::time::Instant::now() + std::time::Duration::from_secs(90);
+    let status = loop {
+        if let Some(status) = relay.child.try_wait().unwrap() {
+            break status;
+        }
+        assert!(std::time::Instant::now() < end, "it goes on");
+        std::thread::sleep(std::time::Duration::from_millis(50));
+    };
+    assert_eq!(status.code(), Some(74));
+    let mut said = String::new();
+    relay.stderr.read_to_string(&mut said).unwrap();
+    let last = said.lines().last().unwrap_or_default();
+    assert_eq!(last.matches("the store has failed").count(), 1, "{said}");
+    let relay = Relay::start(&place, &file);
+    let file = file.to_string_lossy().into_owned();
+    let run = place.run(&["--config", &file, "--format", "json", "queue", "stats"]);
+    assert_eq!(run.code, 0, "{}", run.stderr);
+    let stats: serde_json::Value = serde_json::from_str(&run.stdout).unwrap();
+    let found = stats["messages"].as_u64().unwrap();
+    assert!(found >= kept, "{found} of {kept}");
+    assert!(relay.send("ophelia@elsinore.example").starts_with("250"));
 }
