@@ -234,8 +234,10 @@ async fn look(folder: &Path) -> Result<(), Fault> {
 fn message(nth: usize, octets: usize, destinations: usize, due: Moment) -> NewMessage {
     // A few destinations get most of the mail.
     let destination = format!("d{:04}.example", (nth * nth) % destinations);
+    // As they come in: two names of one moment may be the same once in 2^36.
+    let came = NOW.plus(Duration::from_micros(u64::try_from(nth).unwrap_or(0) * 100));
     NewMessage {
-        id: MessageId::draw(NOW),
+        id: MessageId::draw(came),
         arrived: NOW,
         envelope: Envelope {
             reverse_path: "horatio@example.org".to_owned(),
