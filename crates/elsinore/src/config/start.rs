@@ -2,6 +2,7 @@
 //! keys it takes on SIGHUP.
 
 use super::Settings;
+use super::relay::StorePlace;
 use super::shown::{Lines, Row, rows};
 use crate::cli::GlobalArguments;
 
@@ -11,10 +12,7 @@ pub(crate) fn is_read_at_start(section: &str, key: &str) -> bool {
         // The resolver with its cache and what it learnt, and the looks at our own DNS.
         "dns" | "doctor" | "lab" => true,
         "" => key == "state_dir",
-        "relay" => matches!(
-            key,
-            "socket" | "socket_mode" | "store" | "postgres" | "postgres_file"
-        ),
+        "relay" => matches!(key, "socket" | "socket_mode" | "store") || key.starts_with("postgres"),
         "relay.admin" => key == "listen",
         _ => false,
     }
@@ -29,9 +27,9 @@ pub(crate) fn waiting(began: &Settings, now: &Settings) -> Vec<String> {
         .map(|(_, is)| is.name())
         .collect();
     // What is hidden looks the same.
-    let store = ["relay.store", "relay.postgres", "relay.postgres_file"];
-    if began.relay.store != now.relay.store
-        && !waiting.iter().any(|key| store.contains(&key.as_str()))
+    if let (Some(StorePlace::Postgres(was)), Some(StorePlace::Postgres(is))) =
+        (&began.relay.store, &now.relay.store)
+        && was.connection != is.connection
     {
         waiting.push("relay.postgres".to_owned());
     }
@@ -89,6 +87,22 @@ mod tests {
                 "[relay]\npostgres = \"host=db password=one\"\n",
                 "[relay]\npostgres = \"host=db password=two\"\n",
                 &["relay.postgres"],
+            ),
+            (
+                "[relay]\npostgres = \"host=db password=one\"\n",
+                "[relay]\npostgres = \"host=db password=two\"\npostgres_schema = \"mail\"\n",
+                &["relay.postgres_schema", "relay.postgres"],
+            ),
+            (
+                "[relay]\npostgres = \"host=db\"\n",
+                "[relay]\n",
+                &[
+                    "relay.store",
+                    "relay.postgres",
+                    "relay.postgres_schema",
+                    "relay.postgres_pool",
+                    "relay.postgres_ca",
+                ],
             ),
         ] {
             assert_eq!(
