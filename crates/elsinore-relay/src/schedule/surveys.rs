@@ -13,9 +13,12 @@ const MANY: usize = 1024;
 /// The survey of one message, once somebody has made it. Whoever works on the message holds it.
 pub(super) type Shared = Arc<OnceCell<Arc<Survey>>>;
 
+/// Those that somebody may hold.
+type Known = HashMap<MessageId, Weak<OnceCell<Arc<Survey>>>>;
+
 /// The surveys of all messages under way. None is kept beyond that.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Surveys(Arc<Mutex<HashMap<MessageId, Weak<OnceCell<Arc<Survey>>>>>>);
+pub(super) struct Surveys(Arc<Mutex<Known>>);
 
 impl Surveys {
     /// That of `message`, still to be made where nobody has.

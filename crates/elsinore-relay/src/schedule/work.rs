@@ -65,7 +65,8 @@ impl Courier for Sender {
     }
 
     fn connections(&self) -> ConnectionCounters {
-        Sender::connections(self)
+        // The sender's own, not this one.
+        Self::connections(self)
     }
 
     fn keep_policies_fresh<'a>(
