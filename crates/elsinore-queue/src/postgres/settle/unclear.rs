@@ -12,16 +12,19 @@ use tokio_postgres::error::SqlState;
 /// Settlements remembered at most; of more, the answers are those of a lease that was lost.
 const REMEMBERED: usize = 20_000;
 
-/// The transaction that is about to be committed, and what is to be answered when it is.
+/// The number of a transaction, and what is to be answered when it is committed.
+type Asked = (i64, Vec<Settled>);
+
+/// The transaction that is about to be committed.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Commit(Arc<Mutex<Option<(i64, Vec<Settled>)>>>);
+pub(super) struct Commit(Arc<Mutex<Option<Asked>>>);
 
 impl Commit {
     pub(super) fn is_asked_for(&self, transaction: i64, answers: Vec<Settled>) {
         *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some((transaction, answers));
     }
 
-    pub(super) fn take(&self) -> Option<(i64, Vec<Settled>)> {
+    pub(super) fn take(&self) -> Option<Asked> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).take()
     }
 }
