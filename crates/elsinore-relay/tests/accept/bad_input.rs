@@ -1,6 +1,7 @@
 //! What bad input gets, as data: dialogues over a real socket, in `bad_input.txt`.
 //!
-//! A dialogue begins with `# title`, then perhaps `: options` (`size=`, `line=`, `tls`, `full`). The
+//! A dialogue begins with `# title`, then perhaps `: options` (`size=`, `line=`, `tls`, `full`,
+//! `refuse8`: undeclared octets above 127 are refused). The
 //! client says EHLO first. `> text` is written, `| text` together with the line before; CRLF is added
 //! unless it ends in `\c`, Rust's escapes are understood, `~N*text~` is a repetition. `< reply` is what
 //! must come, up to a `...` where it has one; `~ N reply` comes so many times. `hang up` ends the
@@ -11,6 +12,7 @@
 
 use crate::house::{Client, House, PATIENCE, certificate, settings};
 use crate::store::Mood;
+use elsinore_relay::accept::UndeclaredEightBit;
 use std::path::Path;
 use tokio::io::AsyncWriteExt as _;
 use tokio::net::TcpStream;
@@ -66,6 +68,7 @@ async fn open(options: &str, folder: &Path) -> House {
             ("size", value) => settings.limits.message_octets = value.parse().unwrap(),
             ("line", value) => settings.limits.line_octets = value.parse().unwrap(),
             ("tls", _) => settings.tls = Some(certificate(folder, "relay.example")),
+            ("refuse8", _) => settings.undeclared_eight_bit = UndeclaredEightBit::Refused,
             ("full", _) => mood = Mood::Full,
             (other, _) => panic!("option {other}"),
         }
