@@ -33,18 +33,23 @@ impl Writer {
             return Err(self.shared.why_not());
         }
         let mut leased = Vec::new();
+        let served = self.serve(claim, &mut leased);
+        if served.is_err() {
+            // Nobody hears of them: they are free again at once.
+            let mut desk = self.shared.desk();
+            for leased in leased.drain(..) {
+                desk.end(leased.lease.job.0, true);
+            }
+        }
+        served.map(|()| leased)
+    }
+
+    fn serve(&mut self, claim: &Claim, leased: &mut Vec<Leased>) -> Result<(), StoreError> {
         let until = Instant::now() + claim.lease_for;
         let mut damaged = Vec::new();
         for (destination, at_most) in &claim.from {
-            self.claim_from(
-                claim,
-                destination,
-                *at_most,
-                until,
-                &mut leased,
-                &mut damaged,
-            )
-            .map_err(|error| fault(&error))?;
+            self.claim_from(claim, destination, *at_most, until, leased, &mut damaged)
+                .map_err(|error| fault(&error))?;
         }
         for (job, destination, why) in damaged {
             let why = unreadable(&why);
@@ -56,12 +61,12 @@ impl Writer {
                     self.lazy_since.get_or_insert_with(Instant::now);
                     self.shared.complaints.held(job, &destination, &why);
                 }
-                // Another time: nobody gets it before it can be read.
-                Err(StoreError::Full(_)) => {}
-                Err(error) => return Err(error),
+                Err(error @ StoreError::Failed(_)) => return Err(error),
+                // Another time: nobody gets it before it can be read, and the others go on.
+                Err(_) => {}
             }
         }
-        Ok(leased)
+        Ok(())
     }
 
     fn claim_from(

@@ -6,6 +6,7 @@
 //! sent twice), attempts and holds since the record was written, and what could not be read of the other
 //! records (policies, counts).
 
+use super::afresh::write_afresh;
 use super::index::{Index, check_version, fault, job_number, number, place, text};
 use super::replay::{replay, set_aside};
 use super::room::{lock, of_folder};
@@ -431,6 +432,10 @@ fn rebuild(
     }
     if let Some((last, _)) = files.iter().rev().find(|(_, single)| !**single) {
         let path = shared_path(segments, *last);
+        // Whether its end was ever synced is not known.
+        write_afresh(&path, 0)
+            .and_then(|()| File::open(segments)?.sync_all())
+            .map_err(|error| of_folder(&path, &error))?;
         let length = path.metadata().map_err(|error| of_folder(&path, &error))?;
         reach.segment = *last;
         reach.octets = length.len();

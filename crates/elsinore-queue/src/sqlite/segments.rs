@@ -8,6 +8,7 @@ use super::segment::{
 };
 use crate::content::Content;
 use crate::error::StoreError;
+use rustix::io::Errno;
 use std::collections::{BTreeMap, HashMap};
 use std::fs::{File, OpenOptions};
 use std::io::{self, Read as _, Seek as _, Write as _};
@@ -30,11 +31,20 @@ pub(super) enum Fault {
 }
 
 impl Fault {
-    /// What an error of a write, not of an fsync, means.
+    /// What an error of a write, not of an fsync, means. That the system is out of something for the
+    /// moment is as good as a full disk: the batch is taken back.
     pub(super) fn of_write(what: &Path, error: &io::Error) -> Self {
         let text = format!("{}: {error}", what.display());
         match error.kind() {
-            io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => Self::Full(text),
+            io::ErrorKind::StorageFull
+            | io::ErrorKind::QuotaExceeded
+            | io::ErrorKind::OutOfMemory
+            | io::ErrorKind::Interrupted => Self::Full(text),
+            _ if Errno::from_io_error(error)
+                .is_some_and(|errno| matches!(errno, Errno::MFILE | Errno::NFILE)) =>
+            {
+                Self::Full(text)
+            }
             _ => Self::Failed(text),
         }
     }

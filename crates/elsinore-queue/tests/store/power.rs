@@ -157,14 +157,28 @@ impl Volume {
         if !is_full {
             return std::fs::remove_file(ballast).expect("removed");
         }
-        let trimmed = Command::new("fstrim").arg(&self.mount).status();
-        assert!(trimmed.is_ok_and(|status| status.success()), "fstrim");
+        let trimmed = Command::new("fstrim").arg(&self.mount).output();
+        let trimmed = trimmed.expect("fstrim");
+        assert!(trimmed.status.success(), "{trimmed:?}");
         crate::full::fill(&ballast);
     }
 
     /// Takes it off, has it checked, and mounts it again, so that what is in the kernel's memory alone
     /// is forgotten.
     pub(crate) fn again(&self) {
+        // The kernel may tell the next mount of the device's old errors, once.
+        for _ in 0..5 {
+            self.mount_again();
+            let canary = self.mount.join("canary");
+            let written = std::fs::File::create(&canary).and_then(|file| file.sync_all());
+            if written.is_ok() && std::fs::remove_file(canary).is_ok() {
+                return;
+            }
+        }
+        panic!("cannot be written any more");
+    }
+
+    fn mount_again(&self) {
         assert!(self.unmount(), "still in use");
         // Which blocks are free may be among what was not written.
         let checked = Command::new("e2fsck")
