@@ -2,7 +2,8 @@
 # Boots a real systemd over a copy of this machine's root and lets it run a script as its only service.
 # Nothing of the machine is changed: what is written goes into memory, and is gone at the end.
 #
-#   unshare --mount --propagation private sh boot.sh FOLDER PACKAGE SCRIPT
+#   unshare --mount --propagation private --pid --fork --kill-child --mount-proc \
+#       sh boot.sh FOLDER PACKAGE SCRIPT
 #
 # FOLDER is empty; what the script printed is FOLDER/out.log in the end. The exit code is the script's,
 # or 77 when this machine boots no container.
@@ -17,7 +18,7 @@ mount -t overlay -o "lowerdir=/,upperdir=$folder/upper,workdir=$folder/work" ove
 root=$folder/root
 # Whatever the machine has enabled is not started: nothing asks for multi-user.target.
 boot() {
-    timeout "$1" systemd-nspawn --directory="$root" --boot --register=no --keep-unit \
+    timeout -k 30 "$1" systemd-nspawn --directory="$root" --boot --register=no --keep-unit \
         --private-network --link-journal=no --machine=elsinore-units --console=pipe --quiet \
         -- systemd.unit=elsinore-units.service </dev/null >"$root/console.log" 2>&1
 }

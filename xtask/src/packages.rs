@@ -1,7 +1,7 @@
 //! The Debian packages that tests run against: software that is not ours. Installed only when
 //! missing, without questions, and without starting any daemon.
 
-use crate::step::{command, left_out};
+use crate::step::{command, left_out, skipped};
 use anyhow::{Context, Result, bail};
 use std::path::Path;
 use std::process::Command;
@@ -56,18 +56,24 @@ pub(crate) fn install_missing() -> Result<()> {
     unpack()
 }
 
-/// Puts what belongs to [`UNPACKED`] into `target/tools/exim`.
+/// Puts what belongs to [`UNPACKED`] into `target/tools/exim`, whole or not at all.
 fn unpack() -> Result<()> {
-    let folder = crate::root().join("target/tools/exim");
+    const WHAT: &str = "Exim";
+    let tools = crate::root().join("target/tools");
+    let folder = tools.join("exim");
     if folder.join("usr/sbin/exim4").exists() {
         return Ok(());
     }
     if !crate::step::exists("dpkg-deb", "--version") {
-        left_out("Exim", "not a Debian system");
-        return Ok(());
+        return skipped(WHAT, "not a Debian system");
     }
     eprintln!("xtask: fetching {}", UNPACKED.join(" "));
-    let packages = crate::root().join("target/tools/exim-packages");
+    let (packages, begun) = (tools.join("exim-packages"), tools.join("exim.new"));
+    for left in [&packages, &begun, &folder] {
+        if left.exists() {
+            std::fs::remove_dir_all(left).with_context(|| left.display().to_string())?;
+        }
+    }
     std::fs::create_dir_all(&packages).context("target/tools")?;
     let download = || {
         let mut apt = Command::new("apt-get");
@@ -75,17 +81,16 @@ fn unpack() -> Result<()> {
         let status = apt.stdout(std::process::Stdio::null()).status();
         status.is_ok_and(|status| status.success())
     };
-    if !download() {
-        // The lists of this machine may be old, or not there yet.
-        apt(am_root()?, &["update", "-qq"])?;
-        if !download() {
-            bail!("apt-get download {} failed", UNPACKED.join(" "));
-        }
+    // The lists of this machine may be old, or not there yet.
+    let fetched = download() || (apt(am_root()?, &["update", "-qq"]).is_ok() && download());
+    if !fetched {
+        return skipped(WHAT, "apt-get download cannot fetch it");
     }
     for package in std::fs::read_dir(&packages).context("target/tools")? {
         let package = package?.path();
-        command(Command::new("dpkg-deb").arg("-x").args([&package, &folder]))?;
+        command(Command::new("dpkg-deb").arg("-x").args([&package, &begun]))?;
     }
+    std::fs::rename(&begun, &folder).context("target/tools/exim")?;
     std::fs::remove_dir_all(&packages).context("target/tools")
 }
 
