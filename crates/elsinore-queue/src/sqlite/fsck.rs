@@ -503,7 +503,7 @@ fn save_records(database: &Path, index: &Index) -> u64 {
     let mut saved = 0;
     for (from, into) in [
         (
-            "SELECT kind, key, value FROM record",
+            "SELECT kind, key, value FROM record WHERE kind <> ''",
             "INSERT OR IGNORE INTO record VALUES (?1, ?2, ?3)",
         ),
         (

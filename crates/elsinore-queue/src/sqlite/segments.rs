@@ -403,6 +403,13 @@ impl Segments {
                 .map_err(|error| Fault::Failed(format!("{}: {error}", path.display())))?;
         }
         if let Some(current) = self.current.take() {
+            if current.before == SEGMENT_HEADER as u64 {
+                // The batch has made it, and nothing in it was ever kept.
+                self.live.remove(&current.number);
+                return std::fs::remove_file(&current.path).map_err(|error| {
+                    Fault::Failed(format!("{}: {error}", current.path.display()))
+                });
+            }
             current
                 .file
                 .set_len(current.before)

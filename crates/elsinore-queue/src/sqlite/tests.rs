@@ -162,3 +162,17 @@ fn statements_are_prepared_once() {
         assert!(rows.next().expect("runs").is_none());
     }
 }
+
+/// What syncs the index is a commit that writes: one of nothing new is none.
+#[test]
+fn a_barrier_writes_to_the_log() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let index = index::Index::open(&folder.path().join("index.sqlite")).expect("opens");
+    let log = folder.path().join("index.sqlite-wal");
+    let length = || log.metadata().expect("a log").len();
+    for _ in 0..5 {
+        let before = length();
+        index.barrier().expect("synced");
+        assert!(length() > before);
+    }
+}

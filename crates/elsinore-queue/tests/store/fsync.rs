@@ -11,6 +11,7 @@ use crate::power::Volume;
 use elsinore_queue::error::StoreError;
 use std::collections::BTreeSet;
 use std::path::Path;
+use std::sync::{Mutex, PoisonError};
 
 /// Which files lie where fsync fails.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -38,6 +39,9 @@ fn lay_out(failing: Failing, volume: &Path, elsewhere: &Path) -> std::path::Path
 /// Rounds in one store: under load the volume beneath fills up, and the store is opened again, at once
 /// or after the file system was mounted anew.
 fn fails_again_and_again(failing: Failing) {
+    // One after the other: errors of a loop device are told to whoever has it next.
+    static TURN: Mutex<()> = Mutex::new(());
+    let _turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
     let Some(volume) = Volume::thin(128) else {
         return;
     };

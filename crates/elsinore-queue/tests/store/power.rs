@@ -167,7 +167,7 @@ impl Volume {
     /// is forgotten.
     pub(crate) fn again(&self) {
         // The kernel may tell the next mount of the device's old errors, once.
-        for _ in 0..5 {
+        for _ in 0..10 {
             self.mount_again();
             let canary = self.mount.join("canary");
             let written = std::fs::File::create(&canary).and_then(|file| file.sync_all());
