@@ -215,7 +215,10 @@ impl Volume {
 
 impl Drop for Volume {
     fn drop(&mut self) {
-        self.unmount();
+        if !self.unmount() {
+            // The loop device above is let go of a moment later: off as soon as that is done.
+            let _off = Command::new("umount").arg("-l").arg(&self.mount).status();
+        }
     }
 }
 
