@@ -245,7 +245,8 @@ fn a_relay_is_asked_changed_reloaded_and_stopped() {
     assert!(relay.send("dora@three.example").starts_with("250 "));
 
     // Another address is listened on, the one before no longer; what waits is said, each time.
-    let other = TcpListener::bind("127.0.0.1:0").unwrap();
+    // No other test binds this address: when it is freed, it stays free.
+    let other = TcpListener::bind("127.0.0.2:0").unwrap();
     let taken = other.local_addr().unwrap();
     let moved = format!("name = \"other.example\"\nlisten = [\"{taken}\"]\n[relay.admin]\n");
     config(&place, "", &moved);
@@ -275,6 +276,19 @@ fn a_relay_is_asked_changed_reloaded_and_stopped() {
         assert!(begun.elapsed().as_secs() < 60, "{before} is open");
         std::thread::yield_now();
     }
+
+    // All addresses of the machine cannot be bound beside one of them.
+    let all = format!("0.0.0.0:{}", taken.port());
+    config(
+        &place,
+        "",
+        &format!("listen = [\"{all}\"]\n[relay.admin]\n"),
+    );
+    relay.signal("HUP");
+    let line = line_with(&mut relay.stderr, "not taken");
+    let why = format!("cannot listen on {all} while this relay listens on {taken}: stop it first");
+    assert!(line.contains(&why), "{line}");
+    assert!(relay.send("dora@three.example").starts_with("250 "));
 
     relay.signal("TERM");
     let mut last = String::new();

@@ -34,6 +34,7 @@ use elsinore_relay::service::{self, Inherited, Pulse, Signals, Stage, Wish};
 use elsinore_tlsrpt::dispatch::Reporter;
 use elsinore_tlsrpt::ledger::Ledger;
 use elsinore_tlsrpt::score::Score;
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -62,7 +63,7 @@ pub(super) async fn run(
     let mut signals = Signals::new().context("signals")?;
     let prepared = prepare(&settings).await?;
     let relay = Running::start(&settings, prepared, log).await?;
-    let summary = relay.summary.clone();
+    let mut summary = relay.summary(&settings);
     log.say(Severity::Info, "relay", summary.clone());
     service::tell(Stage::Ready, &summary);
     let mut current = settings;
@@ -76,6 +77,7 @@ pub(super) async fn run(
                     // systemctl reload says nothing of a refusal.
                     match relay.reload(global, log).await {
                         Some(settings) => {
+                            summary = relay.summary(&settings);
                             current = settings;
                             service::tell(Stage::Ready, &summary);
                         }
@@ -134,7 +136,8 @@ struct Running {
     courier: watch::Sender<Arc<dyn Courier>>,
     guard: watch::Sender<Guard>,
     owner_socket: Option<PathBuf>,
-    summary: String,
+    /// Where it is administered by TCP.
+    admin_places: Vec<SocketAddr>,
 }
 
 /// What a sender is made of beside its settings.
@@ -241,7 +244,10 @@ impl Running {
             guard: guards,
             counted: Arc::default(),
         };
-        let summary = summary(&places.addresses(), settings, &sockets.admin);
+        let admin_places = sockets.admin.tcp.iter();
+        let admin_places = admin_places
+            .filter_map(|door| door.local_addr().ok())
+            .collect();
         let serving = tokio::spawn(sockets.admin.serve(admin.router(), admin_stopped));
         let delivering = tokio::spawn(delivering.run(stopped.clone()));
         let accepting = {
@@ -288,7 +294,7 @@ impl Running {
             courier,
             guard,
             owner_socket: settings.relay.admin.socket.clone(),
-            summary,
+            admin_places,
         };
         relay.start_reports(settings, reporter);
         Ok(relay)
@@ -309,6 +315,11 @@ impl Running {
         if let Some(before) = std::mem::replace(&mut self.reports, reports) {
             tokio::spawn(before.end(LAST_WORDS));
         }
+    }
+
+    /// What it is and where it listens, under `settings`.
+    fn summary(&self, settings: &Settings) -> String {
+        summary(&self.places.addresses(), settings, &self.admin_places)
     }
 
     /// Takes the new configuration, if all of it is good; `None` when the old one holds.
@@ -357,10 +368,14 @@ impl Running {
         self.notice.send_replace(prepared.notice);
         self.guard.send_replace(prepared.guard);
         let waiting = waiting(&self.began, &settings);
-        let said = match waiting.is_empty() {
-            true => "taken".to_owned(),
-            false => format!("taken; from the next start on: {}", waiting.join(", ")),
-        };
+        let mut said = "taken".to_owned();
+        if !waiting.is_empty() {
+            said.push_str(&format!("; from the next start on: {}", waiting.join(", ")));
+        }
+        let listen = |settings: &Settings| settings.relay.accept.listen.clone();
+        if self.places.are_handed_in() && listen(&settings) != listen(&self.began) {
+            said.push_str("; relay.listen says nothing here: systemd has bound the sockets");
+        }
         Ok((settings, said))
     }
 

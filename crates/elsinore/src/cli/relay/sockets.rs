@@ -141,12 +141,22 @@ impl Places {
         for place in left {
             let cannot =
                 |error: &dyn std::fmt::Display| Refusal::unavailable(format!("[relay] {error}"));
-            let listener = listen_at(place).map_err(|error| cannot(&error))?;
+            let listener = listen_at(place).map_err(|error| match own(place, &rebind.close) {
+                Some(own) => Refusal::unavailable(format!(
+                    "[relay] cannot listen on {place} while this relay listens on {own}: stop it first"
+                )),
+                None => cannot(&error),
+            })?;
             let at = listener.local_addr().map_err(|error| cannot(&error))?;
             bound.push((place, at));
             rebind.open.push(listener);
         }
         Ok(Change { bound, rebind })
+    }
+
+    /// Whether the addresses of `settings` mean nothing, for systemd has bound the sockets.
+    pub(super) fn are_handed_in(&self) -> bool {
+        self.handed_in.is_some()
     }
 
     /// Makes the change.
@@ -159,8 +169,18 @@ impl Places {
     }
 }
 
-/// One line for whoever starts it.
-pub(super) fn summary(mail: &[SocketAddr], settings: &Settings, admin: &Doors) -> String {
+/// The address in `closing` that keeps the relay from listening at `place`: one of the two stands for
+/// all addresses of the machine, on the same port.
+fn own(place: SocketAddr, closing: &[SocketAddr]) -> Option<SocketAddr> {
+    let mut closing = closing.iter().copied();
+    closing.find(|at| {
+        let is_all = at.ip().is_unspecified() || place.ip().is_unspecified();
+        at.port() == place.port() && is_all
+    })
+}
+
+/// One line for whoever starts it, or asks how it does.
+pub(super) fn summary(mail: &[SocketAddr], settings: &Settings, admin: &[SocketAddr]) -> String {
     let mut places: Vec<String> = mail.iter().map(ToString::to_string).collect();
     if let Some(socket) = &settings.relay.accept.socket {
         places.push(socket.display().to_string());
@@ -171,10 +191,7 @@ pub(super) fn summary(mail: &[SocketAddr], settings: &Settings, admin: &Doors) -
         VERSION,
         places.join(", ")
     );
-    let doors: Vec<String> = (admin.tcp.iter())
-        .filter_map(|door| door.local_addr().ok())
-        .map(|at| at.to_string())
-        .collect();
+    let doors: Vec<String> = admin.iter().map(ToString::to_string).collect();
     if !doors.is_empty() {
         text.push_str(&format!("; admin on {}", doors.join(", ")));
     }
