@@ -78,6 +78,8 @@ pub(crate) enum Patience {
     SilentAtDotAfter(usize),
     /// Nor does it hang up then.
     HangsAtDotAfter(usize),
+    /// It does not answer QUIT, and does not hang up.
+    HangsAtQuit,
 }
 
 /// What a server does.
@@ -290,6 +292,9 @@ async fn play(
             }
         } else if upper.starts_with("QUIT") {
             seen.lock().unwrap().quits += 1;
+            if script.patience == Patience::HangsAtQuit {
+                return std::future::pending().await;
+            }
             "221 bye\r\n".to_owned()
         } else {
             "250 ok\r\n".to_owned()

@@ -167,3 +167,69 @@ async fn called_back_it_ends_at_once_and_every_answer_counts() {
         assert!(took <= Duration::from_secs(63), "{took:?}");
     }
 }
+
+/// A host that was not tried yet may take what the first one refused for good.
+#[tokio::test(start_paused = true)]
+async fn a_refusal_by_one_host_is_not_the_end_when_time_is_over() {
+    let refuses = "554 5.3.2 no service here\r\n";
+    let greets = "220 mx.example ESMTP\r\n";
+    let never = Duration::from_secs(86_400);
+    let soon = Duration::from_secs(1);
+    // What the first host greets with; when the delivery is called back; its time; what then holds.
+    for (greeting, called, time, tls, outcome) in [
+        (
+            refuses,
+            soon,
+            never,
+            TlsWish::AsAnnounced,
+            Outcome::Deferred,
+        ),
+        (
+            refuses,
+            never,
+            soon,
+            TlsWish::AsAnnounced,
+            Outcome::Deferred,
+        ),
+        (
+            refuses,
+            never,
+            never,
+            TlsWish::AsAnnounced,
+            Outcome::Bounced,
+        ),
+        (greets, soon, never, TlsWish::Require, Outcome::Deferred),
+        (greets, never, soon, TlsWish::Require, Outcome::Deferred),
+        (greets, never, never, TlsWish::Require, Outcome::Bounced),
+    ] {
+        let world = World::new();
+        let script = Script {
+            greeting,
+            tls: world.modern(),
+            patience: Patience::HangsAtQuit,
+            ..Script::default()
+        };
+        let tlsa = world.good_tlsa();
+        let mut world = world
+            .mx(&[(10, "mx.example"), (20, "mx2.example")])
+            .host("mx.example", "192.0.2.1", Some(script.clone()))
+            .host("mx2.example", "192.0.2.2", Some(script))
+            .adjust(move |config| config.timeouts.domain = time);
+        // Without TLSA records nothing is owed, and a refusal stands.
+        if tls == TlsWish::Require {
+            for host in ["mx.example", "mx2.example"] {
+                world = world.tlsa(host, vec![tlsa.clone()]);
+            }
+        }
+        let running = world.build();
+        let report = running
+            .send_until(&["a@example"], tls, tokio::time::sleep(called))
+            .await;
+        let told = &report.recipients[0];
+        let found = (told.outcome, told.decided);
+        let case = format!("{greeting:?} {called:?} {time:?}: {:?}", told.reply);
+        assert_eq!(found, (outcome, Decided::NothingLeft), "{case}");
+        let hosts = if outcome == Outcome::Bounced { 2 } else { 1 };
+        assert_eq!(running.connections().len(), hosts, "{case}");
+    }
+}

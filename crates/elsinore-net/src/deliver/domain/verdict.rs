@@ -19,7 +19,10 @@ impl DomainRun<'_> {
                 session: None,
             };
         }
-        if let Some(reply) = self.require_tls_refusal() {
+        // Whoever was called back, or out of time, has not tried everything: the next host might take
+        // the message (RFC 5321 §5.1), so that nobody is told that it cannot be delivered.
+        let is_over = self.is_over();
+        if !is_over && let Some(reply) = self.require_tls_refusal() {
             return Answer {
                 outcome: Outcome::Bounced,
                 reply: Some(reply),
@@ -27,8 +30,8 @@ impl DomainRun<'_> {
             };
         }
         let outcome = match self.course.conclusion() {
-            Conclusion::Bounce => Outcome::Bounced,
-            Conclusion::Defer => Outcome::Deferred,
+            Conclusion::Bounce if !is_over => Outcome::Bounced,
+            Conclusion::Bounce | Conclusion::Defer => Outcome::Deferred,
         };
         match &self.last {
             Some(last) => Answer {
