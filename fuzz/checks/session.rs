@@ -2,8 +2,8 @@
 
 use elsinore_smtp::address::{Mailbox, ReversePath};
 use elsinore_smtp::client::{
-    Action, Afterwards, ClientConfig, ClientSession, Recipient, RecipientResult, RequireTls,
-    SessionOutcome, Task, Transaction, Turn,
+    Action, Afterwards, ClientConfig, ClientSession, HeaderUtf8, Recipient, RecipientResult,
+    RequireTls, SessionOutcome, Task, Transaction, Turn,
 };
 use elsinore_smtp::command::GreetingName;
 use elsinore_smtp::message::{BlindCopies, Completion, Surveyor};
@@ -41,6 +41,7 @@ pub(crate) fn check_smtp_session(octets: &[u8]) {
         reverse_path: sender,
         recipients,
         message: Arc::new(survey),
+        header_utf8: HeaderUtf8::Declared,
         require_tls: RequireTls::No,
         ret: None,
         envelope_id: None,

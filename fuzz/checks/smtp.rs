@@ -3,8 +3,8 @@
 
 use elsinore_smtp::address::{Mailbox, ReversePath};
 use elsinore_smtp::client::{
-    Action, ClientConfig, ClientSession, Outlook, Recipient, RecipientResult, RequireTls, Task,
-    Transaction,
+    Action, ClientConfig, ClientSession, HeaderUtf8, Outlook, Recipient, RecipientResult,
+    RequireTls, Task, Transaction,
 };
 use elsinore_smtp::command::GreetingName;
 use elsinore_smtp::ehlo::Capabilities;
@@ -77,6 +77,7 @@ fn converse(octets: &[u8], size: usize) {
             reverse_path: ReversePath::Null,
             recipients,
             message: Arc::new(survey),
+            header_utf8: HeaderUtf8::Declared,
             require_tls: RequireTls::No,
             ret: None,
             envelope_id: None,

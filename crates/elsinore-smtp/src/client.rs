@@ -36,6 +36,7 @@ mod outcome;
 mod session;
 mod timeouts;
 mod transcript;
+mod transmission;
 
 pub use event::{ConversionReason, Event};
 pub use outcome::{
@@ -171,6 +172,8 @@ pub struct Transaction {
     pub recipients: Vec<Recipient>,
     /// What the survey of the message found.
     pub message: Arc<Survey>,
+    /// Whether UTF-8 in the header was declared.
+    pub header_utf8: HeaderUtf8,
     /// REQUIRETLS.
     pub require_tls: RequireTls,
     /// RET, passed on where the server offers DSN. RET=HDRS under REQUIRETLS in any case
@@ -178,6 +181,24 @@ pub struct Transaction {
     pub ret: Option<Return>,
     /// ENVID, passed on where the server offers DSN.
     pub envelope_id: Option<EnvelopeId>,
+}
+
+/// Whether whoever submitted the message declared that its header may hold UTF-8, by SMTPUTF8 at
+/// MAIL (RFC 6531 §3.4). It matters only where the header does hold UTF-8 and the server does not
+/// offer SMTPUTF8. An address that needs SMTPUTF8 never goes to such a server.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum HeaderUtf8 {
+    /// Declared, or the message is ours: it fails there with status 5.6.9 (RFC 6531 §3.5).
+    Declared,
+    /// Not declared, as by most programs older than SMTPUTF8 and many younger ones. RFC 6531 §3.2
+    /// would have it returned; it goes on as it came ([`Event::UndeclaredHeaderUtf8`]), under
+    /// 8BITMIME, or fails with status 5.6.3 where that is not offered either. Servers that offer
+    /// SMTPUTF8 are told.
+    Undeclared,
+    /// The same, and no server is told: for a program that hands the message to its own relay and
+    /// could not know whether its caller meant to declare anything. The relay then sees it as
+    /// undeclared.
+    Withheld,
 }
 
 /// Whether the message may only travel under REQUIRETLS (RFC 8689).

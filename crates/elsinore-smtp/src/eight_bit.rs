@@ -29,8 +29,8 @@ pub enum Obstacle {
     /// `message/partial` or `message/external-body`, which may not be encoded (RFC 2046 §5.2).
     #[error("a fragment or an external body cannot be encoded")]
     Fragment,
-    /// Octets above 127 in a header (that are not UTF-8, or in the header of a part), or a header
-    /// line of more than 998 octets that cannot be folded.
+    /// Octets above 127 in a header (that are not UTF-8, not declared, or in the header of a part),
+    /// or a header line of more than 998 octets that cannot be folded.
     #[error("a header has octets above 127, or a line over 998 octets that cannot be folded")]
     Header,
     /// Octets above 127 or a long line between the parts of a multipart.

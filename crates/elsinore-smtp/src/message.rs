@@ -84,7 +84,7 @@ pub enum Encoding {
 pub enum HeaderOctets {
     /// ASCII only.
     Ascii,
-    /// UTF-8: the message needs SMTPUTF8 (RFC 6531 §3.5, RFC 6532).
+    /// UTF-8: the message needs SMTPUTF8 (RFC 6531 §3.2, RFC 6532).
     Utf8,
     /// Octets above 127 that are not UTF-8; no standard allows them.
     Undeclared,

@@ -15,7 +15,7 @@ use elsinore_net::resolver::{Mode, Net, ResolverConfig, RootHints, TrustAnchors}
 use elsinore_net::sts::{PolicyCache, StoredPolicy};
 use elsinore_net::tls::webpki::WebPkiRoots;
 use elsinore_smtp::address::{Mailbox, ReversePath};
-use elsinore_smtp::client::Recipient;
+use elsinore_smtp::client::{HeaderUtf8, Recipient};
 use elsinore_smtp::command::GreetingName;
 use elsinore_smtp::message::{BlindCopies, Completion};
 use std::fmt::Display;
@@ -223,6 +223,11 @@ pub(crate) fn letter(
     let envelope = Envelope {
         reverse_path: sender,
         recipients: recipients?,
+        header_utf8: if case.undeclared_utf8 {
+            HeaderUtf8::Undeclared
+        } else {
+            HeaderUtf8::Declared
+        },
         tls: match case.require_tls {
             RequireTlsSpec::Unsaid => TlsWish::AsAnnounced,
             RequireTlsSpec::Required => TlsWish::Require,

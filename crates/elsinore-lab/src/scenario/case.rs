@@ -24,6 +24,10 @@ pub struct Case {
     /// Whether the sender demands or waives TLS (RFC 8689).
     #[serde(default)]
     pub require_tls: RequireTlsSpec,
+    /// Whether the message was submitted without SMTPUTF8 whatever its header holds. `elsinore send`
+    /// has no submitter, so such a case is not sent with it.
+    #[serde(default)]
+    pub undeclared_utf8: bool,
     /// Settings that differ from the default.
     #[serde(default)]
     pub settings: CaseSettings,

@@ -2,7 +2,7 @@
 
 use super::recall::Recall;
 use elsinore_smtp::address::ReversePath;
-use elsinore_smtp::client::Recipient;
+use elsinore_smtp::client::{HeaderUtf8, Recipient};
 use elsinore_smtp::command::{EnvelopeId, Return};
 use elsinore_smtp::message::{Completion, MessageError, Survey, Surveyor};
 use std::fmt;
@@ -84,6 +84,8 @@ pub struct Envelope {
     pub reverse_path: ReversePath,
     /// The recipients, with their DSN parameters.
     pub recipients: Vec<Recipient>,
+    /// Whether UTF-8 in the header was declared when the message was submitted (RFC 6531 §3.4).
+    pub header_utf8: HeaderUtf8,
     /// What the sender asks of TLS.
     pub tls: TlsWish,
     /// RET (RFC 3461 §4.3).

@@ -15,7 +15,7 @@ use elsinore_net::deliver::{
 use elsinore_net::dialer::{ByteStream, Datagrams, Dialer};
 use elsinore_net::tls::webpki::WebPkiRoots;
 use elsinore_smtp::address::{Mailbox, ReversePath};
-use elsinore_smtp::client::Recipient;
+use elsinore_smtp::client::{HeaderUtf8, Recipient};
 use elsinore_smtp::command::GreetingName;
 use elsinore_smtp::message::{BlindCopies, Completion};
 use futures_util::future::BoxFuture;
@@ -506,6 +506,7 @@ impl Running {
                 .iter()
                 .map(|text| Recipient::new(Mailbox::parse(text).unwrap()))
                 .collect(),
+            header_utf8: HeaderUtf8::Declared,
             tls,
             ret: None,
             envelope_id: None,

@@ -14,7 +14,7 @@ use elsinore_queue::job::Leased;
 use elsinore_queue::message;
 use elsinore_queue::store::QueueStore;
 use elsinore_smtp::address::{Mailbox, ReversePath};
-use elsinore_smtp::client::Recipient;
+use elsinore_smtp::client::{HeaderUtf8, Recipient};
 use elsinore_smtp::command::{
     EnvelopeId, GreetingName, Notify, OriginalRecipient, RcptParameters, Return,
 };
@@ -213,6 +213,11 @@ fn envelope(job: &Leased) -> (Envelope, Vec<Option<RecipientReport>>) {
     let envelope = Envelope {
         reverse_path,
         recipients,
+        header_utf8: if kept.smtp_utf8 {
+            HeaderUtf8::Declared
+        } else {
+            HeaderUtf8::Undeclared
+        },
         tls: match kept.tls {
             message::TlsWish::Unspecified => TlsWish::AsAnnounced,
             message::TlsWish::Required => TlsWish::Require,

@@ -1,6 +1,7 @@
 //! Submits a letter over a unix socket.
 
 use elsinore_lab::run::Letter;
+use elsinore_smtp::client::HeaderUtf8;
 use std::collections::BTreeSet;
 use std::io::Read as _;
 use std::path::Path;
@@ -39,7 +40,9 @@ pub(crate) async fn submit(socket: &Path, letter: &Letter) -> Result<BTreeSet<St
         .split(|octet| *octet == b'\r')
         .take_while(|line| line.len() > 1);
     let utf8 = envelope.reverse_path.to_string() + &addresses.collect::<String>();
-    if !utf8.is_ascii() || header.into_iter().any(|line| !line.is_ascii()) {
+    let declares = envelope.header_utf8 == HeaderUtf8::Declared
+        && header.into_iter().any(|line| !line.is_ascii());
+    if !utf8.is_ascii() || declares {
         mail.push_str(" SMTPUTF8");
     }
     say(&mut session, format!("{mail}\r\n").as_bytes()).await?;

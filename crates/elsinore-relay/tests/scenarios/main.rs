@@ -22,6 +22,7 @@ use elsinore_relay::event::{Event, Journal};
 use elsinore_relay::notice::NoticeSettings;
 use elsinore_relay::relay::{Relay, RelayParts};
 use elsinore_relay::schedule::{Courier, ScheduleSettings};
+use elsinore_smtp::client::HeaderUtf8;
 use elsinore_smtp::command::GreetingName;
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -217,7 +218,7 @@ async fn enqueue(store: &dyn QueueStore, letter: &Letter) -> Result<BTreeSet<Str
                 TlsWish::NotRequired => message::TlsWish::Optional,
                 TlsWish::AsAnnounced => message::TlsWish::Unspecified,
             },
-            smtp_utf8: false,
+            smtp_utf8: letter.envelope.header_utf8 == HeaderUtf8::Declared,
             origin: "local".to_owned(),
         },
         jobs,

@@ -2,10 +2,10 @@
 
 use super::Action;
 use super::awaited::Awaited;
-use super::envelope::{Framing, Transmission};
 use super::outcome::{Cause, Failure, Outlook, RecipientResult, Scope};
 use super::session::{ClientSession, Step};
 use super::timeouts::Phase;
+use super::transmission::{Framing, Transmission};
 use crate::command::{Chunk, Command};
 use crate::framing::DotStuffing;
 use crate::message::{MessageError, Outflow, Survey};

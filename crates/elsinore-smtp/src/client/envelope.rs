@@ -2,16 +2,16 @@
 
 use super::awaited::Awaited;
 use super::content::Content;
-use super::event::{ConversionReason, Event};
-use super::outcome::{Cause, Failure, Outlook, RecipientResult, Scope, Utf8Need};
+use super::event::Event;
+use super::outcome::{Failure, Outlook, RecipientResult, Scope, Utf8Need};
 use super::session::{ClientSession, Step};
 use super::timeouts::Phase;
+use super::transmission::{Framing, Transmission, utf8_failure};
 use super::{Recipient, RequireTls, Transaction, Use};
-use crate::command::{Body, Command, MailParameters, RcptParameters, Return};
-use crate::ehlo::{Capabilities, SizeLimit};
-use crate::message::{Encoding, HeaderOctets, Survey};
+use crate::command::{Command, MailParameters, RcptParameters, Return};
+use crate::ehlo::Capabilities;
 use crate::reply::Reply;
-use crate::status::{EnhancedStatus, StatusClass};
+use crate::status::StatusClass;
 
 /// Commands in one flight. Their replies, of 512 octets at most each, and the commands
 /// themselves fit the buffers of both sides, so that neither blocks the other
@@ -46,23 +46,6 @@ enum DataStart {
     Said,
     GoAhead,
     Refused,
-}
-
-/// How the message will travel to this server.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Transmission {
-    pub(super) framing: Framing,
-    pub(super) encoding: Encoding,
-    body: Body,
-    smtp_utf8: bool,
-    require_tls: bool,
-}
-
-/// DATA or BDAT.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Framing {
-    Data,
-    Bdat,
 }
 
 impl Envelope {
@@ -221,148 +204,6 @@ impl ClientSession {
                 self.settle(index, RecipientResult::Failed(failure));
             }
         }
-    }
-
-    fn choose_transmission(
-        &mut self,
-        transaction: &Transaction,
-        offered: &Capabilities,
-        batch: &[usize],
-    ) -> Result<Transmission, Box<Failure>> {
-        let require_tls = self.check_require_tls(transaction, offered)?;
-        let survey: &Survey = &transaction.message;
-        let header_utf8 = survey.header_octets() == HeaderOctets::Utf8;
-        if !offered.smtp_utf8 {
-            if transaction.reverse_path.needs_smtp_utf8() {
-                return Err(Box::new(utf8_failure(Utf8Need::Sender)));
-            }
-            if header_utf8 {
-                return Err(Box::new(utf8_failure(Utf8Need::Header)));
-            }
-        }
-        let smtp_utf8 = header_utf8
-            || transaction.reverse_path.needs_smtp_utf8()
-            || batch
-                .iter()
-                .filter_map(|index| transaction.recipients.get(*index))
-                .any(|recipient| recipient.mailbox.needs_smtp_utf8());
-        let chunking = offered.chunking && self.config.chunking == Use::WhenOffered;
-        let (framing, encoding, body) = self.choose_body(survey, offered, chunking)?;
-        if let Some(limit @ SizeLimit::Octets(octets)) = offered.size
-            && !limit.admits(survey.octets(encoding))
-        {
-            return Err(Box::new(Failure {
-                outlook: Outlook::Permanent,
-                scope: Scope::Message,
-                phase: Phase::Mail,
-                cause: Cause::TooLarge {
-                    octets: survey.octets(encoding),
-                    limit: octets,
-                },
-                status: EnhancedStatus::permanent(3, 4),
-                reply: None,
-            }));
-        }
-        Ok(Transmission {
-            framing,
-            encoding,
-            body,
-            smtp_utf8,
-            require_tls,
-        })
-    }
-
-    /// Unchanged if the server can take it, else converted, else not at all.
-    fn choose_body(
-        &mut self,
-        survey: &Survey,
-        offered: &Capabilities,
-        chunking: bool,
-    ) -> Result<(Framing, Encoding, Body), Box<Failure>> {
-        let framing = if chunking {
-            Framing::Bdat
-        } else {
-            Framing::Data
-        };
-        let eight_bit = survey.has_eight_bit();
-        let long_lines = survey.has_long_lines();
-        if survey.header_octets() == HeaderOctets::Undeclared && offered.eight_bit_mime {
-            self.note(Event::UndeclaredHeaderOctets);
-        }
-        let unchanged = (!eight_bit || offered.eight_bit_mime) && (!long_lines || chunking);
-        if unchanged {
-            if long_lines {
-                self.note(Event::LongLinesByChunking {
-                    longest: survey.longest_line(),
-                });
-            }
-            let body = match (long_lines && offered.binary_mime, eight_bit) {
-                (true, _) => Body::BinaryMime,
-                (false, true) => Body::EightBitMime,
-                (false, false) => Body::SevenBit,
-            };
-            return Ok((framing, Encoding::AsIs, body));
-        }
-        if let Some(obstacle) = survey.obstacle() {
-            return Err(Box::new(Failure {
-                outlook: Outlook::Permanent,
-                scope: Scope::Message,
-                phase: Phase::Mail,
-                cause: Cause::NotConvertible(obstacle),
-                status: EnhancedStatus::permanent(6, 3),
-                reply: None,
-            }));
-        }
-        self.note(Event::Converted {
-            because: if eight_bit && !offered.eight_bit_mime {
-                ConversionReason::NoEightBitMime
-            } else {
-                ConversionReason::LongLines
-            },
-        });
-        // Under SMTPUTF8 the header keeps its UTF-8; such a server offers 8BITMIME
-        // (RFC 6531 §3.1) and wants to be told of the octets.
-        let body = match survey.header_octets() {
-            HeaderOctets::Utf8 if offered.eight_bit_mime => Body::EightBitMime,
-            _ => Body::SevenBit,
-        };
-        Ok((framing, Encoding::SevenBit, body))
-    }
-
-    fn check_require_tls(
-        &mut self,
-        transaction: &Transaction,
-        offered: &Capabilities,
-    ) -> Result<bool, Box<Failure>> {
-        if transaction.require_tls == RequireTls::No {
-            return Ok(false);
-        }
-        if self.inside_tls && offered.require_tls {
-            return Ok(true);
-        }
-        if transaction.reverse_path == crate::address::ReversePath::Null {
-            self.note(Event::RequireTlsDropped);
-            return Ok(false);
-        }
-        let (cause, status) = if self.inside_tls {
-            (
-                Cause::RequireTlsNotOffered,
-                EnhancedStatus::permanent(7, 30),
-            )
-        } else {
-            (
-                Cause::RequireTlsWithoutTls,
-                EnhancedStatus::permanent(7, 10),
-            )
-        };
-        Err(Box::new(Failure {
-            outlook: Outlook::Permanent,
-            scope: Scope::Host,
-            phase: Phase::Mail,
-            cause,
-            status,
-            reply: None,
-        }))
     }
 
     fn mail_parameters(
@@ -575,19 +416,4 @@ fn is_too_many(reply: &Reply, others_accepted: bool) -> bool {
         .status()
         .map(|status| (status.subject, status.detail) == (5, 3));
     matches!(reply.code(), 452 | 552) && named.unwrap_or(others_accepted)
-}
-
-fn utf8_failure(need: Utf8Need) -> Failure {
-    let detail = match need {
-        Utf8Need::Sender | Utf8Need::Recipient => 7,
-        Utf8Need::Header => 9,
-    };
-    Failure {
-        outlook: Outlook::Permanent,
-        scope: Scope::Message,
-        phase: Phase::Mail,
-        cause: Cause::SmtpUtf8NotOffered(need),
-        status: EnhancedStatus::permanent(6, detail),
-        reply: None,
-    }
 }

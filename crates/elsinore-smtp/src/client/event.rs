@@ -60,6 +60,9 @@ pub enum Event {
     /// Header octets above 127 that are not UTF-8 went out unchanged: no encoding is declared
     /// for them and none can be guessed.
     UndeclaredHeaderOctets,
+    /// UTF-8 in the header went out unchanged although SMTPUTF8 is not offered: whoever submitted
+    /// the message had not declared it either ([`HeaderUtf8`](super::HeaderUtf8)).
+    UndeclaredHeaderUtf8,
     /// The message needed a conversion, and could go unchanged only because BDAT carries any line.
     LongLinesByChunking {
         /// Octets of the longest line, CRLF not counted.
@@ -114,6 +117,10 @@ impl fmt::Display for Event {
             Self::UndeclaredHeaderOctets => {
                 f.write_str("header octets above 127 that are not UTF-8 were sent unchanged")
             }
+            Self::UndeclaredHeaderUtf8 => f.write_str(
+                "SMTPUTF8 is not offered, UTF-8 in the header that was submitted without it was \
+                 sent unchanged",
+            ),
             Self::LongLinesByChunking { longest } => {
                 write!(f, "a line of {longest} octets was sent unchanged by BDAT")
             }

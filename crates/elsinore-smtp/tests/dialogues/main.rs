@@ -16,8 +16,8 @@
 
 use elsinore_smtp::address::{Mailbox, ReversePath};
 use elsinore_smtp::client::{
-    Action, Afterwards, ClientConfig, ClientSession, Outlook, Phase, Recipient, RecipientResult,
-    RequireTls, SessionOutcome, StartTls, Task, Transaction, Turn, Use,
+    Action, Afterwards, ClientConfig, ClientSession, HeaderUtf8, Outlook, Phase, Recipient,
+    RecipientResult, RequireTls, SessionOutcome, StartTls, Task, Transaction, Turn, Use,
 };
 use elsinore_smtp::command::{
     EnvelopeId, GreetingName, Notify, OriginalRecipient, RcptParameters, Return,
@@ -85,6 +85,7 @@ impl Dialogue {
             "to",
             "message",
             "probe",
+            "header-utf8",
             "require-tls",
             "ret",
             "envid",
@@ -157,6 +158,12 @@ impl Dialogue {
             reverse_path: sender,
             recipients,
             message: Arc::new(surveyor.finish().unwrap()),
+            header_utf8: match self.one("header-utf8") {
+                None => HeaderUtf8::Declared,
+                Some("undeclared") => HeaderUtf8::Undeclared,
+                Some("withheld") => HeaderUtf8::Withheld,
+                Some(other) => panic!("header-utf8: {other}"),
+            },
             require_tls: match self.one("require-tls") {
                 Some(_) => RequireTls::Yes,
                 None => RequireTls::No,

@@ -3,8 +3,8 @@
 use super::survey;
 use elsinore_smtp::address::{Mailbox, ReversePath};
 use elsinore_smtp::client::{
-    Action, ClientConfig, ClientSession, Outlook, Phase, Recipient, RecipientResult, RequireTls,
-    SessionOutcome, StartTls, Task, Transaction,
+    Action, ClientConfig, ClientSession, HeaderUtf8, Outlook, Phase, Recipient, RecipientResult,
+    RequireTls, SessionOutcome, StartTls, Task, Transaction,
 };
 use elsinore_smtp::command::{EnvelopeId, GreetingName, Notify, OriginalRecipient, Return};
 use proptest::prelude::*;
@@ -19,6 +19,7 @@ fn transaction(recipients: usize) -> Transaction {
             .map(|index| Recipient::new(Mailbox::parse(&format!("r{index}@a.example")).unwrap()))
             .collect(),
         message: Arc::new(survey(MESSAGE, 5).unwrap()),
+        header_utf8: HeaderUtf8::Declared,
         require_tls: RequireTls::No,
         ret: Some(Return::Full),
         envelope_id: Some(EnvelopeId::new("id").unwrap()),

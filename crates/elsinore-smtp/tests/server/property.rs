@@ -3,8 +3,8 @@
 use crate::{Noes, Play, config};
 use elsinore_smtp::address::{Mailbox, ReversePath};
 use elsinore_smtp::client::{
-    Action as ClientAction, ClientConfig, ClientSession, Recipient, RecipientResult, RequireTls,
-    Task, Transaction, Use,
+    Action as ClientAction, ClientConfig, ClientSession, HeaderUtf8, Recipient, RecipientResult,
+    RequireTls, Task, Transaction, Use,
 };
 use elsinore_smtp::command::GreetingName;
 use elsinore_smtp::framing::DotStuffing;
@@ -141,6 +141,7 @@ fn both(
             reverse_path: sender,
             recipients: recipients.map(Recipient::new).collect(),
             message: survey,
+            header_utf8: HeaderUtf8::Declared,
             require_tls: RequireTls::No,
             ret: None,
             envelope_id: None,

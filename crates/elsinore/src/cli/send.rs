@@ -15,6 +15,7 @@ use anyhow::{Context, Result};
 use clap::Args;
 use elsinore_dane::name::DomainName;
 use elsinore_net::deliver::{Envelope, Message, Outcome, SendReport, TlsWish, UnsendableMessage};
+use elsinore_smtp::client::HeaderUtf8;
 use elsinore_smtp::command::GreetingName;
 use elsinore_smtp::message::{BlindCopies, Completion, TlsRequired};
 use envelope::{BadAddress, EnvelopeIdOption, NotifyOption, ReturnOption};
@@ -159,6 +160,8 @@ fn submission(
     let envelope = Envelope {
         reverse_path: sender,
         recipients,
+        // Nobody submitted it: the message is the user's own, and is held to the standard.
+        header_utf8: HeaderUtf8::Declared,
         tls,
         ret: arguments.ret.map(Into::into),
         envelope_id: arguments.envid.clone().map(|EnvelopeIdOption(id)| id),

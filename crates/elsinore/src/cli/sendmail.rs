@@ -17,7 +17,7 @@ use crate::output::{self, printable};
 use anyhow::{Context as _, Result};
 use clap::{ArgAction, Args};
 use elsinore_smtp::address::{Mailbox, ReversePath};
-use elsinore_smtp::client::{Recipient, RequireTls, Transaction};
+use elsinore_smtp::client::{HeaderUtf8, Recipient, RequireTls, Transaction};
 use elsinore_smtp::command::{GreetingName, RcptParameters};
 use elsinore_smtp::message::{BlindCopies, Completion, Surveyor};
 use intake::Intake;
@@ -126,6 +126,8 @@ pub(crate) fn run_words(words: Vec<OsString>, global: &GlobalArguments) -> Resul
             reverse_path: sender,
             recipients,
             message: Arc::new(survey),
+            // The relay is told nothing that the caller did not say: PHP and cron know no SMTPUTF8.
+            header_utf8: HeaderUtf8::Withheld,
             require_tls: RequireTls::No,
             ret: options.ret,
             envelope_id: options.envelope_id,

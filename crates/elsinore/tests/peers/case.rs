@@ -34,12 +34,13 @@ impl Task<'_> {
     }
 }
 
-/// Whether a command line can say all that the case says, in one run: policies fetched earlier and
-/// repeated attempts have no flags.
+/// Whether a command line can say all that the case says, in one run: policies fetched earlier,
+/// repeated attempts and what a submitter left undeclared have no flags.
 pub(crate) fn is_one_run(case: &Case) -> bool {
     case.cached_policy.is_empty()
         && case.settings.attempts.is_none()
         && case.settings.own_names.is_empty()
+        && !case.undeclared_utf8
 }
 
 /// Sends every task, several at a time, and returns for each where it did not end as its scenario

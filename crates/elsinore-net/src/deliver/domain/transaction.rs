@@ -39,6 +39,7 @@ impl DomainRun<'_> {
                 .map(|pending| pending.recipient.clone())
                 .collect(),
             message: Arc::clone(&self.message.survey),
+            header_utf8: self.envelope.header_utf8,
             require_tls: match self.envelope.tls {
                 TlsWish::Require => RequireTls::Yes,
                 TlsWish::AsAnnounced | TlsWish::NotRequired => RequireTls::No,
