@@ -242,3 +242,25 @@ fn nothing_is_lost_silently() {
     let run = relay.sendmail(&["-bi"], "");
     assert_eq!((run.code, run.stderr.as_str()), (0, ""), "{run:?}");
 }
+
+/// PHP's mail() puts raw UTF-8 in headers and declares nothing; nor does the relay hear of it, which
+/// would have to return the message where SMTPUTF8 is not offered. An address declares itself.
+#[test]
+fn nothing_is_declared_that_the_caller_did_not_say() {
+    let relay = Relay::start();
+    let message = "From: anna@sender.example\nSubject: Helsingør\n\nStay.\n";
+    for (to, trace) in [
+        ("bob@a.example", " with ESMTP"),
+        ("bøb@a.example", " with UTF8SMTP"),
+    ] {
+        let run = relay.sendmail(&["-f", "anna@sender.example", to], message);
+        assert_eq!(run.code, 0, "{}", run.stderr);
+        let kept = relay.kept();
+        let found = kept
+            .iter()
+            .find(|(_, recipients, _)| recipients[0].starts_with(to));
+        let (_, _, content) = found.expect("kept");
+        assert!(content.contains(trace), "{content}");
+        assert!(content.contains("Subject: Helsingør"), "{content}");
+    }
+}
