@@ -21,7 +21,7 @@ use std::io::{self, Read as _, Seek as _, SeekFrom};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::time::{Instant, timeout, timeout_at};
+use tokio::time::{Instant, timeout_at};
 
 /// Octets read from the network at once.
 const READ: usize = 16 * 1024;
@@ -234,7 +234,7 @@ async fn go_on(
                 match written {
                     Some(Ok(())) => {}
                     Some(Err(_)) => {
-                        let words = last_words(open, &mut buffer).await;
+                        let words = last_words(settings, open, &mut buffer).await;
                         session.received(&words);
                         session.connection_lost();
                         ear.octets(&words);
@@ -331,7 +331,8 @@ async fn go_on(
             Action::Close => {
                 if let Some(mut open) = stream.take() {
                     // A peer that closes without close_notify after QUIT does no harm.
-                    let _ = timeout(PARTING, open.shutdown()).await;
+                    let until = Instant::now() + PARTING;
+                    let _ = wait(settings, until, open.shutdown()).await;
                 }
                 times.total = opened.elapsed();
                 let result = SessionResult {
@@ -431,12 +432,16 @@ fn limit(
 }
 
 /// After a failed write the server's reason may still lie in the receive buffer (RFC 5321 §3.8).
-async fn last_words(stream: &mut Box<dyn ByteStream>, buffer: &mut [u8]) -> Vec<u8> {
+async fn last_words(
+    settings: &SessionSettings<'_>,
+    stream: &mut Box<dyn ByteStream>,
+    buffer: &mut [u8],
+) -> Vec<u8> {
     let until = Instant::now() + PARTING;
     let mut heard = Vec::new();
     while heard.len() < LAST_WORDS {
-        match timeout_at(until, stream.read(buffer)).await {
-            Ok(Ok(length)) if length > 0 => heard.extend_from_slice(&buffer[..length]),
+        match wait(settings, until, stream.read(buffer)).await {
+            Some(Ok(length)) if length > 0 => heard.extend_from_slice(&buffer[..length]),
             _ => break,
         }
     }

@@ -136,9 +136,7 @@ impl<'a> DomainRun<'a> {
         let mut inquiry =
             Inquiry::new(self.sender, self.next_hop.clone(), self.policy.clone()).await;
         let mut pass = self.pass(&mut inquiry).await;
-        if !self.message.recall.is_called() {
-            inquiry.settle(GRACE).await;
-        }
+        self.settle(&mut inquiry).await;
         self.findings.extend(inquiry.findings());
         self.account = inquiry.account();
         let enforced = inquiry
@@ -163,10 +161,11 @@ impl<'a> DomainRun<'a> {
             return Blame::Unknown;
         };
         let waits = matches!(pass, Pass::Tried | Pass::Ended(Outcome::Deferred, _));
-        if self.is_done() || !waits || !self.lookups_failed() || self.message.recall.is_called() {
+        if self.is_done() || !waits || !self.lookups_failed() {
             return Blame::Unknown;
         }
-        triage.blame().await
+        let blame = self.message.recall.or(triage.blame()).await;
+        blame.unwrap_or(Blame::Unknown)
     }
 
     fn lookups_failed(&self) -> bool {
@@ -209,10 +208,14 @@ impl<'a> DomainRun<'a> {
         let until = self.discovery_deadline();
         // A host on which the policy bears is decided when the policy is; one that DANE alone
         // decides about may stand before it. The hosts are bounded by the engine.
-        let mut index = 0;
-        while let NextHost::Plan(_) = inquiry.next_host(index, until).await {
-            index += 1;
-        }
+        let asked = async {
+            let mut index = 0;
+            while let NextHost::Plan(_) = inquiry.next_host(index, until).await {
+                index += 1;
+            }
+        };
+        // Nothing is known of the policy then, and nothing given up for it.
+        self.message.recall.or(asked).await?;
         let newer = inquiry
             .sts_policy()
             .filter(|policy| policy.id != known)
@@ -227,15 +230,21 @@ impl<'a> DomainRun<'a> {
             evidence,
         ));
         if newer.is_none() {
-            inquiry.settle(GRACE).await;
+            self.settle(&mut inquiry).await;
             return None;
         }
         self.course = Course::new(self.sender.config.limits);
         let pass = self.pass(&mut inquiry).await;
-        inquiry.settle(GRACE).await;
+        self.settle(&mut inquiry).await;
         self.findings.extend(inquiry.findings());
         self.account = inquiry.account();
         Some(pass)
+    }
+
+    /// Waits a little for a policy that is being refreshed.
+    async fn settle(&self, inquiry: &mut Inquiry<'_>) {
+        // What was called back leaves it to the next delivery.
+        let _ = self.message.recall.or(inquiry.settle(GRACE)).await;
     }
 
     fn discovery_deadline(&self) -> Instant {

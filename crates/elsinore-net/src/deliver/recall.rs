@@ -33,4 +33,13 @@ impl Recall {
         // The sender is held by `self`, so there is no error.
         let _ = self.0.subscribe().wait_for(|called| *called).await;
     }
+
+    /// What `work` comes to; `None` when it is called back first.
+    pub(crate) async fn or<T>(&self, work: impl Future<Output = T>) -> Option<T> {
+        tokio::select! {
+            biased;
+            done = work => Some(done),
+            () = self.called() => None,
+        }
+    }
 }

@@ -165,6 +165,9 @@ impl Dialer for Scripts {
     }
 }
 
+/// The policy of a server that does not answer.
+pub(crate) const SILENT: &str = "silent";
+
 /// An HTTPS server that answers one request with `policy`.
 async fn say_policy(
     stream: DuplexStream,
@@ -177,6 +180,9 @@ async fn say_policy(
     while line != "\r\n" {
         line.clear();
         stream.read_line(&mut line).await?;
+    }
+    if policy == SILENT {
+        return std::future::pending().await;
     }
     let length = policy.len();
     let head =

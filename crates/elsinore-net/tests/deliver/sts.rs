@@ -1,13 +1,14 @@
 //! MTA-STS around a delivery: when a policy is fetched, kept, and asked for again.
 
-use crate::fixture::{Script, World, has, name};
+use crate::fixture::{SILENT, Script, World, has, name};
 use crate::pki::NOW;
 use elsinore_dane::rule::Rule;
 use elsinore_dane::time::UnixTime;
 use elsinore_dane::tlsa::TlsaRecord;
-use elsinore_net::deliver::{Outcome, StateFolder};
+use elsinore_net::deliver::{Outcome, StateFolder, TlsWish};
 use elsinore_net::sts::{PolicyCache, StoredPolicy};
 use std::time::Duration;
+use tokio::time::{Instant, sleep};
 
 const TESTING: &str = "version: STSv1\r\nmode: testing\r\nmx: mx.example\r\nmax_age: 86400\r\n";
 
@@ -142,6 +143,26 @@ async fn an_old_policy_is_refreshed_beside_the_delivery() {
             assert_eq!(report.recipients[0].outcome, Outcome::Delivered);
             assert_eq!(fetches(&running.connections()), expected, "{age}");
         }
+    }
+}
+
+/// The policy that is refreshed beside it is waited for a little, but not when it is called back.
+#[tokio::test(start_paused = true)]
+async fn a_delivery_called_back_waits_for_no_policy() {
+    let body = TESTING.replace("86400", "604800");
+    for (called, seconds) in [(1, 1), (60, 5)] {
+        let folder = tempfile::tempdir().unwrap();
+        let world = world()
+            .sts_record("1", "1")
+            .policy_host("192.0.2.9", SILENT);
+        let running = stored(world, &folder, 86_400, &body).build();
+        let begun = Instant::now();
+        let until = sleep(Duration::from_secs(called));
+        let report = running
+            .send_until(&["a@example"], TlsWish::AsAnnounced, until)
+            .await;
+        assert_eq!(report.recipients[0].outcome, Outcome::Delivered);
+        assert_eq!(begun.elapsed().as_secs(), seconds);
     }
 }
 

@@ -82,6 +82,8 @@ struct Held {
     stage: Stage,
     /// Somebody else may have it: nothing is written about it.
     is_lost: bool,
+    /// When its delivery was called back.
+    called_back: Option<Instant>,
 }
 
 #[derive(Debug)]
@@ -200,10 +202,12 @@ impl Schedule {
             self.supply(now);
             self.write(now);
             self.renew(now);
-            if let Some(drain) = self.drain
-                && (self.is_empty() || now >= drain.end)
-            {
-                return self.end().await;
+            if let Some(drain) = self.drain {
+                // In every turn: whichever event it was, a moment of the drain may have passed with it.
+                self.cut(drain, now);
+                if self.is_empty() || now >= drain.end {
+                    return self.end().await;
+                }
             }
             self.show();
             let next = self.next_time(now);
@@ -264,9 +268,6 @@ impl Schedule {
     /// The times that have come.
     async fn time(&mut self, now: Instant) -> Result<(), StoreError> {
         self.sweep.time(now);
-        if let Some(drain) = self.drain {
-            self.cut(drain, now);
-        }
         if now >= self.tick_at {
             self.tick_at = now + TICK;
             self.destinations.forget_idle(self.settings.remembered, now);
@@ -323,7 +324,10 @@ impl Schedule {
             times.extend(self.gather_until);
         }
         match self.drain {
-            Some(drain) => times.extend([drain.sessions, drain.answers, drain.cut, drain.end]),
+            Some(drain) => {
+                times.extend([drain.sessions, drain.answers, drain.cut, drain.end]);
+                times.extend(self.held.values().filter_map(Held::cut_at));
+            }
             None => {
                 if self.supplying.is_none() {
                     times.push(self.sweep.next());

@@ -1,7 +1,7 @@
 //! The end of a schedule: nothing new is begun, what was begun may end within a bound, and every lease
 //! is settled or handed back.
 
-use super::{Drain, Schedule, Stage};
+use super::{Drain, Held, Schedule, Stage};
 use crate::event::Severity;
 use elsinore_queue::error::StoreError;
 use elsinore_queue::job::Lease;
@@ -12,6 +12,13 @@ use tokio::time::{Instant, timeout};
 const COMING_BACK: Duration = Duration::from_secs(2);
 /// How long the last writes may take after the last session.
 const LAST_WRITES: Duration = Duration::from_secs(5);
+
+impl Held {
+    /// Before then a delivery that was called back is not cut.
+    pub(super) fn cut_at(&self) -> Option<Instant> {
+        self.called_back.map(|called| called + COMING_BACK)
+    }
+}
 
 impl Schedule {
     /// Nothing new from here on. Jobs that have not begun are handed back at once.
@@ -41,22 +48,29 @@ impl Schedule {
         }
         self.unused.extend(leases);
         self.hand_back().await;
+        // The store may have taken all the time there was; what is called back now still has its own.
+        if let Some(drain) = &mut self.drain {
+            drain.end = drain.end.max(Instant::now() + COMING_BACK * 2);
+        }
     }
 
     /// Calls back the deliveries whose time is over, and cuts those that do not come.
-    pub(super) fn cut(&self, drain: Drain, now: Instant) {
-        for held in self.held.values() {
+    pub(super) fn cut(&mut self, drain: Drain, now: Instant) {
+        for held in self.held.values_mut() {
             if let Stage::Working(reins, task) = &held.stage {
                 let until = if reins.handed_out.is_set() {
                     drain.answers
                 } else {
                     drain.sessions
                 };
-                if now >= until && !reins.recall.is_called() {
-                    reins.recall.call();
-                }
-                if now >= drain.cut {
-                    task.abort();
+                match held.called_back {
+                    None if now >= until => {
+                        reins.recall.call();
+                        held.called_back = Some(now);
+                    }
+                    // Who was called back late has the time to come all the same.
+                    Some(called) if now >= drain.cut.max(called + COMING_BACK) => task.abort(),
+                    Some(_) | None => {}
                 }
             }
         }

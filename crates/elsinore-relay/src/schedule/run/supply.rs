@@ -273,6 +273,7 @@ impl Schedule {
                 expires,
                 stage: Stage::Waiting,
                 is_lost: false,
+                called_back: None,
             };
             self.held.insert(job.lease, held);
             of.entry(job.destination.clone()).or_default().push(job);

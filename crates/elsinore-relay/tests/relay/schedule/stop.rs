@@ -90,7 +90,18 @@ async fn a_session_that_waits_for_the_last_reply_has_longer_and_then_the_job_wai
 
 #[tokio::test(start_paused = true)]
 async fn who_has_an_answer_when_the_relay_stops_is_settled() {
+    // Without any time, too: every moment has passed when the deliveries are looked at.
+    for drain in [DRAIN, Duration::ZERO] {
+        stopped_in_between(drain).await;
+    }
+}
+
+async fn stopped_in_between(drain: Duration) {
     let store = Shelf::new();
+    let settings = || ScheduleSettings {
+        drain,
+        ..ScheduleSettings::default()
+    };
     let world = World::start(&store, settings());
     world.courier.act("one.example", Act::TakesOne);
     let recipients = ["a@one.example", "b@one.example", "c@one.example"];
