@@ -62,7 +62,9 @@ pub fn jittered(pause: Duration, chance: f64) -> Duration {
     pause.saturating_add(pause.mul_f64(chance * f64::from(JITTER_PERCENT) / 100.0))
 }
 
-/// No job is ever due later than this from now on, whatever was drawn.
+/// No job that was tried is due later than this from now on, whatever was drawn. One that was put off
+/// because its destination is left alone may be, by another [`JITTER_PERCENT`]: the pause of the
+/// destination is drawn, and the jobs that wait for its end are spread behind it.
 #[must_use]
 pub fn latest(settings: &RetrySettings, pause_of_destination: Duration, now: Moment) -> Moment {
     let longest = settings.longest.max(settings.dns).max(pause_of_destination);

@@ -15,7 +15,8 @@ const REMEMBERED: usize = 64;
 pub(super) struct StepWatch {
     wall: Moment,
     steady: Instant,
-    /// The time before each step forward that was not taken back, and by how much it was.
+    /// What the clock would show without each step forward that was not taken back, and by how much it
+    /// was: whatever came before the step is stamped no later.
     forward: VecDeque<(Moment, Duration)>,
     told: Vec<Step>,
 }
@@ -42,7 +43,6 @@ impl StepWatch {
         let expected = self
             .wall
             .plus(steady.saturating_duration_since(self.steady));
-        let before = self.wall;
         (self.wall, self.steady) = (wall, steady);
         let (back, forward) = (expected.since(wall), wall.since(expected));
         if back > SLEWED {
@@ -50,7 +50,7 @@ impl StepWatch {
             self.take_back(back);
         } else if forward > SLEWED {
             self.told.push(Step::Forward(forward));
-            self.forward.push_back((before, forward));
+            self.forward.push_back((expected, forward));
             if self.forward.len() > REMEMBERED {
                 self.forward.pop_front();
             }
@@ -115,6 +115,10 @@ mod tests {
             let found = [1_000_000, 1_050_000].map(|from| watch.forward_since(Moment(from)));
             assert_eq!(found, since, "after {after}");
         }
-        assert_eq!(watch.forward_since(Moment(1_200_000)), Duration::ZERO);
+        // The last step was seen 30 s after the look before it, which was at 1178 s.
+        for (from, since) in [(1_200_000, 2), (1_208_000, 2), (1_209_000, 0)] {
+            let found = watch.forward_since(Moment(from));
+            assert_eq!(found, Duration::from_secs(since), "since {from}");
+        }
     }
 }
