@@ -363,9 +363,27 @@ impl World {
         Self::start_with(store, settings, |_| ())
     }
 
+    /// One that is started so many seconds later by the wall clock.
+    pub(crate) fn start_later(
+        store: &Arc<Shelf>,
+        settings: ScheduleSettings,
+        seconds: i64,
+    ) -> Self {
+        Self::begin(store, settings, seconds, |_| ())
+    }
+
     pub(crate) fn start_with(
         store: &Arc<Shelf>,
         settings: ScheduleSettings,
+        adjust: impl Fn(&mut NoticeSettings),
+    ) -> Self {
+        Self::begin(store, settings, 0, adjust)
+    }
+
+    fn begin(
+        store: &Arc<Shelf>,
+        settings: ScheduleSettings,
+        seconds: i64,
         adjust: impl Fn(&mut NoticeSettings),
     ) -> Self {
         let begun = Instant::now();
@@ -375,6 +393,7 @@ impl World {
             events: Mutex::default(),
         });
         let clock = Arc::new(TestClock::new(begun));
+        clock.set(seconds);
         let (carry, couriers) =
             watch::channel(Arc::<Scripted>::clone(&courier) as Arc<dyn Courier>);
         let (set, set_to) = watch::channel(Arc::new(settings));

@@ -301,8 +301,7 @@ async fn after_days_without_a_relay_mail_is_tried_for_hours_before_it_is_returne
         .await;
     tokio::time::sleep(Duration::from_secs(60)).await;
     world.stop().await;
-    let world = World::start(&store, ScheduleSettings::default());
-    world.clock.set(6 * 86_400);
+    let world = World::start_later(&store, ScheduleSettings::default(), 6 * 86_400);
     world.courier.act("slow.example", Act::Waits(SOON));
     world.done_within(hours(24)).await;
     let tried = world.courier.tried("slow.example");
@@ -315,8 +314,7 @@ async fn after_days_without_a_relay_mail_is_tried_for_hours_before_it_is_returne
 #[tokio::test(start_paused = true)]
 async fn due_times_from_a_wrong_clock_are_mended_at_the_start() {
     let store = Shelf::new();
-    let world = World::start(&store, ScheduleSettings::default());
-    world.clock.set(10 * 365 * 86_400);
+    let world = World::start_later(&store, ScheduleSettings::default(), 10 * 365 * 86_400);
     world
         .enqueue("anna@sender.example", &["bob@slow.example"])
         .await;
